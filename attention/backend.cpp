@@ -1,0 +1,68 @@
+#include "attention/backend.h"
+
+#include <numeric>
+
+namespace longreach {
+
+template <>
+attention::AttentionRegistry& attention::AttentionRegistry::instance() {
+  static attention::AttentionRegistry registry;
+  return registry;
+}
+
+namespace attention {
+
+Activity& Activity::operator+=(const Activity& other) {
+  tokens += other.tokens;
+  keys_scored += other.keys_scored;
+  memory_reads += other.memory_reads;
+  compressions += other.compressions;
+  return *this;
+}
+
+i64 State::bytes() const {
+  i64 sum = 0;
+  for (const NamedTensor& named : tensors) sum += named.tensor.bytes();
+  return sum;
+}
+
+const Tensor& State::operator[](std::string_view name) const {
+  for (const NamedTensor& named : tensors) {
+    if (named.name == name) return named.tensor;
+  }
+  throw error("the state has no tensor '{}'", name);
+}
+
+Tensor& State::operator[](std::string_view name) {
+  return const_cast<Tensor&>(std::as_const(*this)[name]);
+}
+
+State State::zero_like() const {
+  State zero;
+  zero.position = position;
+  for (const NamedTensor& named : tensors) {
+    zero.tensors.push_back({named.name, Tensor(named.tensor.shape())});
+  }
+  return zero;
+}
+
+i64 Tape::bytes() const {
+  i64 sum = 0;
+  for (const Tensor& tensor : tensors) sum += tensor.bytes();
+  return sum;
+}
+
+void validate(const Shape& shape) {
+  if (shape.query_heads < 1 || shape.kv_heads < 1 || shape.query_heads % shape.kv_heads != 0) {
+    throw error("query heads must be a positive multiple of key/value heads, not {} and {}",
+                shape.query_heads, shape.kv_heads);
+  }
+  if (shape.head_dim < 2 || shape.head_dim % 2 != 0) {
+    throw error("the head size must be even and at least 2 (rotary positions pair its elements), "
+                "not {}",
+                shape.head_dim);
+  }
+}
+
+}  // namespace attention
+}  // namespace longreach

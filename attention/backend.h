@@ -1,0 +1,143 @@
+// The backend contract: attention as a state machine over chunks of a stream.
+//
+// Shapes:  B streams   T tokens in this call   Hq query heads   Hkv key/value heads   D head size
+// Hq is a multiple of Hkv; query head h reads key/value head h / (Hq / Hkv). Queries and keys
+// arrive unrotated: whether and how positions apply is part of the mechanism.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/registry.h"
+#include "core/tensor.h"
+
+namespace longreach::attention {
+
+struct Shape {
+  i64 query_heads = 1, kv_heads = 1, head_dim = 1;
+  i64 group() const { return query_heads / kv_heads; }
+};
+
+/// Tokens [state.position, state.position + T) of B independent streams. A view: holds nothing.
+struct Chunk {
+  View<const float, 4> q;  ///< [B, T, Hq, D]
+  View<const float, 4> k;  ///< [B, T, Hkv, D]
+  View<const float, 4> v;  ///< [B, T, Hkv, D]
+  i64 batch() const { return q.extent(0); }
+  i64 tokens() const { return q.extent(1); }
+};
+
+/// Where backward() adds (never overwrites) its gradients; shapes as in Chunk.
+struct ChunkGrad {
+  View<float, 4> q, k, v;
+};
+
+/// What a backend did, counted where it did it, for one stream and one query head. The harness
+/// holds it against cost().activity and marks a cell invalid when they differ.
+struct Activity {
+  i64 tokens = 0;
+  i64 keys_scored = 0;   ///< query-key pairs whose softmax weight was computed
+  i64 memory_reads = 0;  ///< queries answered from a non-empty compressive memory
+  i64 compressions = 0;  ///< segments written to a compressive memory
+  bool operator==(const Activity&) const = default;
+  Activity& operator+=(const Activity& other);
+};
+
+/// All that B streams remember between calls, as plain tensors whose meaning only their backend
+/// knows. Copy it to fork a stream, sum its bytes to weigh it; the gradient of a state is a state.
+struct State {
+  i64 position = 0;  ///< tokens consumed so far
+  std::vector<NamedTensor> tensors;
+  Activity activity;
+  i64 bytes() const;
+  Tensor& operator[](std::string_view name);
+  const Tensor& operator[](std::string_view name) const;
+  /// The same tensors, all zero: where a backward pass starts.
+  State zero_like() const;
+};
+
+/// What one forward() keeps for its backward(). Its size is the training memory we report.
+struct Tape {
+  i64 position = 0;  ///< state.position when the call began
+  std::vector<Tensor> tensors;
+  i64 bytes() const;
+};
+
+/// Analytic work of the mechanism itself for one stream, all heads; the projections around it
+/// belong to the model.
+struct Cost {
+  double flops = 0;        ///< a multiply-add counts 2; exponentials and divisions count 1
+  double bytes_moved = 0;  ///< state read and written if every token streamed it once
+  Activity activity;
+};
+
+/// A learned tensor the mechanism needs, such as a gate per head.
+struct WeightSpec {
+  std::string name;
+  std::vector<i64> shape;
+  float initial = 0;               ///< constant start value
+  double learning_rate_scale = 1;  ///< times the optimizer's rate
+  bool decays = true;              ///< weight decay applies
+};
+
+/// One whole stream in float64, the input of reference(). Flat and row-major.
+struct ReferenceStream {
+  i64 tokens = 0;
+  std::vector<double> q;  ///< [T, Hq, D]
+  std::vector<double> k;  ///< [T, Hkv, D]
+  std::vector<double> v;  ///< [T, Hkv, D]
+};
+
+/// One way of attending. Immutable and thread-safe: weights, state and tape are the caller's.
+///
+/// forward() is training, prefill and decoding alike; they differ only in T and in whether a tape
+/// is kept. Results must not depend on how a stream is cut into calls (up to rounding).
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const Shape& shape() const = 0;
+
+  /// Learned tensors; calls receive them flattened, in this order.
+  virtual std::vector<WeightSpec> weights() const { return {}; }
+
+  /// An empty state for `batch` streams that will never exceed `capacity` tokens.
+  virtual State initial_state(i64 batch, i64 capacity) const = 0;
+
+  /// Bytes of one stream's state of that capacity, by formula.
+  virtual i64 state_bytes(i64 capacity) const = 0;
+
+  /// Attends from each token to its past, writes `out` [B, T, Hq, D], advances `state` by T and
+  /// adds to its activity. Fills `tape` if given.
+  virtual void forward(std::span<const float> weights, const Chunk& in, State& state,
+                       View<float, 4> out, Tape* tape) const = 0;
+
+  /// Undoes one forward(). `d_state` arrives as the loss gradient of the state after that call and
+  /// leaves as the gradient of the state before it. `d_weights` is added to.
+  virtual void backward(std::span<const float> weights, const Chunk& in, const Tape& tape,
+                        View<const float, 4> d_out, State& d_state, const ChunkGrad& grad,
+                        std::span<float> d_weights) const = 0;
+
+  /// Consuming `tokens` tokens after `position` others. Additive:
+  /// cost(p, a + b) = cost(p, a) + cost(p + a, b).
+  virtual Cost cost(i64 position, i64 tokens) const = 0;
+
+  /// The mechanism's definition for a whole stream from an empty state, as plainly as it can be
+  /// written, in float64: what `verify` holds forward() and backward() against. Returns
+  /// [T, Hq, D].
+  virtual std::vector<double> reference(std::span<const double> weights,
+                                        const ReferenceStream& in) const = 0;
+};
+
+using AttentionRegistry = Registry<Backend, const Shape&>;
+
+/// Throws Error unless query_heads is a positive multiple of kv_heads and head_dim is even.
+void validate(const Shape& shape);
+
+}  // namespace longreach::attention
+
+namespace longreach {
+template <>
+attention::AttentionRegistry& attention::AttentionRegistry::instance();
+}

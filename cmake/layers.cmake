@@ -1,0 +1,12 @@
+# Fails when a file below FOLDER includes a folder of ours that is not in ALLOWED.
+set(ours core attention model datasets metrics reports harness)
+file(GLOB_RECURSE files ${FOLDER}/*.h ${FOLDER}/*.cpp)
+foreach(file ${files})
+  file(STRINGS ${file} includes REGEX "^#include \"")
+  foreach(line ${includes})
+    string(REGEX MATCH "^#include \"([a-z_]+)/" matched "${line}")
+    if(matched AND CMAKE_MATCH_1 IN_LIST ours AND NOT CMAKE_MATCH_1 IN_LIST ALLOWED)
+      message(SEND_ERROR "${file}: ${line}: this folder may include only ${ALLOWED}")
+    endif()
+  endforeach()
+endforeach()

@@ -1,0 +1,35 @@
+// Matrix products on row-major memory: Eigen, with OpenBLAS beneath it.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace longreach {
+
+/// A row-major matrix whose rows are `stride` floats apart.
+struct Matrix {
+  const float* data;
+  i64 rows, columns, stride;
+  Matrix(const float* d, i64 r, i64 c) : data(d), rows(r), columns(c), stride(c) {}
+  Matrix(const float* d, i64 r, i64 c, i64 s) : data(d), rows(r), columns(c), stride(s) {}
+};
+struct MutableMatrix {
+  float* data;
+  i64 rows, columns, stride;
+  MutableMatrix(float* d, i64 r, i64 c) : data(d), rows(r), columns(c), stride(c) {}
+  MutableMatrix(float* d, i64 r, i64 c, i64 s) : data(d), rows(r), columns(c), stride(s) {}
+};
+
+enum class Into { overwrite, add };
+
+// One thread each; safe inside parallel regions. `scale` multiplies the product.
+void multiply(Matrix a, Matrix b, MutableMatrix c, Into, float scale = 1);     ///< C = A B
+void multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into, float scale = 1);  ///< C = A B^T
+void multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into, float scale = 1);  ///< C = A^T B
+
+// The same over all OpenMP threads, split by rows of C, so that results do not depend on how the
+// rest of C is computed. Not for use inside a parallel region.
+void parallel_multiply(Matrix a, Matrix b, MutableMatrix c, Into);
+void parallel_multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into);
+void parallel_multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into);
+
+}  // namespace longreach

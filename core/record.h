@@ -1,0 +1,160 @@
+// A measurement, and the result row (cell x measurement) that every report and store reads.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/fields.h"
+#include "core/tensor.h"
+
+namespace longreach {
+
+/// Raised when a column changes; a column's name never changes its meaning.
+inline constexpr i64 kSchemaVersion = 1;
+
+enum class Status { ok, failed, oom, timeout, skipped, truncated, invalid };
+template <>
+struct EnumNames<Status> {
+  static constexpr std::array<std::string_view, 7> names{
+      "ok", "failed", "oom", "timeout", "skipped", "truncated", "invalid"};
+};
+
+/// One number with all that is needed to quote it. Absent numbers stay empty, never NaN.
+struct Measurement {
+  std::string metric;        ///< "perplexity/bits_per_byte", "passkey/exact_match"
+  std::string unit;          ///< "bits/byte", "1", "ms", "bytes"
+  std::optional<bool> higher_is_better;
+  std::optional<double> value;
+  std::optional<i64> n;      ///< independent units (documents, blocks, samples, repetitions)
+  std::optional<double> standard_error;
+  std::optional<double> ci_low, ci_high;
+  std::string ci_method;     ///< "wilson 0.95", "bootstrap 0.95 over 40 blocks, 2000 resamples"
+  std::optional<double> chance;
+  std::optional<i64> n_truncated;
+  std::string subtask;       ///< what else tells rows of one metric apart ("digit", "decode@4096")
+  std::string protocol;      ///< "ppl/1:ctx=1024:stride=512:score=tail:unit=token"
+  std::optional<double> depth;     ///< per cent of the filler before the evidence
+  std::optional<double> distance;  ///< tokens from evidence to answer (mean when pooled)
+  std::optional<double> segments_crossed;
+  std::string data_sha;      ///< content hash of the samples read
+};
+
+/// One cell's identity, circumstances and outcome; the same for each of its rows.
+struct CellInfo {
+  std::string run_id, cell_id;
+  Status status = Status::ok;
+  std::string reason;
+  std::string backend;         ///< the user's name for it
+  std::string backend_type;    ///< the registered name
+  std::string backend_params;  ///< canonical
+  bool baseline = false;
+  std::string model, weights_sha, tokenizer_sha;
+  std::optional<i64> n_parameters;
+  std::string task;
+  std::optional<i64> task_version, context_length, seed;
+  std::optional<double> lr;
+  std::optional<i64> state_bytes_analytic, state_bytes_measured;
+  std::optional<double> flops;
+  std::string build, compiler, flags, cpu, isa;
+  std::optional<i64> threads;
+  std::string started_at;      ///< ISO 8601, UTC
+  std::optional<double> wall_s;
+};
+
+/// One row of records.csv.
+struct Record {
+  CellInfo cell;
+  Measurement measurement;
+
+  /// Calls visit(name, field) for every column in order. Fields are std::string, bool, Status,
+  /// std::optional of bool, i64 or double.
+  template <class Visit>
+  void columns(Visit&& visit) {
+    columns_of(*this, visit);
+  }
+  template <class Visit>
+  void columns(Visit&& visit) const {
+    columns_of(*this, visit);
+  }
+
+ private:
+  template <class Self, class Visit>
+  static void columns_of(Self& self, Visit&& visit) {
+    auto& c = self.cell;
+    auto& m = self.measurement;
+    visit("run_id", c.run_id);
+    visit("cell_id", c.cell_id);
+    visit("status", c.status);
+    visit("reason", c.reason);
+    visit("backend", c.backend);
+    visit("backend_type", c.backend_type);
+    visit("backend_params", c.backend_params);
+    visit("baseline", c.baseline);
+    visit("model", c.model);
+    visit("n_params", c.n_parameters);
+    visit("weights_sha", c.weights_sha);
+    visit("tokenizer_sha", c.tokenizer_sha);
+    visit("task", c.task);
+    visit("subtask", m.subtask);
+    visit("task_version", c.task_version);
+    visit("data_sha", m.data_sha);
+    visit("protocol", m.protocol);
+    visit("context_length", c.context_length);
+    visit("depth", m.depth);
+    visit("distance", m.distance);
+    visit("segments_crossed", m.segments_crossed);
+    visit("seed", c.seed);
+    visit("lr", c.lr);
+    visit("metric", m.metric);
+    visit("unit", m.unit);
+    visit("higher_is_better", m.higher_is_better);
+    visit("value", m.value);
+    visit("n", m.n);
+    visit("stderr", m.standard_error);
+    visit("ci_low", m.ci_low);
+    visit("ci_high", m.ci_high);
+    visit("ci_method", m.ci_method);
+    visit("chance", m.chance);
+    visit("n_truncated", m.n_truncated);
+    visit("state_bytes_analytic", c.state_bytes_analytic);
+    visit("state_bytes_measured", c.state_bytes_measured);
+    visit("flops", c.flops);
+    visit("build", c.build);
+    visit("compiler", c.compiler);
+    visit("flags", c.flags);
+    visit("cpu", c.cpu);
+    visit("isa", c.isa);
+    visit("threads", c.threads);
+    visit("started_at", c.started_at);
+    visit("wall_s", c.wall_s);
+  }
+};
+
+/// One frozen sample's outcome, a line of samples.jsonl and the pairing unit of comparisons.
+struct SampleRecord {
+  std::string cell_id;  ///< filled in by the harness
+  i64 index = 0;
+  std::string sample_sha;  ///< hash of the sample's tokens: equal across backends
+  std::string target, output;
+  std::vector<std::pair<std::string, double>> scores;  ///< "exact_match" -> 1
+  std::optional<double> depth, distance, segments_crossed;
+};
+
+/// A series of points such as a training curve, kept beside the records.
+struct Curve {
+  std::string cell_id;  ///< filled in by the harness
+  std::string name, x_unit, y_unit;  ///< "training/loss", "tokens", "nats/token"
+  std::vector<double> x, y;
+};
+
+/// What one cell found.
+struct Findings {
+  std::vector<Measurement> measurements;
+  std::vector<SampleRecord> samples;
+  std::vector<Curve> curves;
+};
+
+}  // namespace longreach

@@ -1,0 +1,75 @@
+// Frozen samples by number: a pure function of (seed, split, index, length), the same for every
+// backend.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "core/registry.h"
+#include "datasets/tokenizer.h"
+
+namespace longreach::datasets {
+
+/// Tokens [begin, begin + length).
+struct Span {
+  i64 begin = 0, length = 0;
+  i64 end() const { return begin + length; }
+};
+
+/// A fact stated in the context: where, which of the sample's tokens it determines, and the
+/// counterfactual to swap in (for every span the same number of tokens; `answer` likewise).
+struct Fact {
+  std::vector<Span> stated;           ///< each of counterfactual.size() tokens
+  Span answer;                        ///< of counterfactual.size() tokens
+  std::vector<Token> counterfactual;  ///< differs from the stated tokens
+};
+
+struct Sample {
+  std::vector<Token> tokens;           ///< exactly the length asked for, answer included
+  Span answer;                         ///< to be predicted from everything before it
+  std::vector<std::vector<Token>> decoys;  ///< wrong answers as long as the answer, if any
+  std::vector<Fact> facts;
+  /// Loss weight of predicting tokens[i]; empty means 1 for every token but the first.
+  std::vector<float> weights;
+  std::optional<double> depth;         ///< per cent of the filler before the evidence
+  std::optional<i64> evidence;         ///< first token of the (first) statement of the evidence
+  std::string sha() const;             ///< of the tokens, hex
+};
+
+enum class Split { train, test };
+
+/// Samples by number. No cursor to save, so shards and resumed runs agree. The splits draw from
+/// disjoint streams (generators) or disjoint text.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual i64 version() const = 0;  ///< raised when generation changes
+  /// Exactly `length` tokens. For text, sample i of Split::test ends at the same place at every
+  /// length, so a longer sample sees further back on the same targets. Throws Error
+  /// ("... does not fit; smallest length is N") when the task needs more.
+  virtual Sample sample(Split split, i64 index, i64 length) const = 0;
+  /// How many different samples there are of that length; generators say a very large number.
+  virtual i64 size(Split split, i64 length) const = 0;
+  /// For text: the split's documents as tokens. Generators have none.
+  virtual std::vector<std::span<const Token>> documents(Split) const { return {}; }
+  /// Content hash of what the samples come from, hex; "" for generators (their parameters and the
+  /// seed say it all).
+  virtual std::string sha() const { return ""; }
+};
+
+/// A dataset is made for a tokenizer and a random stream of its own.
+using DatasetRegistry = Registry<Dataset, const Tokenizer&, const Rng&>;
+
+/// The words a generator writes with, for `vocabulary: task`; empty for datasets of free text.
+/// `type` is a registered dataset name.
+std::vector<std::string> task_vocabulary(const std::string& type);
+
+}  // namespace longreach::datasets
+
+namespace longreach {
+template <>
+datasets::DatasetRegistry& datasets::DatasetRegistry::instance();
+}

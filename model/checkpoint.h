@@ -1,0 +1,18 @@
+// A model's weights on disk: one safetensors file, one tensor a parameter.
+#pragma once
+
+#include <string>
+
+#include "model/transformer.h"
+
+namespace longreach::model {
+
+void save_checkpoint(const Transformer&, const std::string& path);
+/// Throws Error naming the file and the tensor when one is missing, misshapen, not finite or
+/// unknown.
+void load_checkpoint(Transformer&, const std::string& path);
+
+/// SHA-256 of all weights in order, hex.
+std::string weights_sha(const Transformer&);
+
+}  // namespace longreach::model

@@ -1,0 +1,65 @@
+// AdamW, its schedule and the training loop.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/transformer.h"
+
+namespace longreach::model {
+
+/// Loss = sum of weights[i] * cross-entropy(targets[i]) / sum of weights.
+struct Batch {
+  i64 batch = 0, tokens = 0;
+  std::vector<Token> inputs, targets;  ///< [batch, tokens]
+  std::vector<float> weights;          ///< [batch, tokens]
+};
+
+struct TrainParams {
+  i64 steps = 600;
+  double lr = 3e-3;
+  double weight_decay = 0.01;
+  double beta1 = 0.9, beta2 = 0.98;
+  i64 warmup = 50;
+  double final_lr = 0.05;  ///< share of lr at the end of the cosine
+  double clip = 1.0;       ///< global gradient norm
+  i64 batch_tokens = 4096;
+  void fields(Fields&);
+};
+
+/// Learning rate at a step: linear warm-up from lr / warmup, then cosine to final_lr * lr.
+double learning_rate(const TrainParams&, i64 step);
+
+/// Loshchilov & Hutter 2019 (arXiv 1711.05101), decoupled decay, bias-corrected.
+class AdamW {
+ public:
+  AdamW(std::span<const Parameter> parameters, const TrainParams&);
+  /// One update with learning rate `lr`; per parameter scale and decay as declared.
+  void step(double lr, std::span<float> weights, std::span<const float> grad);
+
+ private:
+  std::vector<Parameter> parameters_;
+  TrainParams params_;
+  i64 count_ = 0;
+  Floats first_, second_;
+};
+
+struct StepReport {
+  i64 step = 0;           ///< 0-based
+  double loss = 0, lr = 0, gradient_norm = 0;
+  i64 tokens = 0;         ///< so far
+  double seconds = 0;     ///< so far
+};
+
+/// Mean loss of one batch; adds its gradient to `grad` when that is not empty. The batch is one
+/// chunk with a tape.
+double batch_loss(const Transformer&, const Batch&, std::span<float> grad);
+
+/// Trains in place. `next(step)` yields that step's batch; `report` is called after each step and
+/// may be empty. Throws Error with the step when the loss or gradient is not finite.
+void train(Transformer&, const TrainParams&, const std::function<Batch(i64 step)>& next,
+           const std::function<void(const StepReport&)>& report);
+
+}  // namespace longreach::model
