@@ -58,9 +58,10 @@ void validate(const Shape& shape) {
                 shape.query_heads, shape.kv_heads);
   }
   if (shape.head_dim < 2 || shape.head_dim % 2 != 0) {
-    throw error("the head size must be even and at least 2 (rotary positions pair its elements), "
-                "not {}",
-                shape.head_dim);
+    throw error(
+        "the head size must be even and at least 2 (rotary positions pair its elements), "
+        "not {}",
+        shape.head_dim);
   }
 }
 

@@ -1,4 +1,5 @@
 # Fails when a file below FOLDER includes a folder of ours that is not in ALLOWED.
+cmake_minimum_required(VERSION 3.25)
 set(ours core attention model datasets metrics reports harness)
 file(GLOB_RECURSE files ${FOLDER}/*.h ${FOLDER}/*.cpp)
 foreach(file ${files})

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <fmt/format.h>
-
 #include <source_location>
 #include <stdexcept>
 #include <string>

@@ -1,9 +1,8 @@
 #include "core/fields.h"
 
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
-#include <cmath>
 
 namespace longreach {
 namespace {
@@ -77,8 +76,8 @@ class Describe final : public Fields {
 
  private:
   void add(std::string_view key, std::string value, std::string allowed, std::string_view doc) {
-    out_.push_back({prefix_ + std::string(key), std::move(value), std::move(allowed),
-                    std::string(doc)});
+    out_.push_back(
+        {prefix_ + std::string(key), std::move(value), std::move(allowed), std::string(doc)});
   }
   std::vector<FieldDescription>& out_;
   std::string prefix_;

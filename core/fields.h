@@ -29,7 +29,9 @@ inline Range between(double min, double max, Unit unit = Unit::none) { return {m
 
 class Fields;
 template <class T>
-concept HasFields = requires(T value, Fields& fields) { value.fields(fields); };
+concept HasFields = requires(T value, Fields& fields) {
+  value.fields(fields);
+};
 
 /// The names of an enum's values, in order from 0: specialise beside the enum.
 template <class E>
@@ -52,7 +54,7 @@ class Fields {
 
   /// An enum, written as one of its names.
   template <class E>
-    requires std::is_enum_v<E>
+  requires std::is_enum_v<E>
   void operator()(std::string_view key, E& value, std::string_view doc) {
     std::size_t index = static_cast<std::size_t>(value);
     choice(key, index, EnumNames<E>::names, doc);

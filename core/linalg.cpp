@@ -3,10 +3,9 @@
 
 #include "core/linalg.h"
 
-#include <omp.h>
-
 #include <Eigen/Core>
 #include <algorithm>
+#include <omp.h>
 
 #include "core/error.h"
 
@@ -40,7 +39,7 @@ void split_rows(i64 rows, double flops, const Work& work) {
     work(0, rows);
     return;
   }
-#pragma omp parallel for num_threads(static_cast<int>(threads)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(threads)) schedule(static, 1)
   for (i64 thread = 0; thread < threads; ++thread) {
     const i64 first = rows * thread / threads;
     work(first, rows * (thread + 1) / threads - first);

@@ -17,9 +17,9 @@ class Rng {
   Rng fork(i64 index) const;
 
   std::uint64_t bits();
-  double uniform();   ///< [0, 1)
-  double normal();    ///< mean 0, deviation 1
-  i64 below(i64 n);   ///< [0, n), without modulo bias; n > 0
+  double uniform();  ///< [0, 1)
+  double normal();   ///< mean 0, deviation 1
+  i64 below(i64 n);  ///< [0, n), without modulo bias; n > 0
 
  private:
   std::uint64_t key_, counter_ = 0;

@@ -24,22 +24,22 @@ struct EnumNames<Status> {
 
 /// One number with all that is needed to quote it. Absent numbers stay empty, never NaN.
 struct Measurement {
-  std::string metric;        ///< "perplexity/bits_per_byte", "passkey/exact_match"
-  std::string unit;          ///< "bits/byte", "1", "ms", "bytes"
+  std::string metric;  ///< "perplexity/bits_per_byte", "passkey/exact_match"
+  std::string unit;    ///< "bits/byte", "1", "ms", "bytes"
   std::optional<bool> higher_is_better;
   std::optional<double> value;
-  std::optional<i64> n;      ///< independent units (documents, blocks, samples, repetitions)
+  std::optional<i64> n;  ///< independent units (documents, blocks, samples, repetitions)
   std::optional<double> standard_error;
   std::optional<double> ci_low, ci_high;
-  std::string ci_method;     ///< "wilson 0.95", "bootstrap 0.95 over 40 blocks, 2000 resamples"
+  std::string ci_method;  ///< "wilson 0.95", "bootstrap 0.95 over 40 blocks, 2000 resamples"
   std::optional<double> chance;
   std::optional<i64> n_truncated;
-  std::string subtask;       ///< what else tells rows of one metric apart ("digit", "decode@4096")
-  std::string protocol;      ///< "ppl/1:ctx=1024:stride=512:score=tail:unit=token"
+  std::string subtask;   ///< what else tells rows of one metric apart ("digit", "decode@4096")
+  std::string protocol;  ///< "ppl/1:ctx=1024:stride=512:score=tail:unit=token"
   std::optional<double> depth;     ///< per cent of the filler before the evidence
   std::optional<double> distance;  ///< tokens from evidence to answer (mean when pooled)
   std::optional<double> segments_crossed;
-  std::string data_sha;      ///< content hash of the samples read
+  std::string data_sha;  ///< content hash of the samples read
 };
 
 /// One cell's identity, circumstances and outcome; the same for each of its rows.
@@ -60,7 +60,7 @@ struct CellInfo {
   std::optional<double> flops;
   std::string build, compiler, flags, cpu, isa;
   std::optional<i64> threads;
-  std::string started_at;      ///< ISO 8601, UTC
+  std::string started_at;  ///< ISO 8601, UTC
   std::optional<double> wall_s;
 };
 
@@ -145,7 +145,7 @@ struct SampleRecord {
 
 /// A series of points such as a training curve, kept beside the records.
 struct Curve {
-  std::string cell_id;  ///< filled in by the harness
+  std::string cell_id;               ///< filled in by the harness
   std::string name, x_unit, y_unit;  ///< "training/loss", "tokens", "nats/token"
   std::vector<double> x, y;
 };

@@ -49,8 +49,8 @@ class Registry {
   /// problems().
   void add(std::string name, int abi, Entry entry) noexcept {
     if (abi != kPluginAbi) {
-      problems_.push_back(fmt::format("'{}' was built for plugin ABI {}, this program has {}",
-                                      name, abi, kPluginAbi));
+      problems_.push_back(fmt::format("'{}' was built for plugin ABI {}, this program has {}", name,
+                                      abi, kPluginAbi));
     } else if (!entries_.emplace(name, std::move(entry)).second) {
       problems_.push_back(fmt::format("'{}' is registered twice", name));
     }

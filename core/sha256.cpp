@@ -1,9 +1,8 @@
 #include "core/sha256.h"
 
+#include <array>
 #include <fmt/format.h>
 #include <openssl/evp.h>
-
-#include <array>
 
 #include "core/error.h"
 

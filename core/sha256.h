@@ -11,8 +11,8 @@ namespace longreach {
 std::string sha256(std::string_view bytes);
 template <class T>
 std::string sha256(std::span<const T> values) {
-  return sha256(std::string_view(reinterpret_cast<const char*>(values.data()),
-                                 values.size() * sizeof(T)));
+  return sha256(
+      std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)));
 }
 
 }  // namespace longreach

@@ -34,9 +34,7 @@ class View {
   View(T* data, std::array<i64, R> extents, std::array<i64, R> strides)
       : data_(data), extents_(extents), strides_(strides) {}
 
-  operator View<const T, R>() const
-    requires(!std::is_const_v<T>)
-  {
+  operator View<const T, R>() const requires(!std::is_const_v<T>) {
     return {data_, extents_, strides_};
   }
 
@@ -47,14 +45,13 @@ class View {
 
   /// One element, given all R indices.
   template <class... I>
-    requires(sizeof...(I) == R)
-  T& operator()(I... i) const {
+  requires(sizeof...(I) == R) T& operator()(I... i) const {
     return data_[offset({static_cast<i64>(i)...})];
   }
   /// The contiguous last dimension, given the R - 1 indices before it.
   template <class... I>
-    requires(sizeof...(I) == R - 1)
-  std::span<T> row(I... i) const {
+  requires(sizeof...(I) == R - 1) std::span<T> row(I... i)
+  const {
     return {data_ + offset({static_cast<i64>(i)..., 0}), static_cast<std::size_t>(extents_[R - 1])};
   }
   /// Indices [begin, begin + count) of dimension d.
@@ -88,9 +85,7 @@ struct AlignedAllocator {
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
-  T* allocate(std::size_t n) {
-    return static_cast<T*>(::operator new(n * sizeof(T), kAlignment));
-  }
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kAlignment)); }
   void deallocate(T* p, std::size_t) { ::operator delete(p, kAlignment); }
   bool operator==(const AlignedAllocator&) const { return true; }
 };

@@ -1,10 +1,9 @@
 #include "core/units.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <fmt/format.h>
 #include <span>
 
 namespace longreach {
@@ -15,9 +14,12 @@ struct Suffix {
   double factor;
 };
 
-constexpr std::array<Suffix, 6> kCounts{
-    {{"k", 1024}, {"K", 1024}, {"M", 1024.0 * 1024}, {"G", 1024.0 * 1024 * 1024}, {"Ki", 1024},
-     {"Mi", 1024.0 * 1024}}};
+constexpr std::array<Suffix, 6> kCounts{{{"k", 1024},
+                                         {"K", 1024},
+                                         {"M", 1024.0 * 1024},
+                                         {"G", 1024.0 * 1024 * 1024},
+                                         {"Ki", 1024},
+                                         {"Mi", 1024.0 * 1024}}};
 constexpr std::array<Suffix, 10> kBytes{{{"B", 1},
                                          {"KiB", 0x1p10},
                                          {"MiB", 0x1p20},
@@ -34,11 +36,16 @@ constexpr std::array<Suffix, 1> kPercent{{{"%", 1}}};
 
 std::span<const Suffix> suffixes(Unit unit) {
   switch (unit) {
-    case Unit::none: return {};
-    case Unit::count: return kCounts;
-    case Unit::bytes: return kBytes;
-    case Unit::seconds: return kSeconds;
-    case Unit::percent: return kPercent;
+    case Unit::none:
+      return {};
+    case Unit::count:
+      return kCounts;
+    case Unit::bytes:
+      return kBytes;
+    case Unit::seconds:
+      return kSeconds;
+    case Unit::percent:
+      return kPercent;
   }
   return {};
 }

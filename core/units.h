@@ -10,11 +10,11 @@
 namespace longreach {
 
 enum class Unit {
-  none,      ///< a plain number
-  count,     ///< 4k = 4096, 1M = 1048576
-  bytes,     ///< 8GiB, 64KiB, 512 (bytes); 1kB = 1000
-  seconds,   ///< 10m = 600, 500ms, 2h
-  percent,   ///< "25%" or 25
+  none,     ///< a plain number
+  count,    ///< 4k = 4096, 1M = 1048576
+  bytes,    ///< 8GiB, 64KiB, 512 (bytes); 1kB = 1000
+  seconds,  ///< 10m = 600, 500ms, 2h
+  percent,  ///< "25%" or 25
 };
 
 /// The number `text` stands for in `unit`, or nothing when it is no such number.

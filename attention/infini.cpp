@@ -1,0 +1,572 @@
+// Infini-attention (Munkhdalai et al. 2024, arXiv 2404.07143v2): softmax attention inside a
+// segment, mixed by a learned gate with a compressive memory of all segments before it. Equation
+// numbers are the paper's; symbols too: M memory, z normalizer, sigma(x) = ELU(x) + 1.
+#include <algorithm>
+#include <cmath>
+
+#include "attention/kernels/softmax.h"
+#include "attention/rows.h"
+#include "core/vector_math.h"
+
+namespace longreach::attention {
+namespace {
+
+/// (8) M += sigma(K)^T V, or (9) the delta rule M += sigma(K)^T (V - sigma(K) M / (sigma(K) z)).
+enum class Update { linear, delta };
+/// What a token gets while the memory is empty: (1 - g) A_dot, or A_dot as it is.
+enum class FirstSegment { gate, bypass };
+
+}  // namespace
+}  // namespace longreach::attention
+
+namespace longreach {
+template <>
+struct EnumNames<attention::Update> {
+  static constexpr std::array<std::string_view, 2> names{"linear", "delta"};
+};
+template <>
+struct EnumNames<attention::FirstSegment> {
+  static constexpr std::array<std::string_view, 2> names{"gate", "bypass"};
+};
+}  // namespace longreach
+
+namespace longreach::attention {
+namespace {
+
+float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+
+/// One (M, z) of a stream and key/value head, or its gradient.
+struct Memory {
+  float* matrix;      ///< [D, D]
+  float* normalizer;  ///< [D]
+  i64 d;
+  /// sigma is positive, so one written key makes every element of z positive.
+  bool empty() const {
+    return std::all_of(normalizer, normalizer + d, [](float x) { return x == 0; });
+  }
+  void clear() const {
+    std::fill_n(matrix, d * d, 0.0f);
+    std::fill_n(normalizer, d, 0.0f);
+  }
+};
+
+/// Rows divided by their own number: out[i] = numerators[i] / denominators[i].
+void divide_rows(const float* denominators, i64 rows, i64 d, float* values) {
+  for (i64 i = 0; i < rows; ++i) scale(1 / denominators[i], values + i * d, d);
+}
+
+/// (7) A_mem = sigma(Q) M / (sigma(Q) z). Also what the delta rule retrieves for its keys.
+struct Retrieval {
+  Retrieval(const float* features, i64 rows, const Memory& memory)
+      : values(static_cast<std::size_t>(rows * memory.d)), denominators(rows) {
+    const i64 d = memory.d;
+    multiply(Matrix(features, rows, d), Matrix(memory.matrix, d, d),
+             MutableMatrix(values.data(), rows, d), Into::overwrite);
+    for (i64 i = 0; i < rows; ++i) {
+      denominators[i] = dot(features + i * d, memory.normalizer, d);
+    }
+    divide_rows(denominators.data(), rows, d, values.data());
+  }
+
+  /// Given d_values, adds to the gradients of the features [rows, D] and of the memory.
+  void backward(const float* features, const Memory& memory, Floats d_values, float* d_features,
+                const Memory& d_memory) const {
+    const i64 d = memory.d, rows = static_cast<i64>(denominators.size());
+    for (i64 i = 0; i < rows; ++i) {
+      const float dc = -dot(&d_values[i * d], &values[i * d], d) / denominators[i];
+      add_scaled(dc, memory.normalizer, d_features + i * d, d);
+      add_scaled(dc, features + i * d, d_memory.normalizer, d);
+    }
+    divide_rows(denominators.data(), rows, d, d_values.data());  // now the numerators' gradient
+    const Matrix d_numerators(d_values.data(), rows, d);
+    multiply_nt(d_numerators, Matrix(memory.matrix, d, d), MutableMatrix(d_features, rows, d),
+                Into::add);
+    multiply_tn(Matrix(features, rows, d), d_numerators, MutableMatrix(d_memory.matrix, d, d),
+                Into::add);
+  }
+
+  Floats values;        ///< [rows, D]
+  Floats denominators;  ///< [rows]
+};
+
+/// State: M and z, and the open segment's turned keys and its values. Segment borders lie at
+/// absolute multiples of N, so how a stream is cut into calls cannot move them; local positions
+/// restart in each segment, which is the same function and keeps angles small.
+class Infini final : public Backend {
+ public:
+  struct Params {
+    i64 segment = 64;
+    Update update = Update::linear;
+    FirstSegment first_segment = FirstSegment::gate;
+    i64 bptt = 0;
+    std::optional<RopeParams> rope = RopeParams{};
+    void fields(Fields& f) {
+      f("segment", segment, at_least(1, Unit::count), "tokens between writes to the memory");
+      f("update", update, "how a segment is written: equation (8) or (9)");
+      f("first_segment", first_segment, "while the memory is empty: (1 - g) A_dot, or A_dot");
+      f("bptt", bptt, at_least(0),
+        "cut the memory's gradient at every n-th segment border; 0 keeps it whole");
+      f("rope", rope, "rotary positions inside the segment; the memory has none");
+    }
+  };
+
+  Infini(const Params& params, const Shape& shape)
+      : params_(params),
+        shape_(shape),
+        rope_(params.rope, shape.head_dim),
+        unturned_(std::nullopt, shape.head_dim),
+        angles_(rope_.angles(0, params.segment)) {
+    validate(shape);
+  }
+
+  const Shape& shape() const override { return shape_; }
+
+  /// One gate a query head, before the sigmoid. Under Adam a gate travels at most the sum of the
+  /// learning rates, hence a rate of its own and no decay.
+  std::vector<WeightSpec> weights() const override {
+    return {{"gate", {shape_.query_heads}, 0.0f, 10.0, false}};
+  }
+
+  State initial_state(i64 batch, i64) const override {
+    const i64 h = shape_.kv_heads, d = shape_.head_dim;
+    const std::vector<i64> segment{batch, h, params_.segment, d};
+    return {0,
+            {{"memory", Tensor({batch, h, d, d})},
+             {"normalizer", Tensor({batch, h, d})},
+             {"segment_keys", Tensor(segment)},
+             {"segment_values", Tensor(segment)}},
+            {}};
+  }
+
+  i64 state_bytes(i64) const override {
+    const i64 d = shape_.head_dim;
+    return shape_.kv_heads * (d * (d + 1) + 2 * params_.segment * d) *
+           static_cast<i64>(sizeof(float));
+  }
+
+  void forward(std::span<const float> gates, const Chunk& in, State& state, View<float, 4> out,
+               Tape* tape) const override {
+    const std::vector<Piece> pieces = cut(state.position, in.tokens());
+    if (tape != nullptr) *tape = make_tape(in, state, pieces);
+    i64 pairs = 0, reads = 0, writes = 0;
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) reduction(+ : pairs, reads, writes)
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        const Memory memory = memory_of(state, b, kv);
+        float* keys = state["segment_keys"].view<4>().row(b, kv, 0).data();
+        float* values = state["segment_values"].view<4>().row(b, kv, 0).data();
+        for (std::size_t n = 0; n < pieces.size(); ++n) {
+          const Piece& piece = pieces[n];
+          load_piece(in, piece, b, kv, keys, values);
+          if (tape != nullptr) remember(*tape, n, piece, b, kv, memory, keys, values);
+          const bool empty = memory.empty();
+          for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
+            pairs += attend_locally(in, piece, b, h, keys, values, out, tape);
+            mix(in, piece, b, h, sigmoid(gates[h]), empty, memory, out);
+            if (!empty) reads += piece.rows;
+          }
+          if (!piece.closes) continue;
+          write(keys, values, memory);
+          ++writes;
+          std::fill_n(keys, params_.segment * shape_.head_dim, 0.0f);
+          std::fill_n(values, params_.segment * shape_.head_dim, 0.0f);
+        }
+      }
+    }
+    state.position += in.tokens();
+    const i64 heads = in.batch() * shape_.query_heads;
+    state.activity +=
+        {in.tokens(), pairs / heads, reads / heads, writes / (in.batch() * shape_.kv_heads)};
+  }
+
+  void backward(std::span<const float> gates, const Chunk& in, const Tape& tape,
+                View<const float, 4> d_out, State& d_state, const ChunkGrad& grad,
+                std::span<float> d_gates) const override {
+    const std::vector<Piece> pieces = cut(tape.position, in.tokens());
+    const i64 heads = shape_.query_heads;
+    std::vector<double> d_gate(static_cast<std::size_t>(in.batch() * heads));
+#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        for (std::size_t n = pieces.size(); n-- > 0;) {
+          undo_piece(gates, in, tape, n, pieces[n], b, kv, d_out, d_state, grad,
+                     &d_gate[b * heads]);
+        }
+      }
+    }
+    for (i64 h = 0; h < heads; ++h) {  // in a fixed order: same bits whatever the threads
+      double sum = 0;
+      for (i64 b = 0; b < in.batch(); ++b) sum += d_gate[b * heads + h];
+      d_gates[h] += static_cast<float>(sum);
+    }
+    d_state.position = tape.position;
+  }
+
+  Cost cost(i64 position, i64 tokens) const override {
+    const i64 n = params_.segment, end = position + tokens;
+    const auto local_pairs = [n](i64 t) { return t / n * (n * (n + 1) / 2) + sum_to(t % n); };
+    const auto reads = [n](i64 t) { return std::max<i64>(0, t - n); };
+    Cost cost;
+    cost.activity = {tokens, local_pairs(end) - local_pairs(position), reads(end) - reads(position),
+                     end / n - position / n};
+    const double d = static_cast<double>(shape_.head_dim);
+    const double q = static_cast<double>(shape_.query_heads);
+    const double kv = static_cast<double>(shape_.kv_heads);
+    const double pairs = static_cast<double>(cost.activity.keys_scored);
+    const double read = static_cast<double>(cost.activity.memory_reads);
+    const double written = static_cast<double>(cost.activity.compressions * n);
+    const double retrieve = 2 * d * d + 3 * d;  // sigma(x) M, sigma(x) z, the division
+    // The very first segment meets an empty memory, where the delta rule has nothing to retrieve.
+    const i64 first_write = position < n && end >= n ? 1 : 0;
+    const double corrected =
+        params_.update == Update::delta ? written - static_cast<double>(first_write * n) : 0;
+    cost.flops = q * (pairs * (4 * d + 1) + read * (retrieve + 2 * d)) +
+                 kv * (written * (2 * d * d + 2 * d) + corrected * (retrieve + d));
+    cost.bytes_moved = kv * sizeof(float) *
+                       ((pairs + static_cast<double>(tokens)) * 2 * d +
+                        (read + 2 * static_cast<double>(cost.activity.compressions)) * d * (d + 1));
+    return cost;
+  }
+
+  std::vector<double> reference(std::span<const double> gates,
+                                const ReferenceStream& in) const override;
+
+ private:
+  static i64 sum_to(i64 n) { return n * (n + 1) / 2; }
+
+  /// The part of a call that lies in one segment: tokens [first, first + rows) of the chunk, at
+  /// places [place, place + rows) of their segment.
+  struct Piece {
+    i64 segment, place, first, rows;
+    bool closes;  ///< its last token ends the segment
+    i64 end() const { return place + rows; }
+  };
+  std::vector<Piece> cut(i64 position, i64 tokens) const {
+    std::vector<Piece> pieces;
+    for (i64 first = 0; first < tokens;) {
+      const i64 place = (position + first) % params_.segment;
+      const i64 rows = std::min(params_.segment - place, tokens - first);
+      pieces.push_back({(position + first) / params_.segment, place, first, rows,
+                        place + rows == params_.segment});
+      first += rows;
+    }
+    return pieces;
+  }
+
+  Memory memory_of(State& state, i64 b, i64 kv) const {
+    return {state["memory"].view<4>().row(b, kv, 0).data(),
+            state["normalizer"].view<3>().row(b, kv).data(), shape_.head_dim};
+  }
+
+  void load_piece(const Chunk& in, const Piece& piece, i64 b, i64 kv, float* keys,
+                  float* values) const {
+    const i64 d = shape_.head_dim;
+    gather(in.k, b, kv, piece.first, piece.rows, rope_, angles_, piece.place,
+           keys + piece.place * d);
+    gather(in.v, b, kv, piece.first, piece.rows, unturned_, angles_, 0, values + piece.place * d);
+  }
+
+  kernels::Problem local_problem(const Piece& piece, const float* queries, const float* keys,
+                                 const float* values) const {
+    return {.head_dim = shape_.head_dim,
+            .rows = piece.rows,
+            .position = piece.place,
+            .queries = queries,
+            .recent = {keys, values, 0, piece.end()}};
+  }
+
+  Floats turned_queries(const Chunk& in, const Piece& piece, i64 b, i64 h) const {
+    Floats queries(static_cast<std::size_t>(piece.rows * shape_.head_dim));
+    gather(in.q, b, h, piece.first, piece.rows, rope_, angles_, piece.place, queries.data());
+    return queries;
+  }
+
+  /// (6) A_dot into `out`; returns the pairs scored.
+  i64 attend_locally(const Chunk& in, const Piece& piece, i64 b, i64 h, const float* keys,
+                     const float* values, View<float, 4> out, Tape* tape) const {
+    const Floats queries = turned_queries(in, piece, b, h);
+    const MutableMatrix rows = head_rows(out, b, h, piece.first, piece.rows);
+    float* lse =
+        tape == nullptr ? nullptr : tape->tensors[kLse].view<3>().row(b, h).data() + piece.first;
+    const i64 pairs =
+        kernels::forward(local_problem(piece, queries.data(), keys, values), rows, lse);
+    if (tape != nullptr) {
+      const auto kept = tape->tensors[kLocal].view<4>();
+      for (i64 i = 0; i < piece.rows; ++i) {
+        std::copy_n(rows.data + i * rows.stride, shape_.head_dim,
+                    kept.row(b, piece.first + i, h).data());
+      }
+    }
+    return pairs;
+  }
+
+  /// sigma of unturned query rows: the memory knows no positions.
+  Floats query_features(const Chunk& in, const Piece& piece, i64 b, i64 h) const {
+    const i64 d = shape_.head_dim;
+    Floats features(static_cast<std::size_t>(piece.rows * d));
+    for (i64 i = 0; i < piece.rows; ++i) {
+      elu1(in.q.row(b, piece.first + i, h).data(), &features[i * d], d);
+    }
+    return features;
+  }
+
+  /// (10) A = g A_mem + (1 - g) A_dot, in place of A_dot in `out`.
+  void mix(const Chunk& in, const Piece& piece, i64 b, i64 h, float gate, bool empty,
+           const Memory& memory, View<float, 4> out) const {
+    if (empty && params_.first_segment == FirstSegment::bypass) return;
+    const i64 d = shape_.head_dim;
+    for (i64 i = 0; i < piece.rows; ++i) {
+      scale(1 - gate, out.row(b, piece.first + i, h).data(), d);
+    }
+    if (empty) return;
+    const Floats features = query_features(in, piece, b, h);
+    const Retrieval memory_read(features.data(), piece.rows, memory);
+    for (i64 i = 0; i < piece.rows; ++i) {
+      add_scaled(gate, &memory_read.values[i * d], out.row(b, piece.first + i, h).data(), d);
+    }
+  }
+
+  /// sigma of a whole segment's keys, turned back first.
+  Floats key_features(const float* turned_keys) const {
+    const i64 n = params_.segment, d = shape_.head_dim;
+    Floats features(static_cast<std::size_t>(n * d));
+    for (i64 i = 0; i < n; ++i) {
+      rope_.turn(angles_, i, turned_keys + i * d, &features[i * d], Turn::back);
+    }
+    elu1(features.data(), features.data(), n * d);
+    return features;
+  }
+
+  /// What is written for each key: V, or V less what the memory already returns for it.
+  Floats written_values(const float* values, const Retrieval* known) const {
+    Floats written(values, values + params_.segment * shape_.head_dim);
+    if (known != nullptr) {
+      add_scaled(-1, known->values.data(), written.data(), static_cast<i64>(written.size()));
+    }
+    return written;
+  }
+
+  bool corrects(const Memory& memory) const {
+    return params_.update == Update::delta && !memory.empty();
+  }
+
+  /// (8) or (9), one step for the whole segment against the memory before it.
+  void write(const float* turned_keys, const float* values, const Memory& memory) const {
+    const i64 n = params_.segment, d = shape_.head_dim;
+    const Floats features = key_features(turned_keys);
+    std::optional<Retrieval> known;
+    if (corrects(memory)) known.emplace(features.data(), n, memory);
+    const Floats written = written_values(values, known ? &*known : nullptr);
+    multiply_tn(Matrix(features.data(), n, d), Matrix(written.data(), n, d),
+                MutableMatrix(memory.matrix, d, d), Into::add);
+    for (i64 i = 0; i < n; ++i) add_scaled(1, &features[i * d], memory.normalizer, d);
+  }
+
+  /// Gradient of write(): d_memory becomes that of the memory before; adds to d_keys (turned) and
+  /// d_values.
+  void write_backward(const float* turned_keys, const float* values, const Memory& memory,
+                      const Memory& d_memory, float* d_keys, float* d_values) const {
+    const i64 n = params_.segment, d = shape_.head_dim;
+    const Floats features = key_features(turned_keys);
+    std::optional<Retrieval> known;
+    if (corrects(memory)) known.emplace(features.data(), n, memory);
+    const Floats written = written_values(values, known ? &*known : nullptr);
+
+    Floats d_features(features.size()), d_written(features.size());
+    for (i64 i = 0; i < n; ++i) std::copy_n(d_memory.normalizer, d, &d_features[i * d]);
+    multiply_nt(Matrix(written.data(), n, d), Matrix(d_memory.matrix, d, d),
+                MutableMatrix(d_features.data(), n, d), Into::add);
+    multiply(Matrix(features.data(), n, d), Matrix(d_memory.matrix, d, d),
+             MutableMatrix(d_written.data(), n, d), Into::overwrite);
+    add_scaled(1, d_written.data(), d_values, n * d);
+    if (known) {
+      scale(-1, d_written.data(), n * d);  // what is known is taken away
+      known->backward(features.data(), memory, std::move(d_written), d_features.data(), d_memory);
+    }
+    elu1_backward(features.data(), d_features.data(), n * d);
+    for (i64 i = 0; i < n; ++i) {
+      float* row = &d_features[i * d];
+      rope_.turn(angles_, i, row, row, Turn::forward);
+      add_scaled(1, row, d_keys + i * d, d);
+    }
+  }
+
+  // The tape: A_dot and its log-sum-exp for every token; for every piece the memory before it and
+  // its segment's rows up to its end.
+  enum : std::size_t { kLocal, kLse, kMemory, kNormalizer, kKeys, kValues };
+
+  Tape make_tape(const Chunk& in, const State& state, const std::vector<Piece>& pieces) const {
+    const i64 batch = in.batch(), h = shape_.kv_heads, d = shape_.head_dim;
+    const i64 count = static_cast<i64>(pieces.size()), n = params_.segment;
+    return {state.position,
+            {Tensor({batch, in.tokens(), shape_.query_heads, d}),
+             Tensor({batch, shape_.query_heads, in.tokens()}), Tensor({batch, h, count, d * d}),
+             Tensor({batch, h, count, d}), Tensor({batch, h, count, n * d}),
+             Tensor({batch, h, count, n * d})}};
+  }
+
+  void remember(Tape& tape, std::size_t n, const Piece& piece, i64 b, i64 kv, const Memory& memory,
+                const float* keys, const float* values) const {
+    const i64 d = shape_.head_dim, at = static_cast<i64>(n);
+    const auto keep = [&](std::size_t tensor, const float* from, i64 count) {
+      std::copy_n(from, count, tape.tensors[tensor].view<4>().row(b, kv, at).data());
+    };
+    keep(kMemory, memory.matrix, d * d);
+    keep(kNormalizer, memory.normalizer, d);
+    keep(kKeys, keys, piece.end() * d);
+    keep(kValues, values, piece.end() * d);
+  }
+
+  /// Everything one piece did, backwards: the write that closed its segment, then for each query
+  /// head the mix, the local attention and the memory read; then its own keys' gradient is whole.
+  void undo_piece(std::span<const float> gates, const Chunk& in, const Tape& tape, std::size_t n,
+                  const Piece& piece, i64 b, i64 kv, View<const float, 4> d_out, State& d_state,
+                  const ChunkGrad& grad, double* d_gate) const {
+    const i64 d = shape_.head_dim, at = static_cast<i64>(n);
+    const auto kept = [&](std::size_t tensor) {
+      // Memory's pointers are for reading here; it serves gradients and values alike.
+      return const_cast<float*>(tape.tensors[tensor].view<4>().row(b, kv, at).data());
+    };
+    const Memory memory{kept(kMemory), kept(kNormalizer), d};
+    const float *keys = kept(kKeys), *values = kept(kValues);
+    const Memory d_memory = memory_of(d_state, b, kv);
+    float* d_keys = d_state["segment_keys"].view<4>().row(b, kv, 0).data();
+    float* d_values = d_state["segment_values"].view<4>().row(b, kv, 0).data();
+    if (piece.closes) {
+      std::fill_n(d_keys, params_.segment * d, 0.0f);  // the closed segment left the state
+      std::fill_n(d_values, params_.segment * d, 0.0f);
+      if (params_.bptt > 0 && (piece.segment + 1) % params_.bptt == 0) d_memory.clear();
+      write_backward(keys, values, memory, d_memory, d_keys, d_values);
+    }
+    const bool empty = memory.empty();
+    for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
+      undo_head(sigmoid(gates[h]), in, tape, piece, b, h, memory, empty, keys, values, d_out,
+                d_memory, d_keys, d_values, grad, d_gate[h]);
+    }
+    hand_over(d_keys + piece.place * d, piece.rows, rope_, angles_, piece.place, grad.k, b, kv,
+              piece.first);
+    hand_over(d_values + piece.place * d, piece.rows, unturned_, angles_, 0, grad.v, b, kv,
+              piece.first);
+  }
+
+  void undo_head(float gate, const Chunk& in, const Tape& tape, const Piece& piece, i64 b, i64 h,
+                 const Memory& memory, bool empty, const float* keys, const float* values,
+                 View<const float, 4> d_out, const Memory& d_memory, float* d_keys, float* d_values,
+                 const ChunkGrad& grad, double& d_gate) const {
+    const i64 d = shape_.head_dim, rows = piece.rows;
+    const bool bypass = empty && params_.first_segment == FirstSegment::bypass;
+    const auto local = tape.tensors[kLocal].view<4>();
+    Floats d_local(static_cast<std::size_t>(rows * d)), d_memory_read(d_local.size());
+    double gate_sum = 0;  // sum of dA . (A_mem - A_dot)
+    for (i64 i = 0; i < rows; ++i) {
+      const float* da = d_out.row(b, piece.first + i, h).data();
+      add_scaled(bypass ? 1 : 1 - gate, da, &d_local[i * d], d);
+      add_scaled(gate, da, &d_memory_read[i * d], d);
+      gate_sum -= dot(da, local.row(b, piece.first + i, h).data(), d);
+    }
+    if (!empty) {
+      const Floats features = query_features(in, piece, b, h);
+      const Retrieval read(features.data(), rows, memory);
+      for (i64 i = 0; i < rows; ++i) {
+        gate_sum += dot(d_out.row(b, piece.first + i, h).data(), &read.values[i * d], d);
+      }
+      Floats d_features(features.size());
+      read.backward(features.data(), memory, std::move(d_memory_read), d_features.data(), d_memory);
+      elu1_backward(features.data(), d_features.data(), rows * d);
+      for (i64 i = 0; i < rows; ++i) {
+        add_scaled(1, &d_features[i * d], grad.q.row(b, piece.first + i, h).data(), d);
+      }
+    }
+    if (!bypass) d_gate += static_cast<double>(gate * (1 - gate)) * gate_sum;
+
+    const Floats queries = turned_queries(in, piece, b, h);
+    Floats d_queries(queries.size());
+    kernels::backward(
+        local_problem(piece, queries.data(), keys, values),
+        head_rows(local, b, h, piece.first, rows),
+        tape.tensors[kLse].view<3>().row(b, h).data() + piece.first,
+        Matrix(d_local.data(), rows, d),
+        {.queries = d_queries.data(), .recent_keys = d_keys, .recent_values = d_values});
+    hand_over(d_queries.data(), rows, rope_, angles_, piece.place, grad.q, b, h, piece.first);
+  }
+
+  Params params_;
+  Shape shape_;
+  Rope rope_, unturned_;
+  Rope::Angles angles_;  // of places [0, segment)
+};
+
+/// Token by token from the equations, in float64, with no thought for speed.
+std::vector<double> Infini::reference(std::span<const double> gates,
+                                      const ReferenceStream& in) const {
+  const i64 d = shape_.head_dim, n = params_.segment, hq = shape_.query_heads,
+            hkv = shape_.kv_heads;
+  const auto sigma = [](double x) { return x > 0 ? x + 1 : std::exp(x); };
+  std::vector<double> out(in.q.size(), 0.0);
+  for (i64 h = 0; h < hq; ++h) {
+    const i64 kv = h / shape_.group();
+    const auto q = [&](i64 t, i64 i) { return in.q[(t * hq + h) * d + i]; };
+    const auto k = [&](i64 t, i64 i) { return in.k[(t * hkv + kv) * d + i]; };
+    const auto v = [&](i64 t, i64 i) { return in.v[(t * hkv + kv) * d + i]; };
+    std::vector<double> m(d * d, 0.0), z(d, 0.0);
+    const double g = 1 / (1 + std::exp(-gates[h]));
+    const auto retrieve = [&](const auto& row, i64 t) {  // sigma(row) M / (sigma(row) z)
+      std::vector<double> found(d, 0.0);
+      double denominator = 0;
+      for (i64 i = 0; i < d; ++i) {
+        denominator += sigma(row(t, i)) * z[i];
+        for (i64 j = 0; j < d; ++j) found[j] += sigma(row(t, i)) * m[i * d + j];
+      }
+      for (double& x : found) x /= denominator;
+      return found;
+    };
+    for (i64 begin = 0; begin < in.tokens; begin += n) {
+      const i64 end = std::min(begin + n, in.tokens);
+      for (i64 t = begin; t < end; ++t) {
+        std::vector<double> scores, local(d, 0.0), query(d), key(d);
+        double total = 0;
+        rope_.turn64(t, &in.q[(t * hq + h) * d], query.data());
+        for (i64 j = begin; j <= t; ++j) {
+          rope_.turn64(j, &in.k[(j * hkv + kv) * d], key.data());
+          double sum = 0;
+          for (i64 i = 0; i < d; ++i) sum += query[i] * key[i];
+          scores.push_back(std::exp(sum / std::sqrt(static_cast<double>(d))));
+          total += scores.back();
+        }
+        for (i64 j = begin; j <= t; ++j) {
+          for (i64 i = 0; i < d; ++i) local[i] += scores[j - begin] / total * v(j, i);
+        }
+        const bool empty = begin == 0;
+        const bool bypass = empty && params_.first_segment == FirstSegment::bypass;
+        const std::vector<double> read = empty ? std::vector<double>(d, 0.0) : retrieve(q, t);
+        for (i64 i = 0; i < d; ++i) {
+          out[(t * hq + h) * d + i] = bypass ? local[i] : g * read[i] + (1 - g) * local[i];
+        }
+      }
+      if (end - begin < n) break;  // an open segment is not written
+      std::vector<std::vector<double>> written;
+      for (i64 t = begin; t < end; ++t) {
+        std::vector<double> row(d);
+        for (i64 i = 0; i < d; ++i) row[i] = v(t, i);
+        if (params_.update == Update::delta && begin > 0) {
+          const std::vector<double> known = retrieve(k, t);
+          for (i64 i = 0; i < d; ++i) row[i] -= known[i];
+        }
+        written.push_back(row);
+      }
+      for (i64 t = begin; t < end; ++t) {
+        for (i64 i = 0; i < d; ++i) {
+          z[i] += sigma(k(t, i));
+          for (i64 j = 0; j < d; ++j) m[i * d + j] += sigma(k(t, i)) * written[t - begin][j];
+        }
+      }
+    }
+  }
+  return out;
+}
+
+const Registered<AttentionRegistry, Infini> registered{
+    "infini", "local softmax plus a gated compressive memory (arXiv 2404.07143)"};
+
+}  // namespace
+}  // namespace longreach::attention

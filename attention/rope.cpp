@@ -1,0 +1,95 @@
+// Rotary position embedding: angle tables in float64, rotation in float32.
+#include "attention/rope.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace longreach::attention {
+namespace {
+
+/// Positions whose angles are formed from one exact sine and cosine by the addition theorems.
+constexpr i64 kBlock = 64;
+
+template <class T>
+void turn_pair(T cosine, T sine, T a, T b, T& out_a, T& out_b) {
+  out_a = a * cosine - b * sine;
+  out_b = a * sine + b * cosine;
+}
+
+}  // namespace
+
+void RopeParams::fields(Fields& f) {
+  f("theta", theta, at_least(1), "base of the rotation frequencies");
+  f("pairing", pairing, "which elements rotate together");
+}
+
+Rope::Rope(const std::optional<RopeParams>& params, i64 head_dim)
+    : params_(params), head_dim_(head_dim) {
+  if (!params_) return;
+  const i64 half = head_dim / 2;
+  for (i64 i = 0; i < half; ++i) {
+    frequencies_.push_back(
+        std::pow(params_->theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim)));
+  }
+  for (i64 step = 0; step < kBlock; ++step) {
+    for (const double frequency : frequencies_) {
+      step_cosine_.push_back(std::cos(static_cast<double>(step) * frequency));
+      step_sine_.push_back(std::sin(static_cast<double>(step) * frequency));
+    }
+  }
+}
+
+Rope::Angles Rope::angles(i64 first, i64 count) const {
+  Angles table;
+  if (!params_) return table;
+  const i64 half = head_dim_ / 2;
+  table.cosine.resize(static_cast<std::size_t>(count * half));
+  table.sine.resize(table.cosine.size());
+  for (i64 begin = 0; begin < count; begin += kBlock) {
+    const i64 steps = std::min(kBlock, count - begin);
+    for (i64 i = 0; i < half; ++i) {
+      const double angle = static_cast<double>(first + begin) * frequencies_[i];
+      const double cosine = std::cos(angle), sine = std::sin(angle);
+      for (i64 step = 0; step < steps; ++step) {
+        double c = 0, s = 0;
+        turn_pair(step_cosine_[step * half + i], step_sine_[step * half + i], cosine, sine, c, s);
+        table.cosine[(begin + step) * half + i] = static_cast<float>(c);
+        table.sine[(begin + step) * half + i] = static_cast<float>(s);
+      }
+    }
+  }
+  return table;
+}
+
+void Rope::turn(const Angles& angles, i64 index, const float* in, float* out, Turn way) const {
+  if (!params_) {
+    if (in != out) std::copy_n(in, head_dim_, out);
+    return;
+  }
+  const i64 half = head_dim_ / 2;
+  const float* cosine = angles.cosine.data() + index * half;
+  const float* sine = angles.sine.data() + index * half;
+  const float sign = way == Turn::forward ? 1.0f : -1.0f;
+  const bool split = params_->pairing == Pairing::half;
+  const i64 stride = split ? 1 : 2, partner = split ? half : 1;
+  for (i64 i = 0; i < half; ++i) {
+    const float a = in[i * stride], b = in[i * stride + partner];
+    turn_pair(cosine[i], sign * sine[i], a, b, out[i * stride], out[i * stride + partner]);
+  }
+}
+
+void Rope::turn64(i64 position, const double* in, double* out) const {
+  if (!params_) {
+    std::copy_n(in, head_dim_, out);
+    return;
+  }
+  const i64 half = head_dim_ / 2;
+  for (i64 i = 0; i < half; ++i) {
+    const double angle = static_cast<double>(position) * frequencies_[i];
+    const i64 a = params_->pairing == Pairing::half ? i : 2 * i;
+    const i64 b = params_->pairing == Pairing::half ? i + half : 2 * i + 1;
+    turn_pair(std::cos(angle), std::sin(angle), in[a], in[b], out[a], out[b]);
+  }
+}
+
+}  // namespace longreach::attention
