@@ -28,15 +28,15 @@ struct Fact {
 };
 
 struct Sample {
-  std::vector<Token> tokens;           ///< exactly the length asked for, answer included
-  Span answer;                         ///< to be predicted from everything before it
+  std::vector<Token> tokens;               ///< exactly the length asked for, answer included
+  Span answer;                             ///< to be predicted from everything before it
   std::vector<std::vector<Token>> decoys;  ///< wrong answers as long as the answer, if any
   std::vector<Fact> facts;
   /// Loss weight of predicting tokens[i]; empty means 1 for every token but the first.
   std::vector<float> weights;
-  std::optional<double> depth;         ///< per cent of the filler before the evidence
-  std::optional<i64> evidence;         ///< first token of the (first) statement of the evidence
-  std::string sha() const;             ///< of the tokens, hex
+  std::optional<double> depth;  ///< per cent of the filler before the evidence
+  std::optional<i64> evidence;  ///< first token of the (first) statement of the evidence
+  std::string sha() const;      ///< of the tokens, hex
 };
 
 enum class Split { train, test };
@@ -58,13 +58,22 @@ class Dataset {
   /// Content hash of what the samples come from, hex; "" for generators (their parameters and the
   /// seed say it all).
   virtual std::string sha() const { return ""; }
+  /// One line for people: what the samples come from and what is held out; may be "".
+  virtual std::string description() const { return ""; }
 };
 
 /// A dataset is made for a tokenizer and a random stream of its own.
 using DatasetRegistry = Registry<Dataset, const Tokenizer&, const Rng&>;
 
+/// `const RegisteredVocabulary vocabulary{"passkey", passkey_words};` in a generator's .cpp file
+/// offers its words to task_vocabulary().
+struct RegisteredVocabulary {
+  using Words = std::vector<std::string> (*)();
+  RegisteredVocabulary(std::string type, Words words);
+};
+
 /// The words a generator writes with, for `vocabulary: task`; empty for datasets of free text.
-/// `type` is a registered dataset name.
+/// Throws Error unless `type` is a registered dataset name.
 std::vector<std::string> task_vocabulary(const std::string& type);
 
 }  // namespace longreach::datasets

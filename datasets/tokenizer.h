@@ -14,7 +14,7 @@ namespace longreach::datasets {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  virtual std::string name() const = 0;       ///< "bytes", "words"
+  virtual std::string name() const = 0;  ///< "bytes", "words"
   virtual i64 vocabulary_size() const = 0;
   /// Throws Error naming the first text that has no token.
   virtual std::vector<Token> encode(std::string_view text) const = 0;

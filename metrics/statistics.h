@@ -25,7 +25,8 @@ Interval bootstrap_mean(std::span<const double> units, double confidence, i64 re
 Interval bootstrap_ratio(std::span<const double> numerators, std::span<const double> denominators,
                          double confidence, i64 resamples, Rng rng);
 
-/// Distribution-free interval of the median from order statistics (binomial; conservative). n > 0.
+/// Distribution-free interval of the median from order statistics (binomial; conservative). n > 0;
+/// where even smallest to largest covers less than asked (n < 6 at 0.95), that is what it gives.
 Interval median_interval(std::vector<double> values, double confidence);
 double median(std::vector<double> values);
 

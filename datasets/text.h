@@ -1,0 +1,71 @@
+// Free text: a file, a folder of files or JSON lines, cut into training and held-out parts.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "datasets/dataset.h"
+
+namespace longreach::datasets {
+
+struct TextParams {
+  std::string path;
+  double held_out = 0.05;
+  std::string field = "text";
+  void fields(Fields&);
+};
+
+/// Tokens between the ends of two neighbouring held-out samples of a document.
+inline constexpr i64 kTargetSpacing = 512;
+
+/// The documents at `path` in order, none empty: a file is one, a folder holds one a regular file
+/// (by name; hidden files and subfolders left out), a file ending in .jsonl one a line, under
+/// `field`. Throws Error, naming the path (and the line), for what is missing, unreadable or empty.
+std::vector<std::string> read_documents(const TextParams&);
+
+/// The registered dataset "text".
+///
+/// Held out are the last documents that together make up at most the share `held_out` (at least
+/// one; 0 holds out none and 1 all), or, of a lone document, its last tokens.
+///
+/// A training sample is a random window of one document, all windows being equally likely. A
+/// held-out sample ends 0, 512, 1024, ... tokens before the end of its document, and numbers count
+/// down from the end with the longest text before it: so number i ends at the same token at every
+/// length, and the numbers that have `length` tokens before their end are [0, size). To spread few
+/// samples over the text, step evenly through the numbers that the longest length allows.
+class TextDataset final : public Dataset {
+ public:
+  using Params = TextParams;
+
+  TextDataset(const Params&, const Tokenizer&, const Rng&);
+  /// `texts` as from read_documents(), at least one.
+  TextDataset(const std::vector<std::string>& texts, double held_out, const Tokenizer&, const Rng&);
+
+  i64 version() const override { return 1; }
+  Sample sample(Split, i64 index, i64 length) const override;
+  i64 size(Split, i64 length) const override;
+  std::vector<std::span<const Token>> documents(Split) const override;
+  /// SHA-256 of a lone document, else of its documents' SHA-256s, one a line.
+  std::string sha() const override { return sha_; }
+  /// "6 documents, 4012345 tokens; held out: the last 1 by document, 780123 tokens"
+  std::string description() const override { return description_; }
+
+ private:
+  struct End {
+    std::size_t document;
+    i64 position;  ///< one past the last token
+  };
+  void split_one(double held_out);
+  void split_many(double held_out);
+  void place_targets();
+  std::span<const Token> training_window(i64 index, i64 length) const;
+  std::span<const Token> held_out_window(i64 index, i64 length) const;
+
+  std::vector<std::vector<Token>> train_, test_;
+  std::vector<End> ends_;  ///< of held-out samples, the longest text before it first
+  Rng rng_;
+  std::string sha_, description_;
+};
+
+}  // namespace longreach::datasets
