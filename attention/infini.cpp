@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attention/compressive_memory.h"
 #include "attention/kernels/softmax.h"
 #include "attention/rows.h"
 #include "core/vector_math.h"
@@ -11,8 +12,6 @@
 namespace longreach::attention {
 namespace {
 
-/// (8) M += sigma(K)^T V, or (9) the delta rule M += sigma(K)^T (V - sigma(K) M / (sigma(K) z)).
-enum class Update { linear, delta };
 /// What a token gets while the memory is empty: (1 - g) A_dot, or A_dot as it is.
 enum class FirstSegment { gate, bypass };
 
@@ -20,10 +19,6 @@ enum class FirstSegment { gate, bypass };
 }  // namespace longreach::attention
 
 namespace longreach {
-template <>
-struct EnumNames<attention::Update> {
-  static constexpr std::array<std::string_view, 2> names{"linear", "delta"};
-};
 template <>
 struct EnumNames<attention::FirstSegment> {
   static constexpr std::array<std::string_view, 2> names{"gate", "bypass"};
@@ -34,60 +29,6 @@ namespace longreach::attention {
 namespace {
 
 float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
-
-/// One (M, z) of a stream and key/value head, or its gradient.
-struct Memory {
-  float* matrix;      ///< [D, D]
-  float* normalizer;  ///< [D]
-  i64 d;
-  /// sigma is positive, so one written key makes every element of z positive.
-  bool empty() const {
-    return std::all_of(normalizer, normalizer + d, [](float x) { return x == 0; });
-  }
-  void clear() const {
-    std::fill_n(matrix, d * d, 0.0f);
-    std::fill_n(normalizer, d, 0.0f);
-  }
-};
-
-/// Rows divided by their own number: out[i] = numerators[i] / denominators[i].
-void divide_rows(const float* denominators, i64 rows, i64 d, float* values) {
-  for (i64 i = 0; i < rows; ++i) scale(1 / denominators[i], values + i * d, d);
-}
-
-/// (7) A_mem = sigma(Q) M / (sigma(Q) z). Also what the delta rule retrieves for its keys.
-struct Retrieval {
-  Retrieval(const float* features, i64 rows, const Memory& memory)
-      : values(static_cast<std::size_t>(rows * memory.d)), denominators(rows) {
-    const i64 d = memory.d;
-    multiply(Matrix(features, rows, d), Matrix(memory.matrix, d, d),
-             MutableMatrix(values.data(), rows, d), Into::overwrite);
-    for (i64 i = 0; i < rows; ++i) {
-      denominators[i] = dot(features + i * d, memory.normalizer, d);
-    }
-    divide_rows(denominators.data(), rows, d, values.data());
-  }
-
-  /// Given d_values, adds to the gradients of the features [rows, D] and of the memory.
-  void backward(const float* features, const Memory& memory, Floats d_values, float* d_features,
-                const Memory& d_memory) const {
-    const i64 d = memory.d, rows = static_cast<i64>(denominators.size());
-    for (i64 i = 0; i < rows; ++i) {
-      const float dc = -dot(&d_values[i * d], &values[i * d], d) / denominators[i];
-      add_scaled(dc, memory.normalizer, d_features + i * d, d);
-      add_scaled(dc, features + i * d, d_memory.normalizer, d);
-    }
-    divide_rows(denominators.data(), rows, d, d_values.data());  // now the numerators' gradient
-    const Matrix d_numerators(d_values.data(), rows, d);
-    multiply_nt(d_numerators, Matrix(memory.matrix, d, d), MutableMatrix(d_features, rows, d),
-                Into::add);
-    multiply_tn(Matrix(features, rows, d), d_numerators, MutableMatrix(d_memory.matrix, d, d),
-                Into::add);
-  }
-
-  Floats values;        ///< [rows, D]
-  Floats denominators;  ///< [rows]
-};
 
 /// State: M and z, and the open segment's turned keys and its values. Segment borders lie at
 /// absolute multiples of N, so how a stream is cut into calls cannot move them; local positions
@@ -166,7 +107,7 @@ class Infini final : public Backend {
             if (!empty) reads += piece.rows;
           }
           if (!piece.closes) continue;
-          write(keys, values, memory);
+          write(key_features(keys).data(), values, params_.segment, params_.update, memory);
           ++writes;
           std::fill_n(keys, params_.segment * shape_.head_dim, 0.0f);
           std::fill_n(values, params_.segment * shape_.head_dim, 0.0f);
@@ -337,52 +278,15 @@ class Infini final : public Backend {
     return features;
   }
 
-  /// What is written for each key: V, or V less what the memory already returns for it.
-  Floats written_values(const float* values, const Retrieval* known) const {
-    Floats written(values, values + params_.segment * shape_.head_dim);
-    if (known != nullptr) {
-      add_scaled(-1, known->values.data(), written.data(), static_cast<i64>(written.size()));
-    }
-    return written;
-  }
-
-  bool corrects(const Memory& memory) const {
-    return params_.update == Update::delta && !memory.empty();
-  }
-
-  /// (8) or (9), one step for the whole segment against the memory before it.
-  void write(const float* turned_keys, const float* values, const Memory& memory) const {
-    const i64 n = params_.segment, d = shape_.head_dim;
-    const Floats features = key_features(turned_keys);
-    std::optional<Retrieval> known;
-    if (corrects(memory)) known.emplace(features.data(), n, memory);
-    const Floats written = written_values(values, known ? &*known : nullptr);
-    multiply_tn(Matrix(features.data(), n, d), Matrix(written.data(), n, d),
-                MutableMatrix(memory.matrix, d, d), Into::add);
-    for (i64 i = 0; i < n; ++i) add_scaled(1, &features[i * d], memory.normalizer, d);
-  }
-
-  /// Gradient of write(): d_memory becomes that of the memory before; adds to d_keys (turned) and
-  /// d_values.
+  /// Gradient of folding a closed segment into the memory: d_memory becomes that of the memory
+  /// before; adds to d_keys (turned) and d_values.
   void write_backward(const float* turned_keys, const float* values, const Memory& memory,
                       const Memory& d_memory, float* d_keys, float* d_values) const {
     const i64 n = params_.segment, d = shape_.head_dim;
     const Floats features = key_features(turned_keys);
-    std::optional<Retrieval> known;
-    if (corrects(memory)) known.emplace(features.data(), n, memory);
-    const Floats written = written_values(values, known ? &*known : nullptr);
-
-    Floats d_features(features.size()), d_written(features.size());
-    for (i64 i = 0; i < n; ++i) std::copy_n(d_memory.normalizer, d, &d_features[i * d]);
-    multiply_nt(Matrix(written.data(), n, d), Matrix(d_memory.matrix, d, d),
-                MutableMatrix(d_features.data(), n, d), Into::add);
-    multiply(Matrix(features.data(), n, d), Matrix(d_memory.matrix, d, d),
-             MutableMatrix(d_written.data(), n, d), Into::overwrite);
-    add_scaled(1, d_written.data(), d_values, n * d);
-    if (known) {
-      scale(-1, d_written.data(), n * d);  // what is known is taken away
-      known->backward(features.data(), memory, std::move(d_written), d_features.data(), d_memory);
-    }
+    Floats d_features(features.size());
+    attention::write_backward(features.data(), values, n, params_.update, memory, d_memory,
+                              d_features.data(), d_values);
     elu1_backward(features.data(), d_features.data(), n * d);
     for (i64 i = 0; i < n; ++i) {
       float* row = &d_features[i * d];

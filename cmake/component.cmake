@@ -4,7 +4,7 @@
 # named, and a CTest `layers/<folder>` that fails when a file includes a folder that it may not.
 # OBJECT libraries keep self-registering files that a static archive would drop.
 
-set(LONGREACH_WARNINGS -Wall -Wextra -Wno-missing-field-initializers -Wpedantic -Wshadow -Werror)
+set(LONGREACH_WARNINGS -Wall -Wextra -Wno-missing-field-initializers -Wno-restrict -Wpedantic -Wshadow -Werror)
 set(LONGREACH_FLAGS -ffp-contract=fast)
 if(LONGREACH_NATIVE)
   list(APPEND LONGREACH_FLAGS -march=native)

@@ -45,6 +45,7 @@ struct Measurement {
 /// One cell's identity, circumstances and outcome; the same for each of its rows.
 struct CellInfo {
   std::string run_id, cell_id;
+  std::optional<i64> schema_version = kSchemaVersion;
   Status status = Status::ok;
   std::string reason;
   std::string backend;         ///< the user's name for it
@@ -87,6 +88,7 @@ struct Record {
     auto& m = self.measurement;
     visit("run_id", c.run_id);
     visit("cell_id", c.cell_id);
+    visit("schema_version", c.schema_version);
     visit("status", c.status);
     visit("reason", c.reason);
     visit("backend", c.backend);

@@ -1,0 +1,99 @@
+// Reading and writing the compressive memory, and their gradients.
+#include "attention/compressive_memory.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "core/linalg.h"
+#include "core/vector_math.h"
+
+namespace longreach::attention {
+namespace {
+
+/// out[i] = numerators[i] / denominators[i], in place.
+void divide_rows(const float* denominators, i64 rows, i64 d, float* values) {
+  for (i64 i = 0; i < rows; ++i) scale(1 / denominators[i], values + i * d, d);
+}
+
+/// What the memory already returns for the keys; nothing when the rule does not ask for it.
+std::optional<Retrieval> known(const float* features, i64 rows, Update update,
+                               const Memory& memory) {
+  if (update == Update::linear || memory.empty()) return std::nullopt;
+  return Retrieval(features, rows, memory);
+}
+
+/// What is written for each key: V, or V less what is known.
+Floats written(const float* values, i64 rows, i64 d, const std::optional<Retrieval>& known) {
+  Floats out(values, values + rows * d);
+  if (known) add_scaled(-1, known->values.data(), out.data(), rows * d);
+  return out;
+}
+
+}  // namespace
+
+bool Memory::empty() const {
+  return std::all_of(normalizer, normalizer + d, [](float x) { return x == 0; });
+}
+
+void Memory::clear() const {
+  std::fill_n(matrix, d * d, 0.0f);
+  std::fill_n(normalizer, d, 0.0f);
+}
+
+Retrieval::Retrieval(const float* features, i64 rows, const Memory& memory)
+    : values(static_cast<std::size_t>(rows * memory.d)), denominators(rows) {
+  const i64 d = memory.d;
+  multiply(Matrix(features, rows, d), Matrix(memory.matrix, d, d),
+           MutableMatrix(values.data(), rows, d), Into::overwrite);
+  for (i64 i = 0; i < rows; ++i) denominators[i] = dot(features + i * d, memory.normalizer, d);
+  divide_rows(denominators.data(), rows, d, values.data());
+}
+
+// With A = N / c, N = sigma M, c = sigma . z:  dN = dA / c,  dc = -(dA . A) / c,
+// dsigma = dN M^T + dc z^T,  dM += sigma^T dN,  dz += sigma^T dc.
+void Retrieval::backward(const float* features, const Memory& memory, Floats d_values,
+                         float* d_features, const Memory& d_memory) const {
+  const i64 d = memory.d, rows = static_cast<i64>(denominators.size());
+  for (i64 i = 0; i < rows; ++i) {
+    const float dc = -dot(&d_values[i * d], &values[i * d], d) / denominators[i];
+    add_scaled(dc, memory.normalizer, d_features + i * d, d);
+    add_scaled(dc, features + i * d, d_memory.normalizer, d);
+  }
+  divide_rows(denominators.data(), rows, d, d_values.data());  // now dN
+  const Matrix d_numerators(d_values.data(), rows, d);
+  multiply_nt(d_numerators, Matrix(memory.matrix, d, d), MutableMatrix(d_features, rows, d),
+              Into::add);
+  multiply_tn(Matrix(features, rows, d), d_numerators, MutableMatrix(d_memory.matrix, d, d),
+              Into::add);
+}
+
+void write(const float* features, const float* values, i64 rows, Update update,
+           const Memory& memory) {
+  const i64 d = memory.d;
+  const Floats news = written(values, rows, d, known(features, rows, update, memory));
+  multiply_tn(Matrix(features, rows, d), Matrix(news.data(), rows, d),
+              MutableMatrix(memory.matrix, d, d), Into::add);
+  for (i64 i = 0; i < rows; ++i) add_scaled(1, features + i * d, memory.normalizer, d);
+}
+
+// With U written:  dsigma = U dM^T + 1 dz^T,  dU = sigma dM,  dV += dU; what is known took part
+// with the opposite sign.
+void write_backward(const float* features, const float* values, i64 rows, Update update,
+                    const Memory& memory, const Memory& d_memory, float* d_features,
+                    float* d_values) {
+  const i64 d = memory.d;
+  const std::optional<Retrieval> retrieved = known(features, rows, update, memory);
+  const Floats news = written(values, rows, d, retrieved);
+  for (i64 i = 0; i < rows; ++i) add_scaled(1, d_memory.normalizer, d_features + i * d, d);
+  multiply_nt(Matrix(news.data(), rows, d), Matrix(d_memory.matrix, d, d),
+              MutableMatrix(d_features, rows, d), Into::add);
+  Floats d_written(static_cast<std::size_t>(rows * d));
+  multiply(Matrix(features, rows, d), Matrix(d_memory.matrix, d, d),
+           MutableMatrix(d_written.data(), rows, d), Into::overwrite);
+  add_scaled(1, d_written.data(), d_values, rows * d);
+  if (!retrieved) return;
+  scale(-1, d_written.data(), rows * d);
+  retrieved->backward(features, memory, std::move(d_written), d_features, d_memory);
+}
+
+}  // namespace longreach::attention

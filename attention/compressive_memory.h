@@ -1,0 +1,56 @@
+// The compressive memory of Infini-attention (arXiv 2404.07143v2, equations 7 to 9) for one stream
+// and key/value head, forward and backward. Symbols are the paper's: M memory, z normalizer,
+// sigma the feature map; "features" are rows of sigma(Q) or sigma(K), all positive.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "core/fields.h"
+#include "core/tensor.h"
+
+namespace longreach::attention {
+
+/// (8) M += sigma(K)^T V, or (9) the delta rule M += sigma(K)^T (V - sigma(K) M / (sigma(K) z)).
+enum class Update { linear, delta };
+
+/// One (M, z), or its gradient. A view: holds nothing.
+struct Memory {
+  float* matrix;      ///< [D, D]: features by values
+  float* normalizer;  ///< [D]
+  i64 d;
+  /// True until the first write: sigma is positive, so one key makes every element of z positive.
+  bool empty() const;
+  void clear() const;
+};
+
+/// (7) A_mem = sigma(Q) M / (sigma(Q) z), row-wise; also what the delta rule retrieves for its
+/// keys. The memory must not be empty.
+struct Retrieval {
+  Retrieval(const float* features, i64 rows, const Memory& memory);
+
+  /// Given the gradient of `values`, adds to those of the features [rows, D] and of the memory.
+  void backward(const float* features, const Memory& memory, Floats d_values, float* d_features,
+                const Memory& d_memory) const;
+
+  Floats values;        ///< [rows, D]
+  Floats denominators;  ///< [rows]
+};
+
+/// Writes `rows` keys and values, one batched step against the memory before it; z += sum sigma(K).
+void write(const float* features, const float* values, i64 rows, Update, const Memory& memory);
+
+/// Gradient of write(). `memory` is as before the write; `d_memory` arrives as the gradient of the
+/// memory after and leaves as that of the memory before. Adds to d_features and d_values.
+void write_backward(const float* features, const float* values, i64 rows, Update,
+                    const Memory& memory, const Memory& d_memory, float* d_features,
+                    float* d_values);
+
+}  // namespace longreach::attention
+
+namespace longreach {
+template <>
+struct EnumNames<attention::Update> {
+  static constexpr std::array<std::string_view, 2> names{"linear", "delta"};
+};
+}  // namespace longreach

@@ -1,0 +1,92 @@
+// Turns the columns of a record, samples and curves into values, text and JSON.
+#include "reports/columns.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace longreach::reports {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Value to_value(const std::string& text) { return text; }
+Value to_value(bool flag) { return flag; }
+Value to_value(Status status) {
+  return std::string(EnumNames<Status>::names[static_cast<std::size_t>(status)]);
+}
+Value to_value(const std::optional<bool>& flag) { return flag ? Value(*flag) : Value(); }
+Value to_value(const std::optional<i64>& count) { return count ? Value(*count) : Value(); }
+Value to_value(const std::optional<double>& number) {
+  return number && std::isfinite(*number) ? Value(*number) : Value();
+}
+
+struct Text {
+  std::string operator()(std::monostate) const { return ""; }
+  std::string operator()(bool flag) const { return flag ? "true" : "false"; }
+  std::string operator()(const std::string& text) const { return text; }
+  template <class Number>
+  std::string operator()(Number number) const {
+    std::array<char, 32> buffer;
+    const std::to_chars_result end =
+        std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+    return {buffer.data(), end.ptr};
+  }
+};
+
+struct ToJson {
+  Json operator()(std::monostate) const { return nullptr; }
+  template <class Present>
+  Json operator()(const Present& present) const {
+    return present;
+  }
+};
+
+Json finite_or_null(double number) { return std::isfinite(number) ? Json(number) : Json(nullptr); }
+
+}  // namespace
+
+std::vector<Column> columns(const Record& record) {
+  std::vector<Column> out;
+  record.columns([&out](std::string_view name, const auto& field) {
+    out.push_back({name, to_value(field)});
+  });
+  return out;
+}
+
+std::string to_text(const Value& value) { return std::visit(Text{}, value); }
+
+Json to_json(const Value& value) { return std::visit(ToJson{}, value); }
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json to_json(const SampleRecord& sample) {
+  Json scores = Json::object();
+  for (const auto& [name, score] : sample.scores) scores[name] = finite_or_null(score);
+  return {{"cell_id", sample.cell_id},
+          {"index", sample.index},
+          {"sample_sha", sample.sample_sha},
+          {"target", sample.target},
+          {"output", sample.output},
+          {"scores", scores},
+          {"depth", to_json(to_value(sample.depth))},
+          {"distance", to_json(to_value(sample.distance))},
+          {"segments_crossed", to_json(to_value(sample.segments_crossed))}};
+}
+
+Json to_json(const Curve& curve) {
+  Json x = Json::array(), y = Json::array();
+  for (const double number : curve.x) x.push_back(finite_or_null(number));
+  for (const double number : curve.y) y.push_back(finite_or_null(number));
+  return {{"cell_id", curve.cell_id},
+          {"name", curve.name},
+          {"x_unit", curve.x_unit},
+          {"y_unit", curve.y_unit},
+          {"x", x},
+          {"y", y}};
+}
+
+}  // namespace longreach::reports

@@ -1,0 +1,38 @@
+// A record as named values, and those values as text and as JSON: what the table reports share.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/record.h"
+
+namespace longreach::reports {
+
+/// A column's value; std::monostate when absent. A number that is not finite counts as absent.
+using Value = std::variant<std::monostate, bool, i64, double, std::string>;
+
+struct Column {
+  std::string_view name;
+  Value value;
+};
+
+/// Every column of Record::columns, in order. A string column is always present, possibly empty.
+std::vector<Column> columns(const Record& record);
+
+/// "" when absent; numbers as the shortest decimals that read back to the same bits.
+std::string to_text(const Value& value);
+
+/// null when absent.
+nlohmann::ordered_json to_json(const Value& value);
+
+/// One line of JSON without a line end. Bytes that are not UTF-8, which a byte-level model may well
+/// write, become U+FFFD.
+std::string dump(const nlohmann::ordered_json& json);
+
+nlohmann::ordered_json to_json(const SampleRecord& sample);
+nlohmann::ordered_json to_json(const Curve& curve);
+
+}  // namespace longreach::reports

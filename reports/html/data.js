@@ -1,0 +1,200 @@
+// Reads the page's data, names and formats what is in it, and groups records into series.
+"use strict";
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+
+/** Records as objects keyed by column name, plus `p` (Holm-adjusted) and a subtask without it. */
+const RECORDS = DATA.records.rows.map((row) => {
+  const record = {};
+  DATA.records.columns.forEach((name, i) => { record[name] = row[i]; });
+  const adjusted = /(?:^|[;, ])p_holm=([0-9.eE+-]+)/.exec(record.subtask);
+  record.p = adjusted ? Number(adjusted[1]) : null;
+  record.subtask = record.subtask.replace(/[;, ]*p_holm=[0-9.eE+-]+/, "");
+  record.prefix = record.metric.split("/")[0];
+  return record;
+});
+nameSweptBackends();
+const MEASURED = RECORDS.filter((r) => r.metric !== "" && r.value !== null);
+const isDifference = (r) => r.metric.endsWith("_difference");
+
+/** One record per cell, in plan order. */
+const CELLS = new Map();
+for (const record of RECORDS) {
+  if (!CELLS.has(record.cell_id)) CELLS.set(record.cell_id, record);
+}
+const BACKENDS = distinct(RECORDS.map((r) => r.backend)).filter((name) => name !== "");
+
+/** A backend swept over parameters becomes several, each named by the parameters that differ. */
+function nameSweptBackends() {
+  for (const group of groupBy(RECORDS, (r) => r.backend).values()) {
+    const settings = distinct(group.map((r) => r.backend_params)).map((p) => p.split(", "));
+    if (settings.length < 2) continue;
+    for (const r of group) {
+      const own = r.backend_params.split(", ")
+        .filter((part) => !settings.every((parts) => parts.includes(part)));
+      r.backend = `${r.backend} (${own.join(", ") || "default"})`;
+    }
+  }
+}
+
+function distinct(values) { return [...new Set(values)]; }
+
+/** Items by key, keys in order of first appearance. */
+function groupBy(items, key) {
+  const groups = new Map();
+  for (const item of items) {
+    const name = key(item);
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(item);
+  }
+  return groups;
+}
+
+const METRIC_NAMES = {
+  "perplexity/token": "Perplexity per token",
+  "perplexity/word": "Perplexity per word",
+  "perplexity/byte": "Perplexity per byte",
+  "perplexity/bits_per_byte": "Bits per byte",
+  "passkey/exact_match": "Passkey exact match",
+  "passkey/digit_accuracy": "Passkey digit accuracy",
+  "passkey/rank": "Passkey rank among decoys",
+  "utilization/gain": "Gain from context",
+  "utilization/efficiency": "Utilization efficiency",
+  "utilization/fact_effect": "Effect of a fact",
+  "latency/prefill": "Prefill time",
+  "latency/decode": "Decode time per token",
+  "memory/state_declared": "State, analytic",
+  "memory/state_held": "State, measured",
+  "memory/peak_rss": "Peak resident memory",
+  "memory/full_kv_ratio": "Full KV cache / state",
+  "training/loss": "Training loss",
+  "training/tokens_per_second": "Training speed",
+};
+
+/** "needle/exact_match" -> "Needle exact match". */
+function metricName(metric) {
+  if (METRIC_NAMES[metric]) return METRIC_NAMES[metric];
+  const words = metric.replace(/[/_]+/g, " ").trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** "Prefill time (ms)"; bytes carry their unit with each number, bits per byte in the name. */
+const withUnit = (name, unit) =>
+  (["", "1", "bytes", "bits/byte"].includes(unit ?? "") ? name : `${name} (${unit})`);
+
+/** 4096 -> "4k", as the configuration writes it. */
+function lengthName(tokens) {
+  if (tokens === null || tokens === undefined) return "–";
+  return tokens >= 1024 && tokens % 1024 === 0 ? `${tokens / 1024}k` : String(tokens);
+}
+
+function bytesName(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let power = 0;
+  while (Math.abs(bytes) >= 1024 && power < units.length - 1) { bytes /= 1024; ++power; }
+  return `${power === 0 ? bytes : Number(bytes.toPrecision(4))} ${units[power]}`;
+}
+
+/** A number for reading: bytes in binary units, shares with three decimals, else 4 digits. */
+function show(value, unit) {
+  if (value === null || value === undefined) return "–";
+  if (unit === "bytes") return bytesName(value);
+  const size = Math.abs(value);
+  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replace("-", "−");
+  const text = size < 10 ? value.toFixed(3) : size < 100 ? value.toFixed(2)
+    : size < 1000 ? value.toFixed(1) : Math.round(value).toLocaleString("en-US");
+  return text.replace("-", "−");
+}
+
+const hasInterval = (r) => r.ci_low !== null && r.ci_high !== null;
+const interval = (r) =>
+  hasInterval(r) ? `[${show(r.ci_low, r.unit)}, ${show(r.ci_high, r.unit)}]` : "–";
+
+/** Value, unit, n, interval and method in one line, for tooltips. */
+function fullText(r) {
+  const unit = r.unit === "1" || r.unit === "bytes" ? "" : ` ${r.unit}`;
+  const parts = [`${show(r.value, r.unit)}${unit}`, `n = ${r.n ?? "–"}`,
+    `interval ${interval(r)}${r.ci_method ? ` (${r.ci_method})` : ""}`];
+  if (r.status !== "ok") parts.push(`${r.status}: ${r.reason}`);
+  return parts.join(" · ");
+}
+
+// ---- series ----
+
+/** What tells two curves of one backend apart: every seed and learning rate is shown. */
+function variantNamer(records) {
+  const groups = [...groupBy(records, (r) => `${r.backend}\u0000${r.model}`).values()];
+  const keys = ["seed", "lr"].filter((key) =>
+    groups.some((group) => distinct(group.map((r) => r[key])).length > 1));
+  return (r) => keys.map((key) => `${key} ${r[key] ?? "–"}`).join(", ");
+}
+
+/** Protocols that differ only in their numbers belong to one line. */
+const protocolFamily = (r) => r.protocol.replace(/=\d+/g, "=");
+
+/** Several protocols in one text: "ppl/1:ctx=512|1024:stride=512". */
+function protocolName(records) {
+  const protocols = distinct(records.map((r) => r.protocol).filter(Boolean)).map((p) => p.split(":"));
+  if (protocols.length === 0) return "";
+  return protocols[0].map((part, i) => {
+    const values = distinct(protocols.map((p) => p[i] ?? ""));
+    const key = part.includes("=") ? part.slice(0, part.indexOf("=") + 1) : "";
+    return key + values.map((value) => (value.startsWith(key) ? value.slice(key.length) : value)).join("|");
+  }).join(":");
+}
+
+const subtaskFamily = (r) => r.subtask.replace(/@\d+\w*/, "");
+
+/**
+ * Records of one metric split into panels that may share axes: one per model, task, subtask and
+ * protocol. Each panel has a name that says only what differs, and series by backend and variant.
+ */
+function panels(records) {
+  const parts = {
+    model: (r) => r.model, task: (r) => r.task, subtask: subtaskFamily, protocol: protocolFamily,
+  };
+  const differing = Object.values(parts).filter((part) => distinct(records.map(part)).length > 1);
+  const split = groupBy(records, (r) => Object.values(parts).map((part) => part(r)).join("\u0000"));
+  return [...split.values()].map((group) => ({
+    records: group,
+    name: differing.map((part) => part(group[0])).filter((text) => text !== "").join(" · "),
+    series: seriesOf(group),
+  }));
+}
+
+/** Lines over context length: {label, backend, variant index, points ascending in length}. */
+function seriesOf(records) {
+  const variant = variantNamer(records);
+  const byBackend = groupBy(records, (r) => r.backend);
+  const series = [];
+  for (const [backend, group] of byBackend) {
+    let index = 0;
+    for (const [name, points] of groupBy(group, variant)) {
+      series.push({
+        backend, variant: index++, label: name ? `${backend} · ${name}` : backend,
+        points: [...points].sort((a, b) => a.context_length - b.context_length),
+      });
+    }
+  }
+  return series;
+}
+
+/** The paired difference from the baseline for this very number, if it was computed. */
+function differenceOf(r) {
+  return MEASURED.find((d) => d.metric === `${r.metric}_difference` && d.backend === r.backend &&
+    d.model === r.model && d.task === r.task && d.context_length === r.context_length &&
+    d.seed === r.seed && d.lr === r.lr && d.depth === r.depth && d.subtask === r.subtask);
+}
+
+/** Why `backend` has no result where `like` has one: its cell without a valid result, if any. */
+function brokenCell(backend, like, length) {
+  return [...CELLS.values()].find((cell) => cell.status !== "ok" && cell.backend === backend &&
+    cell.task === like.task && cell.model === like.model && cell.context_length === length);
+}
+
+/** Adjusted p below .05 where there is one, else an interval that leaves 0 out. */
+function isSignificant(difference) {
+  if (!difference) return false;
+  if (difference.p !== null) return difference.p < 0.05;
+  return hasInterval(difference) && (difference.ci_low > 0 || difference.ci_high < 0);
+}

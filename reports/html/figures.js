@@ -1,0 +1,365 @@
+// Charts: one look for all, colours per backend, intervals drawn, numbers beneath.
+
+const CHARTS = [];
+const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
+const SHAPES = ["circle", "rectRot", "triangle", "rect", "star", "crossRot"];
+const COLOURS = 7;  // --series-0 ... in page.css
+
+const cssColour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** A backend has one colour and one point shape in every figure. */
+function look(backend, variant) {
+  const index = Math.max(0, BACKENDS.indexOf(backend));
+  return {
+    colour: cssColour(`--series-${index % COLOURS}`),
+    shape: SHAPES[(index + Math.floor(index / COLOURS)) % SHAPES.length],
+    dash: DASHES[variant % DASHES.length],
+  };
+}
+
+/** A DOM element; children are nodes or text, never markup. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined)
+    .map((child) => (typeof child === "number" ? String(child) : child)));
+  return element;
+}
+
+/** Whiskers from dataset.whiskers[i] = [low, high], behind the points. */
+const whiskers = {
+  id: "whiskers",
+  beforeDatasetsDraw(chart) {
+    const { ctx, chartArea: area } = chart;
+    chart.data.datasets.forEach((dataset, d) => {
+      if (!dataset.whiskers || !chart.isDatasetVisible(d)) return;
+      const along = dataset.sideways ? chart.scales.x : chart.scales.y;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(area.left - 4, area.top - 4, area.width + 8, area.height + 8);
+      ctx.clip();
+      ctx.strokeStyle = dataset.borderColor;
+      ctx.lineWidth = 1.5;
+      if (chart.data.datasets.length > 5 && !dataset.sideways) ctx.globalAlpha = 0.5;
+      chart.getDatasetMeta(d).data.forEach((point, i) => {
+        const ends = dataset.whiskers[i];
+        if (!ends) return;
+        const [low, high] = ends.map((end) => along.getPixelForValue(end));
+        const cap = 4;
+        ctx.beginPath();
+        if (dataset.sideways) {
+          ctx.moveTo(low, point.y); ctx.lineTo(high, point.y);
+          for (const x of [low, high]) { ctx.moveTo(x, point.y - cap); ctx.lineTo(x, point.y + cap); }
+        } else {
+          ctx.moveTo(point.x, low); ctx.lineTo(point.x, high);
+          for (const y of [low, high]) { ctx.moveTo(point.x - cap, y); ctx.lineTo(point.x + cap, y); }
+        }
+        ctx.stroke();
+      });
+      ctx.restore();
+    });
+  },
+};
+
+/** White behind exported pictures. */
+const background = {
+  id: "background",
+  beforeDraw(chart) {
+    chart.ctx.save();
+    chart.ctx.fillStyle = cssColour("--panel");
+    chart.ctx.fillRect(0, 0, chart.width, chart.height);
+    chart.ctx.restore();
+  },
+};
+
+/** Height of a figure in pixels, with room for the rows that its legend will take. */
+const heightFor = (labels) =>
+  270 + 22 * Math.ceil(labels.reduce((sum, label) => sum + 45 + 6.5 * label.length, 0) / 440);
+
+/** A figure whose chart is made by `configure()`, called again when the theme changes. */
+function figure(title, caption, configure, numbers, height = 300) {
+  const canvas = make("canvas", { role: "img", "aria-label": `${title}. ${caption}` });
+  const save = make("button", { type: "button", class: "small", title: "Save this figure as PNG" },
+    "PNG");
+  const frame = make("div", { class: "canvas" }, canvas);
+  frame.style.height = `${height}px`;
+  const entry = { canvas, configure, chart: null };
+  save.addEventListener("click", () => {
+    const link = make("a", { download: `${title.replace(/[^\w]+/g, "-").toLowerCase()}.png` });
+    link.href = entry.chart.toBase64Image();
+    link.click();
+  });
+  CHARTS.push(entry);
+  return make("figure", {},
+    make("div", { class: "figure-head" }, make("h3", {}, title), save), frame,
+    make("figcaption", {}, caption), numbers);
+}
+
+/** (Re)draws every figure in the theme's colours. */
+function drawCharts() {
+  Object.assign(Chart.defaults, { color: cssColour("--ink"), borderColor: cssColour("--grid"),
+    animation: false, responsive: true, maintainAspectRatio: false });
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  for (const entry of CHARTS) {
+    const hidden = entry.chart
+      ? entry.chart.data.datasets.map((_, i) => !entry.chart.isDatasetVisible(i)) : [];
+    if (entry.chart) entry.chart.destroy();
+    entry.chart = new Chart(entry.canvas, entry.configure());
+    hidden.forEach((hide, i) => { if (hide) entry.chart.hide(i); });
+  }
+}
+
+/** Round numbers between two ends of a log axis, close enough together to read it by. */
+function logTicks(low, high, unit) {
+  const base = unit === "bytes" ? 2 : 10;
+  const steps = unit === "bytes" ? [[1], [1, 1.5], [1, 1.25, 1.5, 1.75]]
+    : [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8],
+      [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9]];
+  const between = (multiples) => {
+    const ticks = [];
+    for (let e = Math.floor(Math.log(low) / Math.log(base)); base ** e <= high; ++e) {
+      ticks.push(...multiples.map((m) => m * base ** e).filter((v) => v >= low && v <= high));
+    }
+    return ticks;
+  };
+  const ticks = between(steps.find((multiples) => between(multiples).length >= 4) ?? steps.at(-1));
+  const every = Math.ceil(ticks.length / 9);
+  return ticks.filter((_, i) => i % every === 0).map((value) => ({ value }));
+}
+
+/** A log axis from `low` to `high`, both above 0, with its own ticks. */
+function logAxis(title, low, high, unit) {
+  const min = low / 1.12, max = high * 1.12;
+  return {
+    type: "logarithmic", min, max, title,
+    afterBuildTicks(axis) { axis.ticks = logTicks(min, max, unit); },
+    ticks: { maxRotation: 0, callback: (value) => (unit === "bytes" ? bytesName(value)
+      : value >= 1e6 || value < 1e-4 ? value.toExponential(0) : Number(value.toPrecision(3)).toLocaleString("en-US")) },
+  };
+}
+
+/** Titles of axes break in two where one line would not fit. */
+function axisTitle(text) {
+  const space = text.length > 30 ? text.lastIndexOf(" ", 30) : -1;
+  return { display: true, text: space > 0 ? [text.slice(0, space), text.slice(space + 1)] : text };
+}
+
+/** Axis of context lengths: log scale and a tick at each length measured. */
+function lengthAxis(lengths) {
+  return {
+    type: "logarithmic", min: Math.min(...lengths) / 1.12, max: Math.max(...lengths) * 1.12,
+    title: axisTitle("Context length (tokens)"),
+    afterBuildTicks(axis) { axis.ticks = lengths.map((value) => ({ value })); },
+    ticks: { callback: (value) => lengthName(value), maxRotation: 0 },
+  };
+}
+
+/** Axis of values with room for the whiskers. options: yTitle, log, share. */
+function valueAxis(records, options) {
+  const ends = records.flatMap((r) => [r.value, r.ci_low, r.ci_high]).filter((v) => v !== null);
+  const low = Math.min(...ends), high = Math.max(...ends), unit = records[0].unit;
+  const title = axisTitle(options.yTitle);
+  if (options.log && low > 0) return logAxis(title, low, high, unit);
+  if (options.share) {
+    return { title, min: -0.02, max: 1.02, afterBuildTicks(axis) {
+      axis.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((value) => ({ value }));
+    } };
+  }
+  const margin = (high - low || Math.abs(high) || 1) * 0.08;
+  return {
+    title, suggestedMin: low >= 0 ? Math.max(0, low - margin) : low - margin, suggestedMax: high + margin,
+    ticks: { callback: (value) => (unit === "bytes" ? bytesName(value)
+      : String(Number(value.toPrecision(3))).replace("-", "−")) },
+  };
+}
+
+/** Series drawn side by side rather than on top of each other, a hair apart on the log axis. */
+const dodge = (x, i, count) => x * Math.exp((i - (count - 1) / 2) * Math.min(0.014, 0.08 / count));
+
+function lineDataset(series, i, count) {
+  const style = look(series.backend, series.variant);
+  return {
+    label: series.label, borderColor: style.colour, borderDash: style.dash, borderWidth: 2,
+    pointStyle: style.shape, pointRadius: 4, pointHoverRadius: 6,
+    pointBackgroundColor: series.points.map((r) => (r.status === "ok" ? style.colour : "transparent")),
+    backgroundColor: style.colour, showLine: !series.pointsOnly,
+    data: series.points.map((r) => ({ x: dodge(r.context_length, i, count), y: r.value, record: r })),
+    whiskers: series.points.map((r) => (hasInterval(r) ? [r.ci_low, r.ci_high] : null)),
+  };
+}
+
+/** A dashed grey line at what guessing would score. */
+function chanceDataset(records) {
+  const chance = new Map(records.filter((r) => r.chance !== null)
+    .map((r) => [r.context_length, r.chance]));
+  if (chance.size === 0) return null;
+  return {
+    label: "chance", borderColor: cssColour("--quiet"), backgroundColor: "transparent",
+    borderDash: [3, 3], borderWidth: 1.5, pointRadius: 0, pointHitRadius: 0, pointStyle: "line",
+    data: [...chance].sort((a, b) => a[0] - b[0]).map(([x, y]) => ({ x, y })),
+  };
+}
+
+/** Point shapes name the backends; where seeds share them, lines with their dashes do. */
+function legend(variants = false) {
+  const labels = { usePointStyle: true, boxHeight: 7 };
+  if (variants) {
+    Object.assign(labels, { pointStyle: "line", pointStyleWidth: 30, generateLabels: (chart) =>
+      Chart.defaults.plugins.legend.labels.generateLabels(chart).map((item) => ({ ...item,
+        lineDash: chart.data.datasets[item.datasetIndex].borderDash, lineWidth: 2 })) });
+  }
+  return { position: "bottom", labels };
+}
+
+/** Configuration of a chart over context length. options: yTitle, log, share, chance. */
+function lengthChart(seriesList, options) {
+  const records = seriesList.flatMap((s) => s.points);
+  const lengths = distinct(records.map((r) => r.context_length)).sort((a, b) => a - b);
+  const datasets = seriesList.map((s, i) => lineDataset(s, i, seriesList.length));
+  const chance = options.chance ? chanceDataset(records) : null;
+  if (chance) datasets.push(chance);
+  return {
+    type: "line", data: { datasets }, plugins: [whiskers, background],
+    options: {
+      parsing: false, interaction: { mode: "nearest", intersect: false },
+      scales: { x: lengthAxis(lengths), y: valueAxis(records, options) },
+      plugins: {
+        legend: legend(seriesList.some((s) => s.variant > 0)),
+        tooltip: { callbacks: {
+          title: (items) => {
+            const r = items[0].raw.record;
+            return r ? `${items[0].dataset.label}, ${lengthName(r.context_length)} tokens` : "chance";
+          },
+          label: (item) => (item.raw.record ? fullText(item.raw.record).split(" · ")
+            : show(item.raw.y, "")),
+        } },
+      },
+    },
+  };
+}
+
+/** Least-squares slope of log y on log x, from three points or more. */
+function exponent(points) {
+  const usable = points.filter((r) => r.value > 0 && r.context_length > 0);
+  if (usable.length < 3) return null;
+  const x = usable.map((r) => Math.log(r.context_length)), y = usable.map((r) => Math.log(r.value));
+  const mean = (v) => v.reduce((a, b) => a + b, 0) / v.length;
+  const mx = mean(x), my = mean(y);
+  return x.reduce((sum, xi, i) => sum + (xi - mx) * (y[i] - my), 0) /
+    x.reduce((sum, xi) => sum + (xi - mx) ** 2, 0);
+}
+
+/** Points of a curve averaged over a window of a twentieth of its length. */
+function smoothed(points) {
+  const widest = Math.floor(points.length / 40);
+  return points.map((point, i) => {
+    const half = Math.min(widest, i, points.length - 1 - i);
+    const near = points.slice(i - half, i + half + 1);
+    return { x: point.x, y: near.reduce((sum, p) => sum + p.y, 0) / near.length };
+  });
+}
+
+/** Configuration of a chart of curves {label, backend, variant, points {x, y}} over their own x. */
+function curveChart(curves, xTitle, yTitle) {
+  const datasets = curves.flatMap((curve) => {
+    const style = look(curve.backend, curve.variant);
+    const line = { label: curve.label, data: curve.points, borderColor: style.colour, borderWidth: 2,
+      backgroundColor: style.colour, borderDash: style.dash, pointRadius: 0 };
+    if (curve.points.length < 60) return [line];
+    return [{ ...line, data: smoothed(curve.points) },
+      { ...line, borderColor: `${style.colour}38`, borderWidth: 1, borderDash: [], raw: true }];
+  });
+  const lines = legend(true);
+  return {
+    type: "line", data: { datasets }, plugins: [background],
+    options: {
+      parsing: false, interaction: { mode: "nearest", intersect: false },
+      scales: {
+        x: { type: "linear", title: axisTitle(xTitle),
+          ticks: { maxRotation: 0, callback: (v) => (v >= 1e6 ? `${v / 1e6} M` : v >= 1e3 ? `${v / 1e3} k` : v) } },
+        y: { title: axisTitle(yTitle) },
+      },
+      plugins: {
+        legend: { ...lines, labels: { ...lines.labels,
+          filter: (item, data) => !data.datasets[item.datasetIndex].raw },
+        onClick(event, item, { chart }) {
+          const visible = chart.isDatasetVisible(item.datasetIndex);
+          for (let i = item.datasetIndex; i === item.datasetIndex || datasets[i]?.raw; ++i) {
+            chart.setDatasetVisibility(i, !visible);
+          }
+          chart.update();
+        } },
+        tooltip: { filter: (item) => !item.dataset.raw, callbacks: {
+          title: (items) => (items.length ? `${items[0].dataset.label}, ${show(items[0].raw.x, "")}` : ""),
+          label: (item) => `${show(item.raw.y, "")} (running mean)`,
+        } },
+      },
+    },
+  };
+}
+
+/** Configuration of a forest plot: one row a difference, whiskers along x, a line at 0. */
+function forestChart(differences, xTitle) {
+  const labels = differences.map((r) => r.rowLabel);
+  const datasets = [...groupBy(differences, (r) => r.backend)].map(([backend, group]) => {
+    const style = look(backend, 0);
+    return {
+      label: backend, sideways: true, showLine: false, borderColor: style.colour,
+      pointStyle: style.shape, pointRadius: 5, borderWidth: 2, backgroundColor: style.colour,
+      pointBackgroundColor: group.map((r) => (isSignificant(r) ? style.colour : cssColour("--panel"))),
+      data: group.map((r) => ({ x: r.value, y: r.rowLabel, record: r })),
+      whiskers: group.map((r) => (hasInterval(r) ? [r.ci_low, r.ci_high] : null)),
+    };
+  });
+  const ends = differences.flatMap((r) => [0, r.value, r.ci_low, r.ci_high]).filter((v) => v !== null);
+  const margin = 0.08 * (Math.max(...ends) - Math.min(...ends) || 1);
+  return {
+    type: "line", data: { datasets }, plugins: [whiskers, background],
+    options: {
+      interaction: { mode: "nearest", intersect: true },
+      scales: {
+        x: { type: "linear", title: axisTitle(xTitle),
+          min: Math.min(...ends) - margin, max: Math.max(...ends) + margin,
+          ticks: { maxRotation: 0, includeBounds: false,
+            callback: (v) => String(Number(v.toPrecision(2))).replace("-", "−") },
+          grid: { lineWidth: (c) => (c.tick && c.tick.value === 0 ? 2 : 1),
+            color: (c) => cssColour(c.tick && c.tick.value === 0 ? "--ink" : "--grid") } },
+        y: { type: "category", labels, offset: true },
+      },
+      plugins: { legend: legend(), tooltip: { callbacks: {
+        title: (items) => items[0].raw.y,
+        label: (item) => [...fullText(item.raw.record).split(" · "),
+          `adjusted p ${item.raw.record.p ?? "–"}`],
+      } } },
+    },
+  };
+}
+
+/** Configuration of a scatter of {quality, cost} records, cost on a log axis. */
+function tradeOffChart(pairs, metric) {
+  const datasets = [...groupBy(pairs, (pair) => pair.quality.backend)].map(([backend, group]) => {
+    const style = look(backend, 0);
+    return {
+      label: backend, showLine: false, borderColor: style.colour, backgroundColor: style.colour,
+      pointStyle: style.shape, pointRadius: 5, pointHoverRadius: 7, borderWidth: 2,
+      data: group.map((pair) => ({ x: pair.cost.value, y: pair.quality.value, ...pair })),
+      whiskers: group.map(({ quality: q }) => (hasInterval(q) ? [q.ci_low, q.ci_high] : null)),
+    };
+  });
+  const across = valueAxis(pairs.map((pair) => pair.cost), { log: true,
+    yTitle: withUnit(metricName(metric), pairs[0].cost.unit) });
+  return {
+    type: "line", data: { datasets }, plugins: [whiskers, background],
+    options: {
+      parsing: false, interaction: { mode: "nearest", intersect: true },
+      scales: { x: across, y: valueAxis(pairs.map((pair) => pair.quality), { yTitle: "Bits per byte" }) },
+      plugins: { legend: legend(), tooltip: { callbacks: {
+        title: (items) => `${items[0].dataset.label}, ${lengthName(items[0].raw.quality.context_length)} tokens`,
+        label: (item) => [`bits per byte: ${fullText(item.raw.quality)}`, `cost: ${fullText(item.raw.cost)}`],
+      } } },
+    },
+  };
+}

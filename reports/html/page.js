@@ -1,0 +1,60 @@
+// Puts the page together: sections with numbers, contents, theme and print.
+
+const SECTIONS = [
+  ["What ran", whatRan], ["Summary", summary], ["Retrieval by context length", retrieval],
+  ["Retrieval by depth and length", depthHeatmaps], ["Perplexity by context length", perplexity],
+  ["Use of context", utilization], ["Differences from the baseline", differences],
+  ["Quality against cost", tradeOff], ["Latency", latency], ["Memory", memory], ["Training", training],
+  ["Samples", samples], ["All records", allRecords], ["Reproduce", reproduce],
+];
+
+function build() {
+  const title = DATA.title || "Longreach report";
+  document.title = title;
+  document.getElementById("title").textContent = title;
+  document.getElementById("subtitle").textContent = BACKENDS.length === 0 ? ""
+    : `Attention backends: ${BACKENDS.join(", ")}`;
+  document.getElementById("banner").append(statusBanner());
+  let number = 0;
+  for (const [name, contents] of SECTIONS) {
+    const content = contents();
+    if (content === null) continue;
+    const id = `section-${++number}`;
+    document.getElementById("sections").append(
+      make("section", { id, "aria-labelledby": `${id}-head` },
+        make("h2", { id: `${id}-head` }, make("span", { class: "quiet" }, `${number} `), name), content));
+    document.getElementById("contents").append(make("li", {}, make("a", { href: `#${id}` }, name)));
+  }
+}
+
+/** auto (the system's choice) -> light -> dark -> auto. */
+function nextTheme() {
+  const order = ["auto", "light", "dark"];
+  const now = document.documentElement.dataset.theme ?? "auto";
+  setTheme(order[(order.indexOf(now) + 1) % order.length]);
+}
+
+function setTheme(theme) {
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  document.getElementById("theme").textContent = `Theme: ${theme}`;
+  drawCharts();
+}
+
+/** Paper is light, and shows the numbers beneath the figures. */
+function preparePrint() {
+  const before = document.documentElement.dataset.theme ?? "auto";
+  const closed = [...document.querySelectorAll("details.numbers:not([open])")];
+  for (const details of closed) details.open = true;
+  setTheme("light");
+  window.addEventListener("afterprint", () => {
+    for (const details of closed) details.open = false;
+    setTheme(before);
+  }, { once: true });
+}
+
+build();
+drawCharts();
+document.getElementById("theme").addEventListener("click", nextTheme);
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
+window.addEventListener("beforeprint", preparePrint);

@@ -1,0 +1,336 @@
+// The sections, in order: each returns its contents, or null when the run has nothing for it.
+
+const KNOWN = ["perplexity", "utilization", "latency", "memory", "training"];
+const isControl = (r) => /\bnear\b/.test(r.subtask);
+const isMainScore = (metric) => /\/(exact_match|accuracy|score|recall|f1)$/.test(metric);
+/** Scores of answers: anything with a chance level or a depth that no other section knows. */
+const isRetrieval = (r) => !KNOWN.includes(r.prefix) && !isDifference(r) &&
+  (r.chance !== null || r.depth !== null || isMainScore(r.metric));
+const isShare = (records) => records[0].unit === "1" &&
+  records.every((r) => r.value >= 0 && r.value <= 1);
+
+const paragraph = (text, className = null) => make("p", { class: className }, text);
+const figures = (...children) => make("div", { class: "figures" }, children);
+const withPrefix = (prefix) => MEASURED.filter((r) => r.prefix === prefix && !isDifference(r));
+
+/** Figures over context length for each metric of `records` that has lengths. */
+function lengthFigures(records, captionOf, options = {}) {
+  const placed = records.filter((r) => r.context_length !== null);
+  return [...groupBy(placed, (r) => r.metric)].flatMap(([metric, group]) =>
+    panels(group).map((panel) => {
+      const unit = group[0].unit;
+      const title = metricName(metric) + (panel.name ? ` — ${panel.name}` : "");
+      const chartOptions = { yTitle: withUnit(metricName(metric), unit),
+        share: isShare(panel.records), chance: true, ...options };
+      return figure(title, captionOf(metric, panel),
+        () => lengthChart(panel.series, chartOptions), numbersTable(panel.series),
+        heightFor(panel.series.map((s) => s.label)));
+    }));
+}
+
+/** "higher is better", when the records say. */
+function direction(records) {
+  const higher = records[0].higher_is_better;
+  return higher === null ? "" : higher ? " Higher is better." : " Lower is better.";
+}
+
+// ---- 1: what ran ----
+
+function statusBanner() {
+  const cells = [...CELLS.values()];
+  const counts = groupBy(cells, (c) => c.status);
+  const broken = cells.filter((c) => c.status !== "ok");
+  if (cells.length === 0) return make("div", { class: "banner" }, paragraph("No cell has been run yet."));
+  const summary = [...counts].map(([status, group]) => `${group.length} ${status}`).join(" · ");
+  const text = broken.length === 0 ? `All ${cells.length} cells are valid.`
+    : `${broken.length} of ${cells.length} cells have no valid result: missing, hollow or hatched below.`;
+  const list = table(["status", "backend", "model", "task", "length", "seed", "reason"],
+    broken.map((c) => [c.status, c.backend, c.model, c.task, lengthName(c.context_length),
+      c.seed ?? "–", c.reason || "no reason recorded"]), { numeric: [4, 5] });
+  const details = make("details", {}, make("summary", {}, "Which, and why"), list);
+  if (broken.length <= 8) details.open = true;
+  return make("div", { class: `banner ${broken.length ? "warn" : "fine"}` },
+    make("p", {}, make("strong", {}, broken.length ? "⚠ " : "✓ ", text), " ",
+      make("span", { class: "quiet" }, summary)), broken.length ? details : null);
+}
+
+function whatRan() {
+  if (RECORDS.length === 0) return null;
+  const all = (key, format = String) => distinct(RECORDS.map((r) => r[key]))
+    .filter((v) => v !== null && v !== "").map(format).join(", ") || "–";
+  const started = RECORDS.map((r) => r.started_at).filter(Boolean).sort();
+  const wall = [...CELLS.values()].reduce((sum, c) => sum + (c.wall_s ?? 0), 0);
+  const facts = [["build", all("build")], ["compiler", all("compiler")], ["flags", all("flags")],
+    ["processor", all("cpu")], ["instruction set", all("isa")], ["threads", all("threads")],
+    ["run", all("run_id")], ["tasks", distinct(RECORDS.map((r) =>
+      r.task + (r.task_version === null ? "" : ` v${r.task_version}`))).join(", ")],
+    ["context lengths", distinct(RECORDS.map((r) => r.context_length)).filter((l) => l !== null)
+      .sort((a, b) => a - b).map(lengthName).join(", ") || "–"],
+    ["started (UTC)", started.length ? distinct([started[0], started.at(-1)]).join(" to ") : "–"],
+    ["time in cells", wall > 0 ? `${show(wall, "s")} s` : "–"]];
+  const backends = BACKENDS.map((name) => {
+    const mine = RECORDS.filter((r) => r.backend === name);
+    return [make("span", {}, swatch(name), ` ${name}`, mine[0].baseline ? " (baseline)" : ""),
+      distinct(mine.map((r) => r.backend_type)).join(", "),
+      make("code", {}, distinct(mine.map((r) => r.backend_params)).filter(Boolean).join(" | ") || "–")];
+  });
+  const models = [...groupBy(RECORDS.filter((r) => r.model), (r) => r.model)].map(([name, group]) =>
+    [name, distinct(group.map((r) => r.n_params)).filter((n) => n !== null)
+      .map((n) => n.toLocaleString("en-US")).join(", ") || "–",
+    make("code", {}, shortList(distinct(group.map((r) => r.weights_sha.slice(0, 12))).filter(Boolean)))]);
+  return [make("dl", { class: "facts" }, facts.map(([key, value]) =>
+    make("div", {}, make("dt", {}, key), make("dd", {}, value)))),
+  make("div", { class: "pair" }, table(["backend", "type", "parameters"], backends),
+    models.length ? table(["model", "weights (numbers)", "weights hash"], models, { numeric: [1] }) : null)];
+}
+
+const shortList = (items) => (items.length === 0 ? "–" : items.length <= 3 ? items.join(", ")
+  : `${items.slice(0, 3).join(", ")} and ${items.length - 3} more`);
+
+// ---- 2: summary ----
+
+function summary() {
+  const content = summaryTable();
+  return content && [content, paragraph("Each number is at the longest context length measured, with its " +
+    "interval and n (independent units). Δ is the paired difference from the baseline, p is adjusted for all " +
+    "comparisons of its table (Holm). Bold: that difference is significant at .05; nothing else is bold.", "quiet")];
+}
+
+/** Everything ending in _difference, as a forest. */
+function differences() {
+  const all = MEASURED.filter(isDifference);
+  if (all.length === 0) return null;
+  return figures([...groupBy(all, (r) => r.metric)].flatMap(([metric, group]) =>
+    panels(group).map((panel) => {
+      const base = metric.replace(/_difference$/, "");
+      const rows = panel.series.flatMap((series) => series.points.map((r) => ({ ...r,
+        rowLabel: `${series.label}, ${lengthName(r.context_length)}` +
+          (r.depth === null ? "" : `, depth ${r.depth}%`) })));
+      return figure(`${metricName(base)}${panel.name ? ` — ${panel.name}` : ""}`,
+        "Paired difference from the baseline on the same data, with its interval. Filled: significant after " +
+        `adjustment.${direction(rows).replace(".", " than 0.").replace("is better than 0", "than 0 is better")}`,
+        () => forestChart(rows, `Difference (${rows[0].unit === "1" ? metricName(base) : rows[0].unit})`),
+        numbersTable(panel.series), 90 + 24 * rows.length);
+    })));
+}
+
+// ---- 3, 4: retrieval ----
+
+/** The longest length up to which every interval lies above chance, by series. */
+function reachAboveChance(panel) {
+  if (!panel.records[0].higher_is_better) return "";
+  const reach = panel.series.flatMap((series) => {
+    const tested = series.points.filter((r) => r.chance !== null && hasInterval(r));
+    const end = tested.findIndex((r) => r.ci_low <= r.chance);
+    const last = end === -1 ? tested.at(-1) : tested[end - 1];
+    return tested.length === 0 ? [] : [{ label: series.label, length: last?.context_length ?? 0 }];
+  });
+  const texts = [...groupBy(reach, (item) => item.length)].sort((a, b) => a[0] - b[0])
+    .map(([length, items]) => `${length ? lengthName(length) : "no length"}: ` +
+      items.map((item) => item.label).join(", "));
+  return texts.length ? ` Every interval lies above chance up to ${texts.join("; ")}.` : "";
+}
+
+function controlTable(records) {
+  const lengths = distinct(records.map((r) => r.context_length)).sort((a, b) => a - b);
+  const rows = panels(records).flatMap((panel) => panel.series.map((series) => [
+    make("th", { scope: "row" }, swatch(series.backend), ` ${series.label}`),
+    metricName(series.points[0].metric) + (panel.name ? ` — ${panel.name}` : ""),
+    ...lengths.map((length) => {
+      const r = series.points.find((point) => point.context_length === length);
+      return r ? make("span", { title: fullText(r) }, show(r.value, r.unit),
+        make("span", { class: "quiet small-text block" }, `${interval(r)} n = ${r.n ?? "–"}`))
+        : brokenCell(series.backend, series.points[0], length)?.status ?? "–";
+    })]));
+  return [make("h3", {}, "Positive control: evidence within the local window"),
+    paragraph("Here every backend sees the evidence exactly. A low score in this table is a fault of the model " +
+      "or the task, and the curves above then say nothing about reach.", "quiet"),
+    table(["backend", "score", ...lengths.map(lengthName)], rows, { numeric: lengths.map((_, i) => i + 2) })];
+}
+
+function retrieval() {
+  const pooled = MEASURED.filter((r) => isRetrieval(r) && r.depth === null);
+  if (pooled.length === 0) return null;
+  const control = pooled.filter((r) => isControl(r) && isMainScore(r.metric));
+  const far = pooled.filter((r) => !isControl(r));
+  const caption = (metric, panel) => "Pooled over depths" +
+    (panel.records.some(hasInterval) ? "; whiskers: intervals" : "") +
+    (panel.records.some((r) => r.chance !== null) ? "; dashed grey: chance." : ".") +
+    (isMainScore(metric) ? " A flat line keeps its evidence at any length; a drop marks where it is lost." : "") +
+    direction(panel.records) + (isMainScore(metric) ? reachAboveChance(panel) : "");
+  return [figures(lengthFigures(far, caption)), ...(control.length ? controlTable(control) : [])];
+}
+
+function depthHeatmaps() {
+  const deep = MEASURED.filter((r) => isRetrieval(r) && r.depth !== null && !isControl(r));
+  const metrics = distinct(deep.map((r) => r.metric));
+  const shown = metrics.filter(isMainScore);
+  const chosen = shown.length ? shown : metrics.slice(0, 1);
+  if (chosen.length === 0) return null;
+  return [paragraph("Down: how much of the filler stands before the evidence. Across: context length. A band of " +
+    "success along the bottom (late evidence) alone is a window; an even table is real reach. All tables of a " +
+    "score share one colour scale.", "quiet"),
+  ...chosen.flatMap((metric) => panels(deep.filter((r) => r.metric === metric)).flatMap((panel) => [
+    make("h3", {}, metricName(metric) + (panel.name ? ` — ${panel.name}` : "")), heatmaps(panel)]))];
+}
+
+// ---- 6: language modelling and use of context ----
+
+function perplexity() {
+  const records = withPrefix("perplexity");
+  const bits = records.filter((r) => r.metric === "perplexity/bits_per_byte");
+  const rest = records.filter((r) => r.metric !== "perplexity/bits_per_byte" && r.metric !== "perplexity/byte");
+  if (records.length === 0) return null;
+  const caption = (metric, panel) => "Held-out text by context length; each line is one trained model. A line " +
+    "that keeps falling uses the added context; a flat one ignores it." + direction(panel.records) +
+    (protocolName(panel.records) ? ` Protocol ${protocolName(panel.records)}.` : "");
+  return figures(lengthFigures([...bits, ...(rest.length || bits.length ? rest : records)], caption));
+}
+
+const UTILIZATION_CAPTIONS = {
+  "utilization/gain": "Loss saved on the same fixed targets when more text is shown before them, against the " +
+    "shortest context. Above 0: the added context helps.",
+  "utilization/efficiency": "Share of planted facts that causally reach the answer: swapping the fact for a " +
+    "counterfactual moves the answer's likelihood the right way by more than the stated margin.",
+  "utilization/fact_effect": "How far, in nats, swapping a planted fact moves the answer it should move.",
+};
+
+function utilization() {
+  const records = withPrefix("utilization");
+  return records.length === 0 ? null : figures(lengthFigures(records, (metric, panel) =>
+    (UTILIZATION_CAPTIONS[metric] ?? "By context length.") + direction(panel.records)));
+}
+
+// ---- 8 to 11: cost ----
+
+function latency() {
+  const records = withPrefix("latency");
+  if (records.length === 0) return null;
+  const caption = (_, panel) => {
+    const fits = panel.series.map((s) => [s.label, exponent(s.points)]).filter(([, slope]) => slope !== null)
+      .map(([label, slope]) => `${label} ${slope.toFixed(2).replace("-", "−")}`);
+    return "Medians with intervals, both axes logarithmic, so a straight line is a power of the length: slope 1 is " +
+      "linear, 2 quadratic, 0 constant." + (fits.length ? ` Fitted slopes: ${fits.join(", ")}.` : "");
+  };
+  return figures(lengthFigures(records, caption, { log: true, chance: false }));
+}
+
+/** Lines for what the mechanism declares, points for what the process held. */
+function stateFigure(panelRecords) {
+  const merged = panels(panelRecords.filter((r) => r.metric === "memory/state_declared"));
+  return merged.map((panel) => {
+    const held = panelRecords.filter((r) => r.metric === "memory/state_held" &&
+      r.model === panel.records[0].model && r.task === panel.records[0].task);
+    const lines = panel.series.map((s) => ({ ...s, label: `${s.label}, analytic` }));
+    const points = seriesOf(held).map((s) => ({ ...s, label: `${s.label}, measured`, pointsOnly: true }));
+    return figure(`State by context length${panel.name ? ` — ${panel.name}` : ""}`,
+      "Bytes carried from token to token: lines as the mechanism's formula has it, points as counted in the " +
+      "process. Points off their line mean the formula or the implementation is wrong.",
+      () => stateChart(lines, points), numbersTable([...lines, ...points]),
+      heightFor([...lines, ...points].map((s) => s.label)));
+  });
+}
+
+/** Points sit on the lines they check, so both lists are dodged alike. */
+function stateChart(lines, points) {
+  const chart = lengthChart(lines, { yTitle: "State per stream", log: true });
+  const all = [...lines, ...points].flatMap((s) => s.points);
+  chart.options.scales.y = valueAxis(all, { yTitle: "State per stream", log: true });
+  for (const line of chart.data.datasets) Object.assign(line, { pointRadius: 0, pointStyle: "line" });
+  const dots = points.map((s, i) => lineDataset(s, i, points.length));
+  chart.data.datasets.push(...dots);
+  return chart;
+}
+
+function memory() {
+  const records = withPrefix("memory");
+  if (records.length === 0) return null;
+  const paired = (r) => r.metric === "memory/state_declared" || (r.metric === "memory/state_held" &&
+    records.some((d) => d.metric === "memory/state_declared" && d.task === r.task && d.model === r.model));
+  const captions = {
+    "memory/peak_rss": "Peak resident memory of the cell's own process: weights, state, activations and the program.",
+    "memory/full_kv_ratio": "How many times smaller the state is than a full key–value cache of the same length.",
+  };
+  return figures(stateFigure(records.filter(paired)),
+    lengthFigures(records.filter((r) => !paired(r)), (metric, panel) =>
+      (captions[metric] ?? "By context length.") + direction(panel.records), { log: true, chance: false }));
+}
+
+/** Quality against cost at the longest length that has both: what a better score costs. */
+function tradeOff() {
+  const quality = MEASURED.filter((r) => r.metric === "perplexity/bits_per_byte");
+  const costs = ["memory/state_declared", "latency/decode"];
+  const plots = costs.flatMap((metric) => {
+    const cost = MEASURED.filter((r) => r.metric === metric);
+    return [...groupBy(quality, (r) => r.model)].flatMap(([model, group]) => {
+      const pairs = group.map((q) => ({ quality: q, cost: cost.find((c) => c.backend === q.backend &&
+        c.model === model && c.context_length === q.context_length) }))
+        .filter((pair) => pair.cost);
+      const longest = Math.max(...pairs.map((pair) => pair.quality.context_length));
+      return pairs.length === 0 ? [] : [tradeOffFigure(metric, model,
+        pairs.filter((pair) => pair.quality.context_length === longest))];
+    });
+  });
+  return plots.length ? figures(plots) : null;
+}
+
+function tradeOffFigure(metric, model, pairs) {
+  const rows = pairs.map(({ quality: q, cost: c }) => [q.backend, lengthName(q.context_length), q.seed ?? "–",
+    show(c.value, c.unit), c.n ?? "–", interval(c), show(q.value, q.unit), q.n ?? "–", interval(q)]);
+  return figure(`Bits per byte against ${metricName(metric).toLowerCase()} — ${model}`,
+    `One point a backend and seed, at ${lengthName(pairs[0].quality.context_length)} tokens. Down and left is ` +
+    "better: less loss for less cost.",
+    () => tradeOffChart(pairs, metric), make("details", { class: "numbers" },
+      make("summary", {}, `Numbers (${rows.length})`), table(["backend", "length", "seed", "cost", "n", "interval",
+        "bits/byte", "n", "interval"], rows, { numeric: [1, 2, 3, 4, 5, 6, 7, 8] })));
+}
+
+// ---- 11 to 14 ----
+
+function training() {
+  const speed = MEASURED.filter((r) => r.metric === "training/tokens_per_second");
+  const all = DATA.curves.filter((c) => c.x.length > 0).map((curve) => ({ ...curve,
+    cell: CELLS.get(curve.cell_id) ?? { backend: curve.cell_id, model: "", seed: null, lr: null } }));
+  if (all.length === 0 && speed.length === 0) return null;
+  const plots = [...groupBy(all, (c) => `${c.cell.model}\u0000${c.name}`).values()].map((group) => {
+    const variant = variantNamer(group.map((c) => c.cell));
+    const seen = new Map();
+    const curves = group.map((c) => {
+      const index = seen.get(c.cell.backend) ?? 0;
+      seen.set(c.cell.backend, index + 1);
+      return { backend: c.cell.backend, variant: index,
+        label: [c.cell.backend, variant(c.cell)].filter(Boolean).join(" · "),
+        points: c.x.map((x, i) => ({ x, y: c.y[i] })).filter((p) => p.x !== null && p.y !== null) };
+    }).filter((c) => c.points.length > 0);
+    if (curves.length === 0) return null;
+    const name = metricName(group[0].name);
+    return figure(group[0].cell.model ? `${name} — ${group[0].cell.model}` : name,
+      "Every run, none left out: colour is the backend, dashes the seed or learning rate. Thin: the points; bold: " +
+      "their running mean.", () => curveChart(curves, group[0].x_unit, withUnit(name, group[0].y_unit)),
+      curvesTable(curves), heightFor(curves.map((c) => c.label)));
+  });
+  return [figures(plots), ...(speed.length ? [make("h3", {}, "Training speed"), table(
+    ["backend", "model", "seed", "tokens/s", "n", "interval"], speed.map((r) => [r.backend, r.model, r.seed ?? "–",
+      show(r.value, r.unit), r.n ?? "–", hasInterval(r) ? interval(r) : `– ${r.ci_method}`]),
+    { numeric: [2, 3, 4, 5] })] : [])];
+}
+
+function samples() {
+  if (DATA.samples.length === 0) return null;
+  const total = DATA.samples_total;
+  return [paragraph(`${DATA.samples.length} of ${total} answers${DATA.samples.length < total
+    ? ", the first of each cell; all are in samples.jsonl" : ""}. The same samples are put to every backend.`, "quiet"),
+  samplesTable()];
+}
+
+const allRecords = () => (RECORDS.length ? recordsTable() : null);
+
+function reproduce() {
+  const block = (title, text) => (text ? [make("h3", {}, title), make("pre", { tabindex: "0" }, text)] : []);
+  const manifest = DATA.manifest === "" || DATA.manifest === null ? ""
+    : typeof DATA.manifest === "string" ? DATA.manifest : JSON.stringify(DATA.manifest, null, 2);
+  const content = [...block("Command", DATA.command), ...block("Configuration", DATA.configuration),
+    ...(manifest ? [make("details", {}, make("summary", {}, "Manifest: build, machine and the full configuration"),
+      make("pre", { tabindex: "0" }, manifest))] : [])];
+  return content.length ? content : null;
+}

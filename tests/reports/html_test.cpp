@@ -1,0 +1,114 @@
+// report.html: self-contained, inert whatever its data hold, and whole without data.
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "tests/reports/synthetic.h"
+
+namespace longreach::reports {
+namespace {
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+/// The data block, as a browser would hand it to the script.
+nlohmann::json data_of(const std::string& page) {
+  const std::string open = "<script id=\"data\" type=\"application/json\">";
+  const std::size_t begin = page.find(open) + open.size();
+  return nlohmann::json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+}
+
+TEST_CASE("A hostile backend name reaches the page only as inert data") {
+  const std::string name = "</script><script>alert(1)</script><!--<script>{{chart}}";
+  std::vector<Record> records(1);
+  records[0].cell.backend = name;
+  const std::string page = written("html", {name, name, "{}", name, records, {}, {}});
+  const std::string plain = written("html", {"", "", "{}", "", {}, {}, {}});
+  CHECK(count(page, "alert(1)") == 4);
+  CHECK(count(page, "<script>alert(1)") == 0);
+  CHECK(count(page, "<script") == count(plain, "<script"));
+  CHECK(count(page, "</script") == count(plain, "</script"));
+  CHECK(count(page, "<!--") == count(plain, "<!--"));
+  const nlohmann::json data = data_of(page);
+  CHECK(data["title"] == name);
+  CHECK(data["records"]["rows"][0][4] == name);
+}
+
+TEST_CASE("The page loads nothing from elsewhere") {
+  const std::string page = written("html", synthetic().results());
+  const std::regex outside(R"((src|href)\s*=\s*["']?\s*(https?:)?//|@import|url\(\s*["']?https?:)");
+  CHECK_FALSE(std::regex_search(page, outside));
+  CHECK(count(page, "default-src 'none'") == 1);
+  CHECK(count(page, "<link") == 0);
+}
+
+TEST_CASE("Scripts never end early: every opened script element is closed once") {
+  const std::string page = written("html", synthetic().results());
+  CHECK(count(page, "<script") == count(page, "</script>"));
+  CHECK(count(page, "<script") == 3);
+}
+
+TEST_CASE("A page without records is whole") {
+  const std::string page = written("html", {"Nothing yet", "", "", "", {}, {}, {}});
+  CHECK(page.find("</html>") != std::string::npos);
+  const nlohmann::json data = data_of(page);
+  CHECK(data["records"]["rows"].empty());
+  CHECK(data["manifest"] == "");
+}
+
+TEST_CASE("Cells without a result keep their status and reason on the page") {
+  const Synthetic made = synthetic();
+  const nlohmann::json data = data_of(written("html", made.results()));
+  const nlohmann::json& names = data["records"]["columns"];
+  const auto at = [&names](const std::string& name) {
+    return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+  };
+  i64 without = 0;
+  for (const nlohmann::json& row : data["records"]["rows"]) {
+    if (row[at("status")] == "ok") continue;
+    ++without;
+    CHECK(row[at("reason")] != "");
+    CHECK(row[at("value")].is_null());
+  }
+  CHECK(without == 2);  // full runs out of memory at 4096; no energy counter
+}
+
+TEST_CASE("Samples are shared out evenly over the cells, and their true number is given") {
+  std::vector<SampleRecord> samples(3000);
+  for (std::size_t i = 0; i < samples.size(); ++i) samples[i].cell_id = i < 2900 ? "long" : "short";
+  const nlohmann::json data = data_of(written("html", {"", "", "{}", "", {}, samples, {}}));
+  CHECK(data["samples_total"] == 3000);
+  std::map<std::string, int> cells;
+  for (const nlohmann::json& sample : data["samples"]) ++cells[sample["cell_id"]];
+  CHECK(cells["long"] == 200);   // 400 / 2 cells
+  CHECK(cells["short"] == 100);  // all it has
+}
+
+TEST_CASE("A long curve is thinned to 600 points and keeps its ends") {
+  Curve curve{"cell", "training/loss", "tokens", "nats/token", {}, {}};
+  for (int i = 0; i <= 5000; ++i) curve.x.push_back(i), curve.y.push_back(-i);
+  const std::vector<Curve> curves{curve};
+  const nlohmann::json kept =
+      data_of(written("html", {"", "", "{}", "", {}, {}, curves}))["curves"][0];
+  CHECK(kept["x"].size() == 600);
+  CHECK(kept["y"].size() == 600);
+  CHECK(kept["x"].front() == 0.0);
+  CHECK(kept["x"].back() == 5000.0);
+  CHECK(kept["y"].back() == -5000.0);
+}
+
+TEST_CASE("The page is written to the build folder for a person to open") {
+  const Synthetic made = synthetic();
+  std::ofstream file(std::string(LONGREACH_BINARY_DIR) + "/report.html", std::ios::binary);
+  file << written("html", made.results());
+  CHECK(file.good());
+}
+
+}  // namespace
+}  // namespace longreach::reports
