@@ -25,12 +25,12 @@ struct Statistics {
 struct Session {
   const model::Transformer& model;
   const datasets::Tokenizer& tokenizer;
-  const datasets::Dataset* data;    ///< the task's data; nullptr when the task names none
-  i64 context_length;               ///< this cell's
-  std::span<const i64> lengths;     ///< all context lengths of the task, ascending
-  Rng rng;                          ///< the task's own: the same for every backend
+  const datasets::Dataset* data;  ///< the task's data; nullptr when the task names none
+  i64 context_length;             ///< this cell's
+  std::span<const i64> lengths;   ///< all context lengths of the task, ascending
+  Rng rng;                        ///< the task's own: the same for every backend
   Statistics statistics;
-  i64 segment = 0;                  ///< the backend's segment or window, 0 when it has none
+  i64 segment = 0;  ///< the backend's segment or window, 0 when it has none
 };
 
 class Metric {

@@ -47,10 +47,10 @@ class AdamW {
 };
 
 struct StepReport {
-  i64 step = 0;           ///< 0-based
+  i64 step = 0;  ///< 0-based
   double loss = 0, lr = 0, gradient_norm = 0;
-  i64 tokens = 0;         ///< so far
-  double seconds = 0;     ///< so far
+  i64 tokens = 0;      ///< so far
+  double seconds = 0;  ///< so far
 };
 
 /// Mean loss of one batch; adds its gradient to `grad` when that is not empty. The batch is one

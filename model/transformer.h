@@ -36,14 +36,15 @@ struct Parameter {
   std::vector<i64> shape;    ///< [out, in] for matrices
   i64 offset = 0, size = 0;  ///< in floats
   double learning_rate_scale = 1;
-  bool decays = false;       ///< matrices do; norms, embeddings and gates do not
+  bool decays = false;  ///< matrices do; norms, embeddings and gates do not
 };
 
 /// What a batch of streams remembers: a state a layer, and the token shift's last inputs.
 struct StreamState {
   i64 position = 0;
   std::vector<attention::State> layers;
-  std::vector<Tensor> shift;  ///< per layer [B, token_shift - 1, width]; empty without shift
+  /// Per layer [B, token_shift - 1, width]: the normed inputs 1, 2, ... tokens back.
+  std::vector<Tensor> shift;
   i64 bytes() const;
   StreamState zero_like() const;
 };
@@ -78,16 +79,18 @@ class Transformer {
   i64 state_bytes(i64 capacity) const;  ///< one stream, by formula
 
   /// tokens [B, T] -> logits [B, L, vocabulary] of the last L <= T tokens (L = 0: none wanted);
-  /// advances `state`. Throws Error when a token is outside the vocabulary or a logit is not
-  /// finite.
+  /// advances `state`. The logits must be dense over B and L. A tape needs L = T; it may be used
+  /// again and then keeps its memory. Throws Error when a token is outside the vocabulary (the
+  /// state is then untouched) or a logit is not finite.
   void forward(View<const Token, 2> tokens, StreamState& state, View<float, 3> logits,
                ModelTape* tape) const;
-  /// Adds weight gradients to `grad` (laid out as weights()); needs L = T at forward. d_state as
-  /// in attention::Backend.
+  /// Adds weight gradients to `grad` (laid out as weights()). `d_logits` [B, T, vocabulary] as at
+  /// forward; d_state as in attention::Backend.
   void backward(View<const Token, 2> tokens, const ModelTape& tape, View<const float, 3> d_logits,
                 StreamState& d_state, std::span<float> grad) const;
 
-  /// Whole model, one stream, logits for every token: attention mechanism plus matrix products.
+  /// Whole model, one stream, logits for every token: attention mechanism plus matrix products
+  /// (weights read once a token). Activity is summed over the layers.
   attention::Cost cost(i64 position, i64 tokens) const;
 
  private:

@@ -1,0 +1,81 @@
+// The conformance gate: holds any registered backend, plugins included, against its own definition
+// and against the contract of attention/backend.h, using nothing but that contract.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attention/backend.h"
+
+namespace longreach::attention {
+
+/// The worst case of one property over all shapes and seeds tried.
+struct Check {
+  std::string name;  ///< "output", "chunked gradient", "causality", ...
+  bool passed = true;
+  double error = 0;      ///< measured; 1e300 stands for NaN or infinity
+  double tolerance = 0;  ///< 0: equal to the bit
+  std::string detail;    ///< the case behind `error`: shape, tokens, cuts, seed, place
+};
+
+struct VerifyOptions {
+  std::uint64_t seed = 1;   ///< of the first round; round r uses seed + r
+  i64 seeds = 2;            ///< rounds of random numbers and random cuts
+  i64 long_stream = 65536;  ///< tokens of the long stream; 0 leaves it out
+  bool quick = false;       ///< one round, fewer shapes, no long stream
+};
+
+/// One set of parameters, ready for any shape.
+using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
+
+/// Runs every check. Errors are relative to the largest magnitude expected: max|a - b| / max|b|.
+///
+///   output             against reference(), 1e-5
+///   gradient           of q, k, v and weights against central differences of reference(), 1e-4
+///   chunked output     random cuts and token by token against one call, 1e-5
+///   chunked state      the same for the state after the stream, 1e-5
+///   chunked gradient   the same for all gradients, with a cotangent on the final state, 1e-4
+///   causality          outputs before a changed token keep their bits
+///   state gradient     of a non-empty initial state, against differences of forward() itself;
+///                      those are float32, hence 1e-2
+///   batch              a stream's outputs, state and gradients have the same bits alone
+///   accumulation       backward() adds to what the gradients held, 1e-5
+///   repeatable         the same call twice gives the same bits, with or without a tape 1e-5
+///   state bytes        held = state_bytes(capacity) x batch, before and after the stream
+///   activity           counted = cost(0, T).activity, at every cut
+///   additive cost      cost(p, a + b) = cost(p, a) + cost(p + a, b)
+///   long stream        stays finite and ends at reference(), 1e-5
+///
+/// Never throws for a failing backend: what it throws becomes a failed check "runs".
+std::vector<Check> verify(const BackendFactory& make, const VerifyOptions& options);
+
+/// A parameter set worth verifying.
+struct Variant {
+  std::string parameters;  ///< what differs from the defaults: "segment: 5, update: delta"
+  BackendFactory make;
+  bool long_stream = false;  ///< whether the long stream runs on it
+};
+
+/// Parameter sets of a registered type, derived from its fields alone: the defaults; the same with
+/// integers above 16 set to 5, so that short streams cross windows and segments; then, on top of
+/// that, one change at a time: each other choice, each boolean and optional group flipped, each
+/// integer at its minimum (or at 2 where that is the default); and all changes of choice at once.
+/// Sets that the constructor refuses with Error are left out. A field named `bptt` keeps its
+/// default: truncated gradients are by design not the gradient of the definition. Throws Error for
+/// an unknown type.
+std::vector<Variant> variants(std::string_view type);
+
+struct VariantVerdict {
+  std::string parameters;
+  std::vector<Check> checks;
+  bool passed() const;
+};
+
+/// verify() over all variants of a registered type.
+std::vector<VariantVerdict> verify_registered(std::string_view type, const VerifyOptions& options);
+
+}  // namespace longreach::attention

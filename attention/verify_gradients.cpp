@@ -1,0 +1,195 @@
+// Checks of the conformance gate on backward(), against central differences.
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <functional>
+
+#include "attention/verify_checks.h"
+
+namespace longreach::attention {
+namespace {
+
+constexpr double kGradientTolerance = 1e-4;
+constexpr double kStateGradientTolerance = 1e-2;
+constexpr int kSampledCoordinates = 12;
+constexpr int kDirections = 2;
+
+/// Compares the gradient of one group of values with differences of a loss: single coordinates,
+/// relative to the largest gradient, and random directions, relative to the gradient's norm (the
+/// spread of a directional derivative), which together see every coordinate.
+///
+/// `move(direction, amount)` adds amount * direction to the values, `loss()` evaluates.
+struct Differences {
+  std::function<void(std::span<const double> direction, double amount)> move;
+  std::function<double()> loss;
+  double step;
+
+  /// Fourth order: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h.
+  double along(std::span<const double> direction) const {
+    const auto at = [&](double amount) {
+      move(direction, amount);
+      const double value = loss();
+      move(direction, -amount);
+      return value;
+    };
+    return (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step);
+  }
+};
+
+void compare(std::span<const float> gradient, const Differences& differences, double floor, Rng rng,
+             std::string_view name, double tolerance, const std::string& where, Ledger& ledger) {
+  const i64 size = static_cast<i64>(gradient.size());
+  if (size == 0) return;
+  double norm = 0;
+  for (const float g : gradient) norm += static_cast<double>(g) * g;
+  norm = std::max(std::sqrt(norm), floor * std::sqrt(static_cast<double>(size)));
+  const double scale = std::max(largest(gradient), floor);
+  std::vector<double> direction(gradient.size(), 0.0);
+  for (int n = 0; n < kSampledCoordinates; ++n) {
+    const std::size_t i = static_cast<std::size_t>(rng.below(size));
+    direction[i] = 1;
+    const double expected = differences.along(direction);
+    direction[i] = 0;
+    ledger.note(name, std::abs(gradient[i] - expected) / std::max(scale, std::abs(expected)),
+                tolerance,
+                fmt::format("{}, element {}: {} against {}", where, i, gradient[i], expected));
+  }
+  for (int n = 0; n < kDirections; ++n) {
+    double found = 0;
+    for (std::size_t i = 0; i < direction.size(); ++i) {
+      direction[i] = rng.normal();
+      found += direction[i] * static_cast<double>(gradient[i]);
+    }
+    const double expected = differences.along(direction);
+    ledger.note(name, std::abs(found - expected) / norm, tolerance,
+                fmt::format("{}, random direction: {} against {}", where, found, expected));
+  }
+}
+
+void add(std::vector<double>& values, std::span<const double> direction, double amount) {
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] += amount * direction[i];
+}
+
+double state_loss(const Case& c, const State& start, i64 tokens) {
+  const i64 position = start.position;
+  const i64 rest[] = {tokens};
+  const Pass pass = run(c.backend, c.problem, start, rest, false);
+  double sum = 0;
+  const auto add_products = [&sum](std::span<const float> a, std::span<const float> b) {
+    for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+  };
+  for (i64 b = 0; b < c.problem.batch; ++b) {
+    for (i64 t = position; t < position + tokens; ++t) {
+      for (i64 h = 0; h < pass.out.shape()[2]; ++h) {
+        add_products(pass.out.view<4>().row(b, t, h), c.problem.d_out.view<4>().row(b, t, h));
+      }
+    }
+  }
+  for (std::size_t i = 0; i < pass.state.tensors.size(); ++i) {
+    add_products(pass.state.tensors[i].tensor.flat(), c.problem.d_state.tensors[i].tensor.flat());
+  }
+  return sum;
+}
+
+}  // namespace
+
+void check_gradient(const Case& c, Ledger& ledger) {
+  const i64 whole[] = {c.problem.tokens};
+  const Pass pass = run(c.backend, c.problem, whole, true);
+  // reference() has no final state, so nothing depends on it here.
+  const Gradients gradients = undo(c.backend, c.problem, pass, c.problem.d_state.zero_like());
+  // A gradient that is zero in theory (one token: its query changes nothing) is held against a
+  // hundredth of the largest one.
+  const double floor = 0.01 * std::max({largest(gradients.q.flat()), largest(gradients.k.flat()),
+                                        largest(gradients.v.flat())});
+  ReferenceProblem reference(c.problem);
+  // Small, since ELU's second derivative jumps at 0; float64 leaves six digits all the same.
+  const double step = 1e-5;
+  for (i64 b = 0; b < c.problem.batch; ++b) {
+    const std::size_t stream = static_cast<std::size_t>(b);
+    const auto loss = [&, stream] { return reference.loss(c.backend, stream); };
+    struct Part {
+      const char* name;
+      const Tensor& gradient;
+      std::vector<double>& values;
+    };
+    ReferenceStream& streams = reference.streams[stream];
+    for (const Part& part : {Part{"q", gradients.q, streams.q}, Part{"k", gradients.k, streams.k},
+                             Part{"v", gradients.v, streams.v}}) {
+      const std::size_t size = part.values.size();
+      const Differences differences{
+          [&](std::span<const double> d, double amount) { add(part.values, d, amount); }, loss,
+          step};
+      compare(part.gradient.flat().subspan(stream * size, size), differences, floor,
+              c.rng.fork(part.name).fork(b), "gradient", kGradientTolerance,
+              fmt::format("{}, d_{} of stream {}", c.where, part.name, b), ledger);
+    }
+  }
+  const Differences differences{
+      [&](std::span<const double> d, double amount) { add(reference.weights, d, amount); },
+      [&] {
+        double sum = 0;
+        for (std::size_t b = 0; b < reference.streams.size(); ++b) {
+          sum += reference.loss(c.backend, b);
+        }
+        return sum;
+      },
+      step};
+  compare(gradients.weights, differences, floor, c.rng.fork("weights"), "gradient",
+          kGradientTolerance, fmt::format("{}, d_weights", c.where), ledger);
+}
+
+void check_state_gradient(const Case& c, Ledger& ledger) {
+  if (c.problem.tokens < 2) return;
+  const i64 prefix[] = {(c.problem.tokens + 1) / 2};
+  const i64 rest[] = {c.problem.tokens - prefix[0]};
+  State start = run(c.backend, c.problem, prefix, false).state;
+  const Pass pass = run(c.backend, c.problem, start, rest, true);
+  const Gradients gradients = undo(c.backend, c.problem, pass, c.problem.d_state);
+  // Cotangents are unit normals, so a gradient that matters is not far from 1.
+  double floor = 0.01;
+  for (const NamedTensor& named : gradients.state.tensors) {
+    floor = std::max(floor, 0.01 * largest(named.tensor.flat()));
+  }
+  for (std::size_t i = 0; i < start.tensors.size(); ++i) {
+    const std::vector<float> original(start.tensors[i].tensor.flat().begin(),
+                                      start.tensors[i].tensor.flat().end());
+    const Differences differences{
+        // From the original each time: adding and taking away again would leave float32 dust.
+        [&](std::span<const double> d, double amount) {
+          const auto values = start.tensors[i].tensor.flat();
+          const bool back = !std::ranges::equal(values, original);
+          for (std::size_t n = 0; n < values.size(); ++n) {
+            values[n] = back ? original[n] : static_cast<float>(original[n] + amount * d[n]);
+          }
+        },
+        [&] { return state_loss(c, start, rest[0]); },
+        // Large enough to stand out of float32 rounding, small enough for the stencil's h^4.
+        0.01};
+    compare(
+        gradients.state.tensors[i].tensor.flat(), differences, floor,
+        c.rng.fork(start.tensors[i].name), "state gradient", kStateGradientTolerance,
+        fmt::format("{}, d_state.{} after {} tokens", c.where, start.tensors[i].name, prefix[0]),
+        ledger);
+  }
+}
+
+void check_accumulation(const Case& c, Ledger& ledger) {
+  const i64 whole[] = {c.problem.tokens};
+  const Pass pass = run(c.backend, c.problem, whole, true);
+  const float held = 1;
+  const Gradients from_zero = undo(c.backend, c.problem, pass, c.problem.d_state);
+  Gradients added = undo(c.backend, c.problem, pass, c.problem.d_state, held);
+  double worst = 0;
+  const auto compare_parts = [&](std::span<float> a, std::span<const float> b) {
+    for (float& x : a) x -= held;
+    worst = std::max(worst, relative_error(a, b, held));
+  };
+  compare_parts(added.q.flat(), from_zero.q.flat());
+  compare_parts(added.k.flat(), from_zero.k.flat());
+  compare_parts(added.v.flat(), from_zero.v.flat());
+  compare_parts(added.weights, from_zero.weights);
+  ledger.note("accumulation", worst, 1e-5, c.where);
+}
+
+}  // namespace longreach::attention

@@ -1,0 +1,109 @@
+// Makes what a configuration names.
+#include "harness/assemble.h"
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/units.h"
+
+namespace longreach::harness {
+namespace {
+
+/// The parameters to replace so that a relative path is found.
+std::vector<std::pair<std::string, std::string>> located(const Component& component,
+                                                         const std::string& folder) {
+  const std::optional<std::string> path = param(component.params, "path");
+  if (!path || path->empty() || std::filesystem::exists(*path)) return {};
+  const std::filesystem::path beside = std::filesystem::path(folder) / *path;
+  if (!folder.empty() && std::filesystem::exists(beside)) return {{"path", beside.string()}};
+  throw error(
+      "{}.path: {}: no such file, neither in the current directory nor in {} "
+      "(scripts/get-corpora fetches the corpora that the examples use)",
+      component.where, *path, folder.empty() ? "the configuration's folder" : folder);
+}
+
+/// Runs `make`, putting the component's place before what it throws.
+template <class Make>
+auto at(const Component& component, const Make& make) {
+  try {
+    return make();
+  } catch (const Error& failure) {
+    const std::string message = failure.what();
+    if (message.starts_with(component.where)) throw;
+    throw error("{}: {}", component.where, message);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<datasets::Tokenizer> make_tokenizer(const ModelChoice& model) {
+  if (model.vocabulary == Vocabulary::bytes) return datasets::byte_tokenizer();
+  const std::string& type = model.training->data.type;
+  std::vector<std::string> words = datasets::task_vocabulary(type);
+  if (words.empty()) {
+    throw error("{}.arch.vocabulary: the dataset '{}' has no words of its own; use bytes",
+                model.where, type);
+  }
+  return datasets::word_tokenizer(std::move(words));
+}
+
+std::unique_ptr<datasets::Dataset> make_dataset(const Component& component,
+                                                const std::string& folder,
+                                                const datasets::Tokenizer& tokenizer,
+                                                const Rng& rng) {
+  return at(component, [&] {
+    const auto& entry = datasets::DatasetRegistry::instance().find(component.type);
+    std::unique_ptr<datasets::Dataset> dataset;
+    visit_params(
+        component.params, [&](Fields& reader) { dataset = entry.make(reader, tokenizer, rng); },
+        located(component, folder));
+    return dataset;
+  });
+}
+
+std::unique_ptr<metrics::Metric> make_metric(const Component& component) {
+  return at(component, [&] {
+    const auto& entry = metrics::MetricRegistry::instance().find(component.type);
+    std::unique_ptr<metrics::Metric> metric;
+    visit_params(component.params, [&](Fields& reader) { metric = entry.make(reader); });
+    return metric;
+  });
+}
+
+std::vector<std::shared_ptr<const attention::Backend>> make_backends(
+    const BackendChoice& choice, const model::Architecture& architecture) {
+  const attention::Shape shape = architecture.attention_shape();
+  std::vector<std::shared_ptr<const attention::Backend>> made;
+  for (const Component& component : choice.layers) {
+    made.push_back(at(component, [&] {
+      attention::validate(shape);
+      const auto& entry = attention::AttentionRegistry::instance().find(component.type);
+      std::shared_ptr<const attention::Backend> backend;
+      visit_params(component.params, [&](Fields& reader) { backend = entry.make(reader, shape); });
+      return backend;
+    }));
+  }
+  std::vector<std::shared_ptr<const attention::Backend>> layers;
+  for (i64 layer = 0; layer < architecture.layers; ++layer) {
+    layers.push_back(made[static_cast<std::size_t>(layer) % made.size()]);
+  }
+  return layers;
+}
+
+model::Transformer make_model(const ModelChoice& model, const BackendChoice& backend, i64 seed) {
+  return model::Transformer(model.architecture, make_backends(backend, model.architecture),
+                            Rng(static_cast<std::uint64_t>(seed)).fork("model"));
+}
+
+i64 segment_of(const BackendChoice& backend) {
+  for (const Component& layer : backend.layers) {
+    for (const char* key : {"segment", "window"}) {
+      const std::optional<std::string> text = param(layer.params, key);
+      if (!text) continue;
+      if (const auto tokens = parse_integer(*text, Unit::count)) return *tokens;
+    }
+  }
+  return 0;
+}
+
+}  // namespace longreach::harness

@@ -1,0 +1,36 @@
+// Makes what a configuration names: tokenizers, datasets, metrics, backends, models.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attention/backend.h"
+#include "datasets/dataset.h"
+#include "harness/config.h"
+#include "metrics/metric.h"
+#include "model/transformer.h"
+
+namespace longreach::harness {
+
+/// Bytes, or the words of the model's training data. Throws Error when that data has no words.
+std::unique_ptr<datasets::Tokenizer> make_tokenizer(const ModelChoice&);
+
+/// A relative `path` among the parameters is looked for in the current directory, then in `folder`.
+/// Throws Error, starting with the place in the configuration.
+std::unique_ptr<datasets::Dataset> make_dataset(const Component&, const std::string& folder,
+                                                const datasets::Tokenizer&, const Rng&);
+
+std::unique_ptr<metrics::Metric> make_metric(const Component&);
+
+/// One for each layer of a resolved architecture; equal choices share one.
+std::vector<std::shared_ptr<const attention::Backend>> make_backends(const BackendChoice&,
+                                                                     const model::Architecture&);
+
+/// With weights as drawn for `seed`; the architecture is resolved and has its vocabulary.
+model::Transformer make_model(const ModelChoice&, const BackendChoice&, i64 seed);
+
+/// Tokens in a segment or window of the first layer that has one, else 0.
+i64 segment_of(const BackendChoice&);
+
+}  // namespace longreach::harness

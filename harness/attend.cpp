@@ -1,0 +1,266 @@
+// `longreach attend`: one backend on tensors from outside.
+#include "harness/attend.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+#include <numeric>
+#include <optional>
+
+#include "attention/backend.h"
+#include "core/error.h"
+#include "harness/yaml_reader.h"
+#include "harness/yaml_source.h"
+#include "model/safetensors.h"
+
+namespace longreach::harness {
+namespace {
+
+using attention::Backend;
+using attention::State;
+using attention::WeightSpec;
+using model::TensorFile;
+
+std::unique_ptr<Backend> make_backend(const std::string& text, const attention::Shape& shape) {
+  const std::string where = "--backend";
+  const YAML::Node root = parse_yaml(text, where);
+  const bool name_only = root.IsScalar();
+  if (!name_only && !(root.IsMap() && root.size() == 1 && root.begin()->first.IsScalar())) {
+    throw error(
+        "{}: expected a backend's name, or one mapping such as "
+        "'{{infini: {{segment: 16}}}}', not '{}'",
+        where, text);
+  }
+  const std::string type = name_only ? root.Scalar() : root.begin()->first.Scalar();
+  const YAML::Node parameters = name_only ? YAML::Node() : YAML::Node(root.begin()->second);
+  const Source source{where, {}};
+  Problems problems;
+  try {
+    YamlFields reader(parameters, type, {source, problems});
+    std::unique_ptr<Backend> backend =
+        attention::AttentionRegistry::instance().find(type).make(reader, shape);
+    reader.finish();
+    problems.raise();
+    return backend;
+  } catch (const Error& thrown) {
+    problems.raise();  // what was written wrongly explains more than what that led to
+    throw error("{}: {}", where, thrown.what());
+  }
+}
+
+/// A file's tensors, checked as they are taken.
+class Inputs {
+ public:
+  explicit Inputs(const std::string& path) : path_(path), file_(model::read_safetensors(path)) {
+    for (const NamedTensor& named : file_.tensors) {
+      require_finite(named.tensor.flat().data(), static_cast<long>(named.tensor.size()),
+                     fmt::format("{}: tensor '{}'", path_, named.name));
+    }
+  }
+
+  /// Rank 4 with no empty extent.
+  const Tensor& rows(const std::string& name) const {
+    const Tensor* tensor = file_.find(name);
+    if (tensor == nullptr) {
+      throw error("{}: no tensor '{}'; q, k and v are needed", path_, name);
+    }
+    const std::vector<i64>& shape = tensor->shape();
+    if (shape.size() != 4 || tensor->size() == 0) {
+      throw error("{}: '{}' is [{}]; expected [streams, tokens, heads, head size], none of them 0",
+                  path_, name, fmt::join(shape, ", "));
+    }
+    return *tensor;
+  }
+
+  /// The tensor in that shape, or nullptr when absent.
+  const Tensor* optional(const std::string& name, const std::vector<i64>& shape) const {
+    const Tensor* tensor = file_.find(name);
+    if (tensor != nullptr && tensor->shape() != shape) {
+      throw error("{}: '{}' is [{}]; expected [{}]", path_, name, fmt::join(tensor->shape(), ", "),
+                  fmt::join(shape, ", "));
+    }
+    return tensor;
+  }
+
+  i64 metadata(const std::string& key, i64 otherwise, i64 least) const {
+    const auto found = file_.metadata.find(key);
+    if (found == file_.metadata.end()) return otherwise;
+    const std::optional<i64> value = parse_integer(found->second, Unit::none);
+    if (!value || *value < least || *value > kLongest) {
+      throw error("{}: metadata '{}' is '{}'; expected a whole number in [{}, {}]", path_, key,
+                  found->second, least, kLongest);
+    }
+    return *value;
+  }
+
+  void refuse_unknown(const std::vector<std::string>& known) const {
+    for (const NamedTensor& named : file_.tensors) {
+      if (std::ranges::find(known, named.name) == known.end()) {
+        throw error("{}: unknown tensor '{}'{}", path_, named.name, suggestion(named.name, known));
+      }
+    }
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  static constexpr i64 kLongest = i64{1} << 24;
+  std::string path_;
+  TensorFile file_;
+};
+
+attention::Shape shape_of(const Inputs& inputs) {
+  const std::vector<i64> q = inputs.rows("q").shape(), k = inputs.rows("k").shape();
+  if (k[0] != q[0] || k[1] != q[1] || k[3] != q[3]) {
+    throw error("{}: 'k' is [{}]; expected streams, tokens and head size as in 'q' [{}]",
+                inputs.path(), fmt::join(k, ", "), fmt::join(q, ", "));
+  }
+  inputs.rows("v");
+  inputs.optional("v", k);
+  const attention::Shape shape{q[2], k[2], q[3]};
+  try {
+    attention::validate(shape);
+  } catch (const Error& thrown) {
+    throw error("{}: {}", inputs.path(), thrown.what());
+  }
+  return shape;
+}
+
+std::vector<float> read_weights(const Inputs& inputs, const std::vector<WeightSpec>& specs) {
+  std::vector<float> weights;
+  for (const WeightSpec& spec : specs) {
+    if (const Tensor* given = inputs.optional("weights." + spec.name, spec.shape)) {
+      weights.insert(weights.end(), given->flat().begin(), given->flat().end());
+    } else {
+      weights.insert(weights.end(), static_cast<std::size_t>(Tensor::count(spec.shape)),
+                     spec.initial);
+    }
+  }
+  return weights;
+}
+
+/// Replaces the tensors of `state` that the file has under `prefix`; says whether any was there.
+bool read_state(const Inputs& inputs, const std::string& prefix, State& state) {
+  bool any = false;
+  for (NamedTensor& named : state.tensors) {
+    if (const Tensor* given = inputs.optional(prefix + named.name, named.tensor.shape())) {
+      named.tensor = *given;
+      any = true;
+    }
+  }
+  return any;
+}
+
+std::vector<i64> cuts_of(const AttendOptions& options, i64 tokens) {
+  if (options.chunks.empty()) return {tokens};
+  for (const i64 length : options.chunks) {
+    if (length < 1) throw error("--chunks: a length of {}; each must be at least 1", length);
+  }
+  const i64 sum = std::accumulate(options.chunks.begin(), options.chunks.end(), i64{0});
+  if (sum != tokens) {
+    throw error("--chunks: {} sum to {}; expected the {} tokens of 'q'",
+                fmt::join(options.chunks, ","), sum, tokens);
+  }
+  return options.chunks;
+}
+
+std::vector<std::string> known_names(const Backend& backend, const State& state) {
+  std::vector<std::string> known{"q", "k", "v", "d_out"};
+  for (const WeightSpec& spec : backend.weights()) known.push_back("weights." + spec.name);
+  for (const NamedTensor& named : state.tensors) {
+    known.push_back("state." + named.name);
+    known.push_back("d_state." + named.name);
+  }
+  return known;
+}
+
+void add_state(TensorFile& file, const std::string& prefix, const State& state) {
+  for (const NamedTensor& named : state.tensors) {
+    file.tensors.push_back({prefix + named.name, named.tensor});
+  }
+}
+
+/// One stream batch and how it is cut.
+struct Stream {
+  const Tensor &q, &k, &v;
+  std::vector<i64> cuts;
+  attention::Chunk chunk(i64 begin, i64 count) const {
+    return {q.view<4>().slice(1, begin, count), k.view<4>().slice(1, begin, count),
+            v.view<4>().slice(1, begin, count)};
+  }
+};
+
+/// Undoes the calls from the last, and adds the gradients to `file`.
+void add_gradients(const Backend& backend, const std::vector<float>& weights, const Stream& stream,
+                   const std::vector<attention::Tape>& tapes, const Tensor& d_out, State d_state,
+                   TensorFile& file) {
+  Tensor d_q(stream.q.shape()), d_k(stream.k.shape()), d_v(stream.v.shape());
+  std::vector<float> d_weights(weights.size());
+  i64 end = stream.q.shape()[1];
+  for (std::size_t i = stream.cuts.size(); i-- > 0;) {
+    const i64 count = stream.cuts[i], begin = end - count;
+    const attention::ChunkGrad grad{d_q.view<4>().slice(1, begin, count),
+                                    d_k.view<4>().slice(1, begin, count),
+                                    d_v.view<4>().slice(1, begin, count)};
+    backend.backward(weights, stream.chunk(begin, count), tapes[i],
+                     d_out.view<4>().slice(1, begin, count), d_state, grad, d_weights);
+    end = begin;
+  }
+  file.tensors.push_back({"d_q", std::move(d_q)});
+  file.tensors.push_back({"d_k", std::move(d_k)});
+  file.tensors.push_back({"d_v", std::move(d_v)});
+  auto next = d_weights.begin();
+  for (const WeightSpec& spec : backend.weights()) {
+    Tensor gradient(spec.shape);
+    std::copy_n(next, gradient.size(), gradient.flat().begin());
+    next += gradient.size();
+    file.tensors.push_back({"d_weights." + spec.name, std::move(gradient)});
+  }
+  add_state(file, "d_state.", d_state);
+}
+
+}  // namespace
+
+void attend(const AttendOptions& options) {
+  const Inputs inputs(options.in);
+  const std::unique_ptr<Backend> backend = make_backend(options.backend, shape_of(inputs));
+  const Tensor& q = inputs.rows("q");
+  const i64 batch = q.shape()[0], tokens = q.shape()[1];
+  const Stream stream{q, inputs.rows("k"), inputs.rows("v"), cuts_of(options, tokens)};
+
+  const i64 position = inputs.metadata("position", 0, 0);
+  const i64 capacity = inputs.metadata("capacity", position + tokens, position + tokens);
+  State state = backend->initial_state(batch, capacity);
+  inputs.refuse_unknown(known_names(*backend, state));
+  state.position = position;
+  read_state(inputs, "state.", state);
+  const std::vector<float> weights = read_weights(inputs, backend->weights());
+  State d_state = state.zero_like();
+  d_state.position = position + tokens;
+  const Tensor* d_out = inputs.optional("d_out", q.shape());
+  const bool backward = read_state(inputs, "d_state.", d_state) || d_out != nullptr;
+
+  Tensor out(q.shape());
+  std::vector<attention::Tape> tapes(stream.cuts.size());
+  i64 begin = 0;
+  for (std::size_t i = 0; i < stream.cuts.size(); ++i) {
+    const i64 count = stream.cuts[i];
+    backend->forward(weights, stream.chunk(begin, count), state,
+                     out.view<4>().slice(1, begin, count), backward ? &tapes[i] : nullptr);
+    begin += count;
+  }
+
+  TensorFile file;
+  file.metadata = {{"position", fmt::format("{}", state.position)},
+                   {"capacity", fmt::format("{}", capacity)}};
+  file.tensors.push_back({"out", std::move(out)});
+  add_state(file, "state.", state);
+  if (backward) {
+    add_gradients(*backend, weights, stream, tapes, d_out != nullptr ? *d_out : Tensor(q.shape()),
+                  std::move(d_state), file);
+  }
+  model::write_safetensors(options.out, file);
+}
+
+}  // namespace longreach::harness

@@ -1,0 +1,179 @@
+// Runs one cell in this process.
+#include "harness/cell.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <new>
+
+#include "core/error.h"
+#include "harness/assemble.h"
+#include "harness/build_info.h"
+#include "harness/training.h"
+#include "model/checkpoint.h"
+
+namespace longreach::harness {
+namespace {
+
+/// Tokens that the activity check reads at most.
+constexpr i64 kCheckedTokens = 2048;
+
+metrics::Statistics statistics_of(const Experiment& experiment) {
+  return {.confidence = experiment.statistics.confidence,
+          .bootstrap = experiment.statistics.bootstrap};
+}
+
+void describe_model(const model::Transformer& model, CellInfo& info) {
+  info.n_parameters = static_cast<i64>(model.weights().size());
+  info.weights_sha = model::weights_sha(model);
+}
+
+void run_train(const Experiment& experiment, const Cell& cell, const std::string& output,
+               const std::function<void(double)>& progress, Outcome& outcome) {
+  const ModelChoice& choice = experiment.models[cell.model];
+  const Training& training = *choice.training;
+  const Rng rng = Rng(static_cast<std::uint64_t>(cell.seed)).fork("training");
+  const auto tokenizer = make_tokenizer(choice);
+  outcome.info.tokenizer_sha = tokenizer->sha();
+  const auto data = make_dataset(training.data, experiment.folder, *tokenizer, rng.fork("data"));
+  model::Transformer model = make_model(choice, experiment.backends[cell.backend], cell.seed);
+  outcome.findings =
+      train_model(model, training, *cell.lr, *data, statistics_of(experiment), rng, progress);
+  for (Measurement& m : outcome.findings.measurements) m.data_sha = training.data.sha;
+  const std::string path = weights_path(output, cell.id);
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  model::save_checkpoint(model, path);
+  describe_model(model, outcome.info);
+}
+
+void run_measure(const Experiment& experiment, const Cell& cell, const std::string& output,
+                 Outcome& outcome) {
+  const ModelChoice& choice = experiment.models[cell.model];
+  const BackendChoice& backend = experiment.backends[cell.backend];
+  const TaskChoice& task = experiment.tasks[cell.task];
+  const auto tokenizer = make_tokenizer(choice);
+  outcome.info.tokenizer_sha = tokenizer->sha();
+  model::Transformer model = make_model(choice, backend, cell.seed);
+  if (!cell.trained.empty()) {
+    const std::string path = weights_path(output, cell.trained);
+    try {
+      model::load_checkpoint(model, path);
+    } catch (const Error& failure) {
+      throw error("{} (delete {} to train again)", failure.what(), path);
+    }
+  }
+  describe_model(model, outcome.info);
+  const i64 length = *cell.length;
+  outcome.info.state_bytes_analytic = model.state_bytes(length);
+  outcome.info.flops = model.cost(0, length).flops;
+
+  const Rng rng = Rng(static_cast<std::uint64_t>(experiment.seed)).fork(task.name);
+  std::unique_ptr<datasets::Dataset> data;
+  if (task.data) {
+    data = make_dataset(*task.data, experiment.folder, *tokenizer, rng.fork("data"));
+  }
+  const metrics::Session session{.model = model,
+                                 .tokenizer = *tokenizer,
+                                 .data = data.get(),
+                                 .context_length = length,
+                                 .lengths = task.lengths,
+                                 .rng = rng,
+                                 .statistics = statistics_of(experiment),
+                                 .segment = segment_of(backend)};
+  outcome.findings = make_metric(task.metric)->measure(session);
+  if (const std::string name = not_finite(outcome.findings); !name.empty()) {
+    outcome.findings = {};
+    throw error("{}: not a finite number", name);
+  }
+  outcome.info.state_bytes_measured = model.initial_state(1, length).bytes();
+  const std::string mismatch = check_activity(model, std::min(length, kCheckedTokens), length);
+  if (!mismatch.empty()) {
+    outcome.info.status = Status::invalid;
+    outcome.info.reason = mismatch;
+  }
+}
+
+std::string text_of(const attention::Activity& a) {
+  return fmt::format("{} tokens, {} keys scored, {} memory reads, {} compressions", a.tokens,
+                     a.keys_scored, a.memory_reads, a.compressions);
+}
+
+}  // namespace
+
+CellInfo cell_info(const Experiment& experiment, const Cell& cell) {
+  const BackendChoice& backend = experiment.backends[cell.backend];
+  CellInfo info;
+  info.cell_id = cell.id;
+  info.backend = backend.name;
+  info.backend_type = backend.type();
+  info.backend_params = backend.params();
+  info.baseline = backend.baseline;
+  info.model = experiment.models[cell.model].name;
+  info.seed = cell.seed;
+  info.lr = cell.lr;
+  if (cell.kind == CellKind::train) {
+    info.task = "training";
+    info.context_length = experiment.models[cell.model].training->length;
+  } else {
+    info.task = experiment.tasks[cell.task].name;
+    info.task_version = experiment.tasks[cell.task].metric.version;
+    info.context_length = cell.length;
+  }
+  describe_build(info);
+  return info;
+}
+
+std::string weights_path(const std::string& output, const std::string& train_cell) {
+  return (std::filesystem::path(output) / "models" / (train_cell + ".safetensors")).string();
+}
+
+std::string check_activity(const model::Transformer& model, i64 tokens, i64 capacity) {
+  model::StreamState state = model.initial_state(1, capacity);
+  if (state.bytes() != model.state_bytes(capacity)) {
+    return fmt::format("the state holds {} bytes where the formula says {}", state.bytes(),
+                       model.state_bytes(capacity));
+  }
+  std::vector<Token> stream(static_cast<std::size_t>(tokens));
+  Rng rng = Rng(0).fork("activity");
+  for (Token& token : stream)
+    token = static_cast<Token>(rng.below(model.architecture().vocabulary));
+  const View<const Token, 2> view(stream.data(), {1, tokens});
+  std::vector<float> logits(static_cast<std::size_t>(model.architecture().vocabulary));
+  model.forward(view, state, View<float, 3>(logits.data(), {1, 1, model.architecture().vocabulary}),
+                nullptr);
+  for (std::size_t layer = 0; layer < state.layers.size(); ++layer) {
+    const attention::Activity did = state.layers[layer].activity;
+    const attention::Activity claimed = model.backends()[layer]->cost(0, tokens).activity;
+    if (did != claimed) {
+      return fmt::format("layer {} did {} in {} tokens where its cost says {}", layer, text_of(did),
+                         tokens, text_of(claimed));
+    }
+  }
+  return "";
+}
+
+Outcome run_cell(const Experiment& experiment, const Cell& cell, const std::string& output,
+                 const std::function<void(double)>& progress) {
+  Outcome outcome;
+  outcome.info = cell_info(experiment, cell);
+  const auto stop = [&outcome](Status status, std::string reason) {
+    outcome.info.status = status;
+    outcome.info.reason = std::move(reason);
+    outcome.findings = {};
+  };
+  try {
+    if (cell.kind == CellKind::train) {
+      run_train(experiment, cell, output, progress, outcome);
+    } else {
+      run_measure(experiment, cell, output, outcome);
+    }
+    for (SampleRecord& sample : outcome.findings.samples) sample.cell_id = cell.id;
+    for (Curve& curve : outcome.findings.curves) curve.cell_id = cell.id;
+  } catch (const std::bad_alloc&) {
+    stop(Status::oom, "out of memory");
+  } catch (const std::exception& failure) {
+    stop(Status::failed, failure.what());
+  }
+  return outcome;
+}
+
+}  // namespace longreach::harness

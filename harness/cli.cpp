@@ -1,0 +1,197 @@
+// The command line: options, subcommands, exit codes.
+#include "harness/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <iostream>
+#include <omp.h>
+#include <unistd.h>
+
+#include "attention/backend.h"
+#include "core/error.h"
+#include "datasets/dataset.h"
+#include "harness/attend.h"
+#include "harness/catalogue.h"
+#include "harness/run_command.h"
+#include "harness/verify_command.h"
+#include "metrics/metric.h"
+#include "reports/report.h"
+
+namespace longreach::harness {
+namespace {
+
+/// All that the options fill in.
+struct Options {
+  RunRequest run;
+  CellRequest cell;
+  VerifyRequest verify;
+  AttendOptions attend;
+  std::string name, folder;
+};
+
+std::string joined(int argc, char** argv) {
+  std::string text = "longreach";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = word.find_first_of(" \t\n'\"\\$&|;<>()*?[]{}~#!`") == std::string::npos;
+    text += plain && !word.empty() ? " " + word : " '" + word + "'";
+  }
+  return text;
+}
+
+void add_experiment_options(CLI::App& command, RunRequest& request) {
+  command.add_option("config", request.config, "the experiment, a YAML file")->required();
+  command
+      .add_option("--set", request.overrides.set,
+                  "path=value, changes the file: "
+                  "models.reader.train.steps=100")
+      ->allow_extra_args(false);
+  command.add_option("--backends", request.selection.backends, "only these, by name")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command.add_option("--tasks", request.selection.tasks, "only these, by name")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command.add_option("--lengths", request.overrides.lengths, "instead of the file's: 512,1k")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command.add_option("--output", request.overrides.output, "folder for everything written");
+  command.add_option("--seed", request.overrides.seed, "instead of the file's");
+}
+
+void add_run(CLI::App& app, Options& options) {
+  CLI::App* run = app.add_subcommand("run", "train and measure what an experiment asks for");
+  add_experiment_options(*run, options.run);
+  run->add_option("--threads", options.run.options.threads, "OpenMP threads of a cell")
+      ->check(CLI::Range(1, 4096));
+  run->add_option("--limit", options.run.options.limit, "run at most so many cells")
+      ->check(CLI::Range(1, 1 << 30));
+  run->add_flag("!--no-resume", options.run.options.resume, "run finished cells again");
+  run->add_flag("--fail-fast", options.run.options.fail_fast, "stop at the first cell not ok");
+  CLI::App* plan = app.add_subcommand("plan", "show the cells of an experiment");
+  add_experiment_options(*plan, options.run);
+  CLI::App* report = app.add_subcommand("report", "write the reports of a finished run again");
+  report->add_option("output", options.folder, "the run's output folder")->required();
+}
+
+void add_tools(CLI::App& app, Options& options) {
+  app.add_subcommand("list", "list backends, metrics, datasets and reports");
+  CLI::App* describe = app.add_subcommand("describe", "tell the parameters of a name in the list");
+  describe->add_option("name", options.name, "what to describe")->required();
+
+  CLI::App* verify = app.add_subcommand("verify", "hold backends against their definitions");
+  verify->add_option("--backends", options.verify.backends, "only these types")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  verify->add_option("--seeds", options.verify.options.seeds, "rounds of random numbers")
+      ->check(CLI::Range(1, 10000));
+  verify->add_option("--seed", options.verify.options.seed, "of the first round");
+  verify
+      ->add_option("--set", options.verify.set,
+                   "key=value: these parameters instead of many "
+                   "variants")
+      ->allow_extra_args(false);
+  verify->add_flag("--quick", options.verify.options.quick,
+                   "one round, fewer shapes, no long stream");
+
+  CLI::App* attend = app.add_subcommand("attend", "run one backend on tensors from a file");
+  attend->add_option("--backend", options.attend.backend, "YAML: {infini: {segment: 16}}")
+      ->required();
+  attend->add_option("--in", options.attend.in, "safetensors with q, k, v, ...")->required();
+  attend->add_option("--out", options.attend.out, "safetensors to write")->required();
+  attend->add_option("--chunks", options.attend.chunks, "cut the stream: 4,7,5")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+}
+
+void add_cell(CLI::App& app, Options& options) {
+  CLI::App* cell = app.add_subcommand("cell", "")->group("");  // hidden: `run` starts these
+  cell->add_option("--config", options.cell.config)->required();
+  cell->add_option("--base", options.cell.folder)->required();
+  cell->add_option("--cell", options.cell.cell)->required();
+  cell->add_option("--output", options.cell.output)->required();
+  cell->add_option("--result-fd", options.cell.result_fd)->required();
+}
+
+/// Registrations that clashed could not be reported when they happened.
+template <class Registry>
+void require_sound() {
+  for (const std::string& problem : Registry::instance().problems()) throw Error(problem);
+}
+
+int dispatch(const CLI::App& app, Options& options) {
+  require_sound<attention::AttentionRegistry>();
+  require_sound<metrics::MetricRegistry>();
+  require_sound<datasets::DatasetRegistry>();
+  require_sound<reports::ReportRegistry>();
+  if (app.got_subcommand("run")) return run_command(options.run, std::cout, std::cerr);
+  if (app.got_subcommand("plan")) return plan_command(options.run, std::cout);
+  if (app.got_subcommand("report")) return report_command(options.folder, std::cout);
+  if (app.got_subcommand("cell")) return cell_command(options.cell);
+  if (app.got_subcommand("list")) {
+    std::cout << list_all();
+  } else if (app.got_subcommand("describe")) {
+    std::cout << describe_name(options.name);
+  } else if (app.got_subcommand("attend")) {
+    attend(options.attend);
+  } else if (app.got_subcommand("verify")) {
+    const bool passed = verify_backends(
+        options.verify, [](const std::string& line) { std::cout << line << std::flush; });
+    return passed ? kExitOk : kExitInvalid;
+  }
+  return kExitOk;
+}
+
+/// What to say when the first word is no command; "" when it is one or there is none.
+std::string unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return "";
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == argv[1]) return "";
+    if (!command->get_group().empty()) known.push_back(command->get_name());
+  }
+  return fmt::format("unknown command '{}'{}", argv[1], suggestion(argv[1], known));
+}
+
+int complain(const std::string& message) {
+  std::string text = "longreach: ";
+  for (const char c : message) {
+    text += c;
+    if (c == '\n') text += "longreach: ";
+  }
+  std::cerr << text << std::endl;
+  return kExitUsage;
+}
+
+}  // namespace
+
+int command_line(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves is no reason to lose a run
+  try {
+    CLI::App app{"Longreach measures how far attention reaches, and what that reach costs."};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "longreach " + version());
+    Options options;
+    options.run.command = joined(argc, argv);
+    add_run(app, options);
+    add_tools(app, options);
+    add_cell(app, options);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success& asked) {
+      return app.exit(asked);
+    } catch (const CLI::ParseError& failure) {
+      if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) {
+        return complain(unknown);
+      }
+      return complain(fmt::format("{} (longreach --help tells the commands)", failure.what()));
+    }
+    return dispatch(app, options);
+  } catch (const std::bad_alloc&) {
+    return complain("out of memory");
+  } catch (const std::exception& failure) {
+    return complain(failure.what());
+  }
+}
+
+}  // namespace longreach::harness

@@ -1,0 +1,142 @@
+// An experiment, as read from a YAML file: models, backends, lengths, tasks and how to judge them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/fields.h"
+#include "model/trainer.h"
+#include "model/transformer.h"
+
+namespace longreach::harness {
+
+/// A registered thing and its parameters.
+struct Component {
+  std::string type;    ///< the registered name
+  std::string params;  ///< canonical text, defaults filled in
+  std::string where;   ///< for messages: "sweep.yaml:9 backends[1].infini"
+  i64 version = 0;     ///< a dataset's or metric's, filled in by validation
+  std::string sha;     ///< a dataset's content, filled in by validation
+};
+
+struct BackendChoice {
+  std::string name;
+  std::vector<Component> layers;  ///< cycled over the model's layers; one for a plain backend
+  bool baseline = false;
+  const Component& layer(i64 index) const {
+    return layers[static_cast<std::size_t>(index) % layers.size()];
+  }
+  std::string type() const;    ///< "infini", or "infini+full" for a pattern
+  std::string params() const;  ///< canonical; of a pattern, a list of {type: {...}}
+};
+
+struct Training {
+  Component data;
+  model::TrainParams params;  ///< its lr is one of `lr`
+  std::vector<double> lr;
+  std::vector<i64> seeds;
+  i64 length = 512;   ///< longest sample, tokens
+  i64 shortest = 0;   ///< shortest sample, tokens; 0 = length
+  double ramp = 0.5;  ///< share of the steps over which the longest allowed rises to `length`
+  void fields(Fields&);
+};
+
+enum class Vocabulary { bytes, task };
+
+struct ModelChoice {
+  std::string name, where;
+  model::Architecture
+      architecture;  ///< as written; resolved and with a vocabulary after validation
+  Vocabulary vocabulary = Vocabulary::bytes;
+  std::optional<Training> training;  ///< absent: the weights stay as drawn
+};
+
+struct TaskChoice {
+  std::string name, where;
+  Component metric;
+  std::optional<Component> data;
+  std::string model;                  ///< "" in a file means the only one, or the first (timings)
+  std::vector<std::string> backends;  ///< by full or sweep name; empty = all
+  std::vector<i64> lengths;           ///< ascending
+  bool uses(const BackendChoice&) const;
+};
+
+enum class Correction { holm, none };
+enum class OnOom { skip_longer, keep_going };
+
+struct StatisticsChoice {
+  double confidence = 0.95;
+  i64 bootstrap = 2000;
+  std::string baseline;
+  Correction correction = Correction::holm;
+  void fields(Fields&);
+};
+
+struct Limits {
+  i64 memory = 0;
+  double time_per_cell = 0;
+  OnOom on_oom = OnOom::skip_longer;
+  void fields(Fields&);
+};
+
+struct Experiment {
+  std::string name, output;
+  i64 seed = 0;
+  std::vector<ModelChoice> models;
+  std::vector<BackendChoice> backends;
+  std::vector<i64> lengths;
+  std::vector<TaskChoice> tasks;
+  StatisticsChoice statistics;
+  Limits limits;
+  std::string file;     ///< as named
+  std::string folder;   ///< of the file: where relative paths are looked for second
+  std::string written;  ///< the file's bytes
+  std::string edited;   ///< the file with --set, --seed, --lengths and --output applied, as YAML
+};
+
+/// What the command line changes in a configuration.
+struct Overrides {
+  std::vector<std::string> set;      ///< "path=value"
+  std::vector<std::string> lengths;  ///< replaces the list, the tasks' own ones too
+  std::optional<std::string> output, seed;
+  std::string folder;  ///< replaces Experiment::folder; "" = the file's
+};
+
+/// Reads and validates. Throws one Error of everything wrong with it, a line each.
+Experiment read_experiment(const std::string& file, const Overrides&);
+
+/// The same of YAML text; `file` is for messages.
+Experiment read_experiment_text(const std::string& text, const std::string& file, const Overrides&);
+
+/// "infini" for "infini update=delta": an entry's name before a sweep added to it.
+std::string_view sweep_base(std::string_view name);
+
+/// Whether `wanted` is the name or its base.
+bool named(std::string_view name, std::string_view wanted);
+
+/// Visits a struct with the values of a canonical text (Component::params), which it is known to
+/// fit; keys in `replaced` get other values instead.
+void visit_params(const std::string& canonical, const std::function<void(Fields&)>& visit,
+                  const std::vector<std::pair<std::string, std::string>>& replaced = {});
+
+/// One value of a canonical text at its top level, as text; nothing when absent.
+std::optional<std::string> param(const std::string& canonical, const std::string& key);
+
+}  // namespace longreach::harness
+
+namespace longreach {
+template <>
+struct EnumNames<harness::Vocabulary> {
+  static constexpr std::array<std::string_view, 2> names{"bytes", "task"};
+};
+template <>
+struct EnumNames<harness::Correction> {
+  static constexpr std::array<std::string_view, 2> names{"holm", "none"};
+};
+template <>
+struct EnumNames<harness::OnOom> {
+  static constexpr std::array<std::string_view, 2> names{"skip_longer", "continue"};
+};
+}  // namespace longreach

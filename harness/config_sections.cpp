@@ -1,0 +1,304 @@
+// The sections of a configuration, each read from its own list.
+#include "harness/config_sections.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "datasets/dataset.h"
+#include "metrics/metric.h"
+
+namespace longreach::harness {
+namespace {
+
+using attention::AttentionRegistry;
+using datasets::DatasetRegistry;
+using metrics::MetricRegistry;
+using Context = YamlFields::Context;
+
+/// Calls `read(entry, path)` for each entry of a list.
+template <class Read>
+void each_entry(const YAML::Node& list, std::string_view key, const Source& source,
+                Problems& problems, const Read& read) {
+  if (!list.IsDefined()) return;
+  if (!list.IsSequence()) {
+    problems.add(fmt::format("{}: expected a list", source.place(list, std::string(key))));
+    return;
+  }
+  for (std::size_t i = 0; i < list.size(); ++i) read(list[i], fmt::format("{}[{}]", key, i));
+}
+
+/// Reads the parameters of a registered thing. Unknown types become a problem and no component.
+template <class Registry>
+std::optional<Component> read_component(std::string_view kind, const std::string& type,
+                                        YamlFields& reader, const std::string& where,
+                                        Problems& problems) {
+  const auto& entries = Registry::instance().entries();
+  const auto found = entries.find(type);
+  if (found == entries.end()) {
+    problems.add(fmt::format("{}: unknown {} '{}'{}", where, kind, type,
+                             suggestion(type, Registry::instance().names())));
+    return std::nullopt;
+  }
+  return Component{
+      .type = type, .params = read_canonical(reader, found->second.visit_defaults), .where = where};
+}
+
+/// Reads "data: {type: {params}}" or "data: type".
+std::optional<Component> read_data(const YAML::Node& node, const std::string& path,
+                                   const Context& context) {
+  const std::string where = context.source.place(node, path);
+  if (!node.IsDefined()) return std::nullopt;
+  std::string type;
+  YAML::Node params(YAML::NodeType::Map);
+  if (node.IsScalar()) {
+    type = node.Scalar();
+  } else if (node.IsMap() && node.size() == 1 && node.begin()->first.IsScalar()) {
+    type = node.begin()->first.Scalar();
+    params.reset(node.begin()->second);
+  } else {
+    context.problems.add(fmt::format(
+        "{}: expected one dataset with its parameters, such as {{text: {{path: book.txt}}}}",
+        where));
+    return std::nullopt;
+  }
+  const std::string inner = join_path(path, type);
+  YamlFields reader(params, inner, context);
+  auto component = read_component<DatasetRegistry>(
+      "dataset", type, reader, context.source.place(node, inner), context.problems);
+  if (component) reader.finish();
+  return component;
+}
+
+void read_training(const YAML::Node& node, const std::string& path, i64 default_seed,
+                   const Context& context, ModelChoice& model) {
+  Training training;
+  training.seeds = {default_seed};
+  training.lr = {training.params.lr};
+  YamlFields reader(node, path, context);
+  const std::optional<Component> data =
+      read_data(reader.claim("data"), join_path(path, "data"), context);
+  training.fields(reader);
+  reader.claim("lr");  // a list of its own, not a sweep: lr is a column of the records
+  training.params.fields(reader);
+  reader.finish();
+  if (data) {
+    training.data = *data;
+  } else if (!node.IsNull() && node.IsMap() && !node["data"].IsDefined()) {
+    context.problems.add(fmt::format("{}: needs data, such as data: {{text: {{path: book.txt}}}}",
+                                     context.source.place(node, path)));
+  }
+  if (training.shortest == 0) training.shortest = training.length;
+  if (training.shortest > training.length) {
+    context.problems.add(fmt::format("{}: shortest ({}) is longer than length ({})",
+                                     context.source.place(node, path), training.shortest,
+                                     training.length));
+  }
+  model.training = training;
+}
+
+ModelChoice read_model(const YAML::Node& entry, const std::string& path, i64 default_seed,
+                       const Context& context) {
+  ModelChoice model;
+  model.where = context.source.place(entry, path);
+  YamlFields reader(entry, path, context);
+  reader("name", model.name, "");
+  if (const YAML::Node import = reader.claim("import"); import.IsDefined()) {
+    context.problems.add(fmt::format("{}: importing models is not yet supported",
+                                     context.source.place(import, join_path(path, "import"))));
+  }
+  YamlFields architecture(reader.claim("arch"), join_path(path, "arch"), context);
+  architecture("vocabulary", model.vocabulary, "");
+  model.architecture.fields(architecture);
+  architecture.finish();
+  const YAML::Node train = reader.claim("train");
+  if (train.IsDefined() && !(train.IsScalar() && train.Scalar() == "none")) {
+    read_training(train, join_path(path, "train"), default_seed, context, model);
+  }
+  reader.finish();
+  if (model.name.empty()) context.problems.add(fmt::format("{}: needs a name", model.where));
+  if (model.vocabulary == Vocabulary::task && !model.training) {
+    context.problems.add(fmt::format(
+        "{}: vocabulary: task takes its words from train.data, which is missing", model.where));
+  }
+  return model;
+}
+
+/// The one key of an entry besides `others`; a problem and "" when there is not exactly one.
+std::string only_key(const YAML::Node& entry, const std::vector<std::string>& others,
+                     std::string_view kind, const std::string& where, Problems& problems) {
+  std::vector<std::string> keys;
+  for (const auto& pair : entry) {
+    if (!pair.first.IsScalar()) continue;
+    const std::string& key = pair.first.Scalar();
+    if (std::find(others.begin(), others.end(), key) == others.end()) keys.push_back(key);
+  }
+  if (keys.size() == 1) return keys[0];
+  problems.add(fmt::format("{}: expected exactly one {} besides {}, found {}{}{}", where, kind,
+                           fmt::format("{}", fmt::join(others, " and ")), keys.size(),
+                           keys.empty() ? "" : ": ", fmt::join(keys, ", ")));
+  return "";
+}
+
+std::vector<Component> read_layers(const YAML::Node& list, const std::string& path,
+                                   const Context& context) {
+  std::vector<Component> layers;
+  each_entry(list, path, context.source, context.problems,
+             [&](const YAML::Node& layer, const std::string& at) {
+               const std::string where = context.source.place(layer, at);
+               if (!layer.IsMap()) {
+                 context.problems.add(fmt::format("{}: expected {{backend: {{...}}}}", where));
+                 return;
+               }
+               YamlFields reader(layer, at, context);
+               const std::string type = only_key(layer, {}, "backend", where, context.problems);
+               if (type.empty()) return;
+               const std::string inner = join_path(at, type);
+               YamlFields params(reader.claim(type), inner, context);
+               auto component = read_component<AttentionRegistry>(
+                   "backend", type, params, context.source.place(layer, inner), context.problems);
+               if (!component) return;
+               params.finish();
+               layers.push_back(*component);
+             });
+  if (layers.empty() && list.IsSequence() && list.size() == 0) {
+    context.problems.add(fmt::format("{}: no layers", context.source.place(list, path)));
+  }
+  return layers;
+}
+
+BackendChoice read_backend(const YAML::Node& entry, const std::string& path,
+                           const Context& context) {
+  BackendChoice backend;
+  const std::string where = context.source.place(entry, path);
+  YamlFields reader(entry, path, context);
+  reader("name", backend.name, "");
+  reader("baseline", backend.baseline, "");
+  const std::string type =
+      only_key(entry, {"name", "baseline"}, "backend", where, context.problems);
+  if (backend.name.empty()) backend.name = type;
+  if (type.empty()) return backend;
+  const YAML::Node params = reader.claim(type);
+  if (type == "layers") {
+    backend.layers = read_layers(params, join_path(path, "layers"), context);
+    return backend;
+  }
+  const std::string inner = join_path(path, type);
+  YamlFields values(params, inner, context);
+  const auto component = read_component<AttentionRegistry>(
+      "backend", type, values, context.source.place(params, inner), context.problems);
+  if (component) {
+    values.finish();
+    backend.layers.push_back(*component);
+  }
+  return backend;
+}
+
+/// A list of backend names under `key`.
+std::vector<std::string> read_names(const YAML::Node& node, const std::string& path,
+                                    const Context& context) {
+  std::vector<std::string> names;
+  if (!node.IsDefined()) return names;
+  if (node.IsScalar()) return {node.Scalar()};
+  each_entry(
+      node, path, context.source, context.problems,
+      [&](const YAML::Node& item, const std::string& at) {
+        if (item.IsScalar()) {
+          names.push_back(item.Scalar());
+        } else {
+          context.problems.add(fmt::format("{}: expected a name", context.source.place(item, at)));
+        }
+      });
+  return names;
+}
+
+TaskChoice read_task(const YAML::Node& entry, const std::string& path, const Context& context) {
+  TaskChoice task;
+  task.where = context.source.place(entry, path);
+  std::string type;
+  YAML::Node params(YAML::NodeType::Map);
+  if (entry.IsScalar()) {
+    type = entry.Scalar();
+  } else {
+    YamlFields reader(entry, path, context);
+    reader("name", task.name, "");
+    if (!entry.IsMap()) return task;
+    type = only_key(entry, {"name"}, "metric", task.where, context.problems);
+    if (type.empty()) return task;
+    params.reset(reader.claim(type));
+  }
+  if (task.name.empty()) task.name = type;
+  const std::string inner = join_path(path, type);
+  YamlFields values(params, inner, context);
+  const YAML::Node model = values.claim("model");
+  if (model.IsDefined() && !model.IsScalar()) {
+    context.problems.add(fmt::format("{}: expected the name of a model",
+                                     context.source.place(model, join_path(inner, "model"))));
+  } else if (model.IsDefined()) {
+    task.model = model.Scalar();
+  }
+  task.data = read_data(values.claim("data"), join_path(inner, "data"), context);
+  task.backends = read_names(values.claim("backends"), join_path(inner, "backends"), context);
+  values("lengths", task.lengths, at_least(1, Unit::count), "");
+  values.claim("lengths");
+  const auto metric =
+      read_component<MetricRegistry>("metric", type, values, task.where, context.problems);
+  if (metric) {
+    values.finish();
+    task.metric = *metric;
+  }
+  return task;
+}
+
+/// Reads an entry once for each combination of its sweeps.
+template <class Choice, class Read>
+void read_sweep(std::vector<Choice>& choices, const Source& source, Problems& problems,
+                const std::string& where, const Read& read) {
+  constexpr int kMost = 1000;
+  Sweep sweep;
+  for (int i = 0; i < kMost; ++i) {
+    Choice choice = read(Context{source, problems, &sweep});
+    if (choice.name.find_first_of(" ,=") != std::string::npos) {
+      problems.add(
+          fmt::format("{}: the name '{}' must have no space, comma or '='", where, choice.name));
+    }
+    choice.name += sweep.suffix();
+    choices.push_back(std::move(choice));
+    if (!sweep.advance()) return;
+  }
+  problems.add(fmt::format("{}: a sweep of more than {} combinations", source.file, kMost));
+}
+
+}  // namespace
+
+std::vector<ModelChoice> read_models(const YAML::Node& list, i64 default_seed, const Source& source,
+                                     Problems& problems) {
+  std::vector<ModelChoice> models;
+  each_entry(list, "models", source, problems, [&](const auto& entry, const auto& path) {
+    read_sweep(models, source, problems, source.place(entry, path), [&](const Context& context) {
+      return read_model(entry, path, default_seed, context);
+    });
+  });
+  return models;
+}
+
+std::vector<BackendChoice> read_backends(const YAML::Node& list, const Source& source,
+                                         Problems& problems) {
+  std::vector<BackendChoice> backends;
+  each_entry(list, "backends", source, problems, [&](const auto& entry, const auto& path) {
+    read_sweep(backends, source, problems, source.place(entry, path),
+               [&](const Context& context) { return read_backend(entry, path, context); });
+  });
+  return backends;
+}
+
+std::vector<TaskChoice> read_tasks(const YAML::Node& list, const Source& source,
+                                   Problems& problems) {
+  std::vector<TaskChoice> tasks;
+  each_entry(list, "tasks", source, problems, [&](const auto& entry, const auto& path) {
+    read_sweep(tasks, source, problems, source.place(entry, path),
+               [&](const Context& context) { return read_task(entry, path, context); });
+  });
+  return tasks;
+}
+
+}  // namespace longreach::harness

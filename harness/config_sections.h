@@ -1,0 +1,18 @@
+// The sections of a configuration, each read from its own list.
+#pragma once
+
+#include <vector>
+#include <yaml-cpp/yaml.h>
+
+#include "harness/config.h"
+#include "harness/yaml_reader.h"
+
+namespace longreach::harness {
+
+/// Each reads a list (an undefined node is an empty one), adding what is wrong to the problems.
+/// Sweeps inside an entry make several entries, their names telling the values.
+std::vector<ModelChoice> read_models(const YAML::Node&, i64 default_seed, const Source&, Problems&);
+std::vector<BackendChoice> read_backends(const YAML::Node&, const Source&, Problems&);
+std::vector<TaskChoice> read_tasks(const YAML::Node&, const Source&, Problems&);
+
+}  // namespace longreach::harness

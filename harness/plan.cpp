@@ -1,0 +1,184 @@
+// The cells of an experiment.
+#include "harness/plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/error.h"
+#include "core/sha256.h"
+#include "harness/assemble.h"
+#include "harness/table.h"
+#include "harness/validation.h"
+
+namespace longreach::harness {
+namespace {
+
+/// Raised when the meaning of a cell's inputs changes, so that old results are not taken for new.
+constexpr int kCellVersion = 1;
+
+std::string text_of(const Component& component) {
+  return fmt::format("{{type: {}, params: {{{}}}, version: {}, content: {}}}", component.type,
+                     component.params, component.version, component.sha);
+}
+
+std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_sha,
+                         const BackendChoice& backend, const Cell& cell) {
+  std::string text = fmt::format(
+      "cell: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, seed: {}", kCellVersion,
+      model.architecture.vocabulary, canonical(model.architecture), tokenizer_sha,
+      backend.layers.size() == 1 ? fmt::format("{{{}: {{{}}}}}", backend.type(), backend.params())
+                                 : backend.params(),
+      cell.seed);
+  if (!model.training) return text;
+  const Training& training = *model.training;
+  model::TrainParams params = training.params;
+  params.lr = *cell.lr;
+  text += fmt::format(", data: {}, train: {{{}}}, length: {}, shortest: {}, ramp: {}",
+                      text_of(training.data), canonical(params), training.length, training.shortest,
+                      training.ramp);
+  return text;
+}
+
+std::string measure_inputs(const Experiment& experiment, const TaskChoice& task,
+                           const std::string& model_inputs, i64 length) {
+  return fmt::format(
+      "{}, task: {{name: {}, metric: {}, data: {}, lengths: [{}]}}, length: {}, experiment: {}, "
+      "confidence: {}, bootstrap: {}",
+      model_inputs, task.name, text_of(task.metric), task.data ? text_of(*task.data) : "none",
+      fmt::join(task.lengths, ", "), length, experiment.seed, experiment.statistics.confidence,
+      experiment.statistics.bootstrap);
+}
+
+void identify(Cell& cell, std::string inputs) {
+  cell.id = sha256(inputs).substr(0, 16);
+  cell.inputs = std::move(inputs);
+}
+
+class Planner {
+ public:
+  explicit Planner(const Experiment& experiment) : experiment_(experiment) {}
+
+  std::vector<Cell> plan() {
+    for (std::size_t m = 0; m < experiment_.models.size(); ++m) add_model(m);
+    return std::move(cells_);
+  }
+
+ private:
+  void add_model(std::size_t m) {
+    const ModelChoice& model = experiment_.models[m];
+    const std::string tokenizer_sha = make_tokenizer(model)->sha();
+    const std::vector<i64> seeds =
+        model.training ? model.training->seeds : std::vector<i64>{experiment_.seed};
+    std::vector<std::optional<double>> rates{std::nullopt};
+    if (model.training) rates.assign(model.training->lr.begin(), model.training->lr.end());
+    for (std::size_t s = 0; s < seeds.size(); ++s) {
+      for (std::size_t r = 0; r < rates.size(); ++r) {
+        for (std::size_t b = 0; b < experiment_.backends.size(); ++b) {
+          Cell cell{.id = {},
+                    .kind = CellKind::train,
+                    .model = m,
+                    .backend = b,
+                    .length = {},
+                    .seed = seeds[s],
+                    .lr = rates[r],
+                    .trained = {},
+                    .inputs = {}};
+          const std::string inputs =
+              train_inputs(model, tokenizer_sha, experiment_.backends[b], cell);
+          if (model.training) {
+            identify(cell, "train: " + inputs);
+            cells_.push_back(cell);
+            cell.trained = cell.id;
+          }
+          add_tasks(cell, inputs, s == 0 && r == 0);
+        }
+      }
+    }
+  }
+
+  void add_tasks(Cell cell, const std::string& model_inputs, bool first) {
+    cell.kind = CellKind::measure;
+    for (cell.task = 0; cell.task < experiment_.tasks.size(); ++cell.task) {
+      const TaskChoice& task = experiment_.tasks[cell.task];
+      if (task.model != experiment_.models[cell.model].name) continue;
+      if (!task.uses(experiment_.backends[cell.backend])) continue;
+      if (!first && !depends_on_weights(task.metric.type)) continue;
+      for (const i64 length : task.lengths) {
+        cell.length = length;
+        identify(cell, measure_inputs(experiment_, task, model_inputs, length));
+        cells_.push_back(cell);
+      }
+    }
+  }
+
+  const Experiment& experiment_;
+  std::vector<Cell> cells_;
+};
+
+template <class Choice>
+void require_known(const std::vector<std::string>& wanted, const std::vector<Choice>& choices,
+                   std::string_view flag) {
+  std::vector<std::string> known;
+  for (const Choice& choice : choices) known.push_back(choice.name);
+  for (const std::string& name : wanted) {
+    const bool found = std::any_of(known.begin(), known.end(),
+                                   [&name](const auto& one) { return named(one, name); });
+    if (!found) throw error("{} {}: no such entry{}", flag, name, suggestion(name, known));
+  }
+}
+
+bool any_named(const std::string& name, const std::vector<std::string>& wanted) {
+  return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
+                                       [&name](const auto& one) { return named(name, one); });
+}
+
+}  // namespace
+
+std::vector<Cell> make_plan(const Experiment& experiment) { return Planner(experiment).plan(); }
+
+std::vector<Cell> select(const Experiment& experiment, const std::vector<Cell>& plan,
+                         const Selection& selection) {
+  require_known(selection.backends, experiment.backends, "--backends");
+  require_known(selection.tasks, experiment.tasks, "--tasks");
+  std::set<std::string> chosen;
+  for (const Cell& cell : plan) {
+    if (!any_named(experiment.backends[cell.backend].name, selection.backends)) continue;
+    const bool wanted = cell.kind == CellKind::train
+                            ? selection.tasks.empty()
+                            : any_named(experiment.tasks[cell.task].name, selection.tasks);
+    if (!wanted) continue;
+    chosen.insert(cell.id);
+    chosen.insert(cell.trained);
+  }
+  std::vector<Cell> cells;
+  for (const Cell& cell : plan) {
+    if (chosen.contains(cell.id)) cells.push_back(cell);
+  }
+  return cells;
+}
+
+std::string plan_table(const Experiment& experiment, const std::vector<Cell>& plan) {
+  Table table({"cell", "kind", "model", "backend", "task", "length", "seed", "lr", "tokens"});
+  for (const Cell& cell : plan) {
+    const ModelChoice& model = experiment.models[cell.model];
+    const bool trains = cell.kind == CellKind::train;
+    const i64 tokens =
+        trains ? model.training->params.steps * model.training->params.batch_tokens : *cell.length;
+    const std::string lengths =
+        trains ? (model.training->shortest == model.training->length
+                      ? fmt::format("{}", model.training->length)
+                      : fmt::format("{}..{}", model.training->shortest, model.training->length))
+               : fmt::format("{}", *cell.length);
+    table.add({cell.id, trains ? "train" : "measure", model.name,
+               experiment.backends[cell.backend].name,
+               trains ? "training" : experiment.tasks[cell.task].name, lengths,
+               fmt::format("{}", cell.seed), cell.lr ? fmt::format("{}", *cell.lr) : "-",
+               fmt::format("{}", tokens)});
+  }
+  const auto trained = std::count_if(plan.begin(), plan.end(),
+                                     [](const Cell& cell) { return cell.kind == CellKind::train; });
+  return table.text() + fmt::format("{} cells: {} to train, {} to measure\n", plan.size(), trained,
+                                    static_cast<std::ptrdiff_t>(plan.size()) - trained);
+}
+
+}  // namespace longreach::harness

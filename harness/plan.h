@@ -1,0 +1,41 @@
+// The cells of an experiment: what is trained and what is measured, each named by a hash of every
+// input that its result depends on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/config.h"
+
+namespace longreach::harness {
+
+enum class CellKind { train, measure };
+
+struct Cell {
+  std::string id;  ///< first 16 hex digits of the SHA-256 of `inputs`
+  CellKind kind = CellKind::measure;
+  std::size_t model = 0, backend = 0, task = 0;  ///< indices into the experiment; no task to train
+  std::optional<i64> length;                     ///< tokens; nothing to train
+  i64 seed = 0;                                  ///< of the weights
+  std::optional<double> lr;                      ///< nothing for models that are not trained
+  std::string trained;                           ///< the train cell whose weights it needs, or ""
+  std::string inputs;                            ///< canonical text
+};
+
+/// All cells, each after the one it needs, lengths ascending within a task. Timings and sizes
+/// (depends_on_weights()) are measured for the first seed and learning rate only.
+std::vector<Cell> make_plan(const Experiment&);
+
+/// Which cells of a plan to run; empty lists mean all. Training needed by a chosen cell is
+/// included.
+struct Selection {
+  std::vector<std::string> backends, tasks;
+};
+/// Throws Error for a name that is not in the experiment.
+std::vector<Cell> select(const Experiment&, const std::vector<Cell>& plan, const Selection&);
+
+/// The plan as a table for people.
+std::string plan_table(const Experiment&, const std::vector<Cell>& plan);
+
+}  // namespace longreach::harness

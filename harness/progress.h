@@ -1,0 +1,35 @@
+// Progress on a stream: a bar with the time left on a terminal, else a line a finished cell.
+#pragma once
+
+#include <chrono>
+#include <ostream>
+#include <string>
+
+#include "core/record.h"
+
+namespace longreach::harness {
+
+class Progress {
+ public:
+  /// `cells` are still to run. `terminal` says whether the stream can redraw a line.
+  Progress(std::ostream& out, bool terminal, std::size_t cells)
+      : out_(out), terminal_(terminal), cells_(cells) {}
+
+  void begin(const std::string& cell);
+  /// Share of the current cell that is done.
+  void share(double done);
+  /// `seconds` = 0 for a cell that did not run.
+  void finish(const CellInfo&, double seconds);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void draw(double share);
+  void wipe();
+  std::ostream& out_;
+  bool terminal_;
+  std::size_t cells_, done_ = 0;
+  std::string cell_;
+  Clock::time_point start_ = Clock::now(), drawn_{};
+};
+
+}  // namespace longreach::harness

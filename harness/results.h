@@ -1,0 +1,30 @@
+// Turns a store into files: every registered report, the manifest, and a summary for the terminal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/config.h"
+#include "harness/store.h"
+
+namespace longreach::harness {
+
+/// Remembers in the store what its reports will need besides cells, so that `report` works from
+/// the output folder alone.
+void store_experiment(Store&, const Experiment&, const std::string& command);
+
+/// Writes every registered report and manifest.json into `output`, each to a temporary that then
+/// replaces the old file. Returns the paths. Throws Error when one cannot be written.
+std::vector<std::string> write_reports(const Store&, const std::string& output);
+
+/// For each model a row for each backend, length, seed and rate, with a column for each task's
+/// leading metric and its interval; then what was not ok.
+std::string summary_table(const Store&);
+
+/// Whether any stored cell of the plan is invalid, or anything but ok.
+struct Verdict {
+  bool all_ok = true, any_invalid = false;
+};
+Verdict verdict(const Store&);
+
+}  // namespace longreach::harness

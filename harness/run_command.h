@@ -1,0 +1,39 @@
+// `run`, `plan`, `report` and the hidden `cell`: an experiment from file to reports.
+#pragma once
+
+#include <ostream>
+#include <string>
+
+#include "harness/config.h"
+#include "harness/plan.h"
+#include "harness/runner.h"
+
+namespace longreach::harness {
+
+struct RunRequest {
+  std::string config;   ///< YAML file
+  std::string command;  ///< the whole command line, to be told in reports
+  Overrides overrides;
+  Selection selection;
+  RunOptions options;
+};
+
+struct CellRequest {
+  std::string config, folder, cell, output;
+  int result_fd = -1;
+};
+
+// Each returns an exit code and throws Error for what the user can put right.
+
+/// Runs what is pending; summary and paths go to `out`, progress to `progress`.
+int run_command(const RunRequest&, std::ostream& out, std::ostream& progress);
+int plan_command(const RunRequest&, std::ostream& out);
+/// Writes the reports of an output folder again.
+int report_command(const std::string& output, std::ostream& out);
+/// Runs one cell and sends its outcome through the pipe.
+int cell_command(const CellRequest&);
+
+/// "0.1.0 (revision)"
+std::string version();
+
+}  // namespace longreach::harness

@@ -1,0 +1,212 @@
+// Runs the pending cells of a plan, each in a process of its own, and stores what they give.
+#include "harness/runner.h"
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/units.h"
+#include "harness/cell.h"
+#include "harness/child.h"
+
+namespace longreach::harness {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string label(const Experiment& experiment, const Cell& cell) {
+  std::string text = fmt::format("{} {}", experiment.models[cell.model].name,
+                                 experiment.backends[cell.backend].name);
+  if (cell.kind == CellKind::train) {
+    text += " training";
+  } else {
+    text += fmt::format(" {} {}", experiment.tasks[cell.task].name, format_count(*cell.length));
+  }
+  text += fmt::format(" seed {}", cell.seed);
+  if (cell.lr) text += fmt::format(" lr {}", *cell.lr);
+  return text;
+}
+
+/// What a child that sent no result died of.
+void explain(const ChildResult& child, const Limits& limits, CellInfo& info) {
+  if (child.timed_out) {
+    info.status = Status::timeout;
+    info.reason = fmt::format("ran longer than {}", format_seconds(limits.time_per_cell));
+  } else if (child.signal == SIGKILL) {
+    info.status = Status::oom;
+    info.reason = "killed by the system, most likely out of memory";
+  } else if (child.signal != 0) {
+    info.status = Status::failed;
+    info.reason = fmt::format("crashed: {} (signal {})", strsignal(child.signal), child.signal);
+  } else {
+    info.status = Status::failed;
+    info.reason = fmt::format("ended with exit code {} and no result", child.exit_code);
+  }
+}
+
+class Runner {
+ public:
+  Runner(const Experiment& experiment, Store& store, const RunOptions& options, Progress& progress)
+      : experiment_(experiment), store_(store), options_(options), progress_(progress) {}
+
+  /// False when the run must stop.
+  bool run(const Cell& cell) {
+    Outcome outcome;
+    outcome.info = cell_info(experiment_, cell);
+    double seconds = 0;
+    progress_.begin(label(experiment_, cell));
+    if (const std::string reason = why_skip(cell); !reason.empty()) {
+      outcome.info.status = Status::skipped;
+      outcome.info.reason = reason;
+      outcome.info.started_at = utc_now();
+    } else if (!execute(cell, outcome, seconds)) {
+      summary.interrupted = true;
+      return false;
+    }
+    outcome.info.run_id = options_.run_id;
+    store_.finish(outcome);
+    remember(cell, outcome.info);
+    progress_.finish(outcome.info, seconds);
+    return outcome.info.status == Status::ok || !options_.fail_fast;
+  }
+
+  RunSummary summary;
+
+ private:
+  /// A task's cells that differ in length alone.
+  static std::string series(const Cell& cell) {
+    return fmt::format("{} {} {} {} {}", cell.model, cell.backend, cell.task, cell.seed,
+                       cell.lr.value_or(0));
+  }
+
+  std::string why_skip(const Cell& cell) const {
+    if (cell.kind == CellKind::train) return "";
+    if (!cell.trained.empty()) {
+      const std::optional<CellInfo> trained = store_.find(cell.trained);
+      if (!trained || trained->status != Status::ok) {
+        return fmt::format("its training (cell {}) {}", cell.trained,
+                           trained ? "did not succeed" : "has not run");
+      }
+    }
+    const auto found = stopped_.find(series(cell));
+    return found == stopped_.end() ? "" : found->second;
+  }
+
+  /// False when interrupted.
+  bool execute(const Cell& cell, Outcome& outcome, double& seconds) {
+    const std::string started = utc_now();
+    const auto start = Clock::now();
+    const ChildCommand command{
+        .arguments = {"cell", "--config", options_.configuration, "--base", experiment_.folder,
+                      "--cell", cell.id, "--output", experiment_.output},
+        .threads = static_cast<long>(options_.threads),
+        .seconds = experiment_.limits.time_per_cell,
+        .interrupted = options_.interrupted};
+    const ChildResult child = run_child(command, [this](double share) { progress_.share(share); });
+    seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    if (child.interrupted) return false;
+    if (child.result.empty()) {
+      explain(child, experiment_.limits, outcome.info);
+    } else {
+      outcome = outcome_from_json(child.result);
+    }
+    outcome.info.started_at = started;
+    outcome.info.wall_s = seconds;
+    return true;
+  }
+
+  void remember(const Cell& cell, const CellInfo& info) {
+    if (info.status == Status::ok) {
+      ++summary.ok;
+    } else if (info.status == Status::invalid) {
+      ++summary.invalid;
+    } else {
+      ++summary.not_ok;
+    }
+    const bool exhausted = info.status == Status::oom || info.status == Status::timeout;
+    if (!exhausted || cell.kind == CellKind::train ||
+        experiment_.limits.on_oom == OnOom::keep_going) {
+      return;
+    }
+    stopped_.emplace(
+        series(cell),
+        fmt::format("{} at {} tokens: longer lengths are skipped",
+                    info.status == Status::oom ? "out of memory" : "out of time", *cell.length));
+  }
+
+  const Experiment& experiment_;
+  Store& store_;
+  const RunOptions& options_;
+  Progress& progress_;
+  std::map<std::string, std::string> stopped_;
+};
+
+}  // namespace
+
+OutputLock::OutputLock(const std::string& output) {
+  std::error_code failure;
+  std::filesystem::create_directories(output, failure);
+  const std::string path = (std::filesystem::path(output) / ".lock").string();
+  fd_ = failure ? -1 : open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+  if (fd_ < 0) {
+    throw error("{}: cannot be written ({}); check its permissions or choose another --output",
+                output, failure ? failure.message() : std::strerror(errno));
+  }
+  if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    close(fd_);
+    throw error("{}: another run is writing here; wait for it or choose another --output", output);
+  }
+}
+
+OutputLock::~OutputLock() { close(fd_); }
+
+std::vector<Cell> pending(const std::vector<Cell>& cells, const Store& store,
+                          const std::string& output, bool resume) {
+  std::vector<Cell> left;
+  std::set<std::string> needed;  // training whose weights are gone but wanted
+  const auto finished = [&](const Cell& cell) {
+    if (!resume) return false;
+    const std::optional<CellInfo> info = store.find(cell.id);
+    return info && info->status == Status::ok;
+  };
+  for (const Cell& cell : cells) {
+    if (cell.kind == CellKind::measure && !finished(cell)) needed.insert(cell.trained);
+  }
+  for (const Cell& cell : cells) {
+    const bool weights_gone = cell.kind == CellKind::train && needed.contains(cell.id) &&
+                              !std::filesystem::exists(weights_path(output, cell.id));
+    if (!finished(cell) || weights_gone) left.push_back(cell);
+  }
+  return left;
+}
+
+RunSummary run_cells(const Experiment& experiment, const std::vector<Cell>& cells, Store& store,
+                     const RunOptions& options, Progress& progress) {
+  Runner runner(experiment, store, options, progress);
+  std::size_t done = 0;
+  for (const Cell& cell : cells) {
+    if (options.limit > 0 && done == static_cast<std::size_t>(options.limit)) break;
+    const bool go_on = runner.run(cell);
+    if (!runner.summary.interrupted) ++done;
+    if (!go_on) break;
+  }
+  runner.summary.left = static_cast<i64>(cells.size() - done);
+  return runner.summary;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1,
+                     utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+}  // namespace longreach::harness

@@ -1,0 +1,55 @@
+// Runs the pending cells of a plan, each in a process of its own, and stores what they give.
+#pragma once
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "harness/plan.h"
+#include "harness/progress.h"
+#include "harness/store.h"
+
+namespace longreach::harness {
+
+struct RunOptions {
+  bool resume = true;         ///< cells with status ok are not run again
+  bool fail_fast = false;     ///< stop at the first cell that is not ok
+  i64 limit = 0;              ///< run at most so many cells; 0 = all
+  i64 threads = 0;            ///< OpenMP threads of a cell; 0 = as the environment says
+  std::string configuration;  ///< path of the YAML that the children read
+  std::string run_id;
+  const volatile std::sig_atomic_t* interrupted = nullptr;
+};
+
+struct RunSummary {
+  i64 ok = 0, not_ok = 0, invalid = 0, already_done = 0, left = 0;
+  bool interrupted = false;
+};
+
+/// Holds an output folder against a second run at the same time, until destroyed or the process
+/// ends. Makes the folder. Throws Error when another run holds it or it cannot be written.
+class OutputLock {
+ public:
+  explicit OutputLock(const std::string& output);
+  ~OutputLock();
+  OutputLock(const OutputLock&) = delete;
+  OutputLock& operator=(const OutputLock&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
+/// The cells among `cells` that are not finished: status ok, and for a train cell its weights still
+/// on disk.
+std::vector<Cell> pending(const std::vector<Cell>& cells, const Store&, const std::string& output,
+                          bool resume);
+
+/// Runs them in order. A cell whose training failed is skipped; so are longer lengths of a task
+/// after one ran out of memory or time (Limits::on_oom).
+RunSummary run_cells(const Experiment&, const std::vector<Cell>& cells, Store&, const RunOptions&,
+                     Progress&);
+
+/// "2026-11-24T16:40:00Z"
+std::string utc_now();
+
+}  // namespace longreach::harness

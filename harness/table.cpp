@@ -1,0 +1,39 @@
+// Plain text tables for the terminal.
+#include "harness/table.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace longreach::harness {
+namespace {
+
+/// Characters, not bytes, of UTF-8 text.
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+}  // namespace
+
+std::string Table::text() const {
+  std::vector<std::size_t> widths(rows_[0].size());
+  for (const auto& row : rows_) {
+    check(row.size() == widths.size(), "a table's rows are as long as its head");
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  std::string text;
+  for (const auto& row : rows_) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (i > 0) line.append(2, ' ');
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - width(row[i]), ' ');
+    }
+    text += line + '\n';
+  }
+  return text;
+}
+
+}  // namespace longreach::harness

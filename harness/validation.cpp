@@ -1,0 +1,224 @@
+// Checks that the parts of a configuration fit together, and fills in what follows from them.
+#include "harness/validation.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/error.h"
+#include "harness/assemble.h"
+
+namespace longreach::harness {
+namespace {
+
+using Problems = std::vector<std::string>;
+
+/// Runs `step`, turning what it throws into a problem; false then.
+template <class Step>
+bool attempt(Problems& problems, const Step& step) {
+  try {
+    step();
+    return true;
+  } catch (const Error& failure) {
+    problems.emplace_back(failure.what());
+    return false;
+  }
+}
+
+template <class Choice>
+std::vector<std::string> names(const std::vector<Choice>& choices) {
+  std::vector<std::string> out;
+  for (const Choice& choice : choices) out.push_back(choice.name);
+  return out;
+}
+
+template <class Choice>
+void check_names(const std::vector<Choice>& choices, std::string_view kind, const std::string& file,
+                 Problems& problems) {
+  std::set<std::string> seen;
+  for (const std::string& name : names(choices)) {
+    if (!seen.insert(name).second) {
+      problems.push_back(fmt::format("{} {}: two entries are named '{}'; give one another name",
+                                     file, kind, name));
+    }
+  }
+}
+
+/// Datasets are read once each while checking: corpora can be large.
+class DataCheck {
+ public:
+  DataCheck(const std::string& folder, Problems& problems) : folder_(folder), problems_(problems) {}
+
+  /// Fills in version and content hash. `shortest` > 0: a training sample of that length must
+  /// exist.
+  bool check(Component& component, const datasets::Tokenizer& tokenizer, i64 shortest) {
+    const std::string key =
+        fmt::format("{} {} {} {}", component.type, component.params, tokenizer.sha(), shortest);
+    if (const auto found = seen_.find(key); found != seen_.end()) {
+      component.version = found->second.version;
+      component.sha = found->second.sha;
+      return true;
+    }
+    return attempt(problems_, [&] {
+      const auto data = make_dataset(component, folder_, tokenizer, Rng(0));
+      component.version = data->version();
+      component.sha = data->sha();
+      if (shortest > 0) {
+        try {
+          data->sample(datasets::Split::train, 0, shortest);
+        } catch (const Error& failure) {
+          throw error("{}: training samples of {} tokens: {}", component.where, shortest,
+                      failure.what());
+        }
+      }
+      seen_[key] = component;
+    });
+  }
+
+ private:
+  const std::string& folder_;
+  Problems& problems_;
+  std::map<std::string, Component> seen_;
+};
+
+void check_model(ModelChoice& model, const std::vector<BackendChoice>& backends, DataCheck& data,
+                 Problems& problems) {
+  const bool resolved = attempt(problems, [&] {
+    const auto tokenizer = make_tokenizer(model);
+    model.architecture.vocabulary = tokenizer->vocabulary_size();
+    if (model.training) {
+      if (model.training->lr.empty() || model.training->seeds.empty()) {
+        throw error("{}.train: lr and seeds must not be empty lists", model.where);
+      }
+      data.check(model.training->data, *tokenizer, model.training->shortest);
+    }
+    try {
+      model.architecture = model.architecture.resolved();
+    } catch (const Error& failure) {
+      throw error("{}.arch: {}", model.where, failure.what());
+    }
+  });
+  if (!resolved) return;
+  for (const BackendChoice& backend : backends) {
+    if (backend.layers.empty()) continue;
+    attempt(problems, [&] { make_backends(backend, model.architecture); });
+  }
+}
+
+/// What a task that names no data reads: the metric's own choice, else what the model learnt from.
+std::optional<Component> default_data(const metrics::Metric& metric, const ModelChoice& model,
+                                      const TaskChoice& task) {
+  if (!depends_on_weights(task.metric.type)) return std::nullopt;
+  const std::string type = metric.default_data();
+  if (model.training && (type.empty() || model.training->data.type == type)) {
+    return model.training->data;
+  }
+  if (type.empty()) return std::nullopt;
+  const auto& entry = datasets::DatasetRegistry::instance().find(type);
+  return Component{
+      .type = type, .params = canonical(entry.visit_defaults), .where = task.where, .sha = {}};
+}
+
+ModelChoice* find_model(Experiment& experiment, TaskChoice& task, Problems& problems) {
+  if (experiment.models.empty()) return nullptr;
+  const bool any = !depends_on_weights(task.metric.type);
+  if (task.model.empty() && (any || experiment.models.size() == 1)) {
+    task.model = experiment.models[0].name;
+  }
+  for (ModelChoice& model : experiment.models) {
+    if (model.name == task.model) return &model;
+  }
+  if (task.model.empty()) {
+    problems.push_back(fmt::format("{}: needs model: one of {}", task.where,
+                                   fmt::join(names(experiment.models), ", ")));
+  } else {
+    problems.push_back(fmt::format("{}: unknown model '{}'{}", task.where, task.model,
+                                   suggestion(task.model, names(experiment.models))));
+  }
+  return nullptr;
+}
+
+void check_task(Experiment& experiment, TaskChoice& task, DataCheck& data, Problems& problems) {
+  if (task.metric.type.empty()) return;
+  std::unique_ptr<metrics::Metric> metric;
+  if (!attempt(problems, [&] { metric = make_metric(task.metric); })) return;
+  task.metric.version = metric->version();
+  for (const std::string& name : task.backends) {
+    const bool known =
+        std::any_of(experiment.backends.begin(), experiment.backends.end(),
+                    [&name](const BackendChoice& backend) { return named(backend.name, name); });
+    if (!known) {
+      problems.push_back(fmt::format("{}: unknown backend '{}'{}", task.where, name,
+                                     suggestion(name, names(experiment.backends))));
+    }
+  }
+  if (task.lengths.empty()) task.lengths = experiment.lengths;
+  std::sort(task.lengths.begin(), task.lengths.end());
+  task.lengths.erase(std::unique(task.lengths.begin(), task.lengths.end()), task.lengths.end());
+  if (task.lengths.empty()) {
+    problems.push_back(fmt::format("{}: no lengths; give lengths: [512, 1k]", task.where));
+  }
+  ModelChoice* model = find_model(experiment, task, problems);
+  if (!model) return;
+  if (!task.data) task.data = default_data(*metric, *model, task);
+  if (!task.data) return;
+  attempt(problems, [&] { data.check(*task.data, *make_tokenizer(*model), 0); });
+}
+
+void check_baseline(Experiment& experiment, Problems& problems) {
+  std::string& wanted = experiment.statistics.baseline;
+  std::vector<std::string> marked;
+  for (const BackendChoice& backend : experiment.backends) {
+    if (backend.baseline) marked.push_back(backend.name);
+  }
+  if (marked.size() > 1) {
+    problems.push_back(fmt::format("{} backends: {} are marked as baseline; mark one",
+                                   experiment.file, fmt::join(marked, " and ")));
+    return;
+  }
+  if (!marked.empty() && !wanted.empty() && wanted != marked[0]) {
+    problems.push_back(fmt::format("{} statistics.baseline: '{}', but '{}' is marked as baseline",
+                                   experiment.file, wanted, marked[0]));
+    return;
+  }
+  if (wanted.empty() && !marked.empty()) wanted = marked[0];
+  if (wanted.empty()) return;
+  bool found = false;
+  for (BackendChoice& backend : experiment.backends) {
+    backend.baseline = backend.name == wanted;
+    found |= backend.baseline;
+  }
+  if (!found) {
+    problems.push_back(fmt::format("{} statistics.baseline: unknown backend '{}'{}",
+                                   experiment.file, wanted,
+                                   suggestion(wanted, names(experiment.backends))));
+  }
+}
+
+}  // namespace
+
+bool depends_on_weights(std::string_view metric) {
+  return metric != "latency" && metric != "memory";
+}
+
+std::vector<std::string> validate(Experiment& experiment) {
+  Problems problems;
+  if (experiment.models.empty()) {
+    problems.push_back(fmt::format("{}: models: at least one is needed", experiment.file));
+  }
+  if (experiment.backends.empty()) {
+    problems.push_back(fmt::format("{}: backends: at least one is needed", experiment.file));
+  }
+  check_names(experiment.models, "models", experiment.file, problems);
+  check_names(experiment.backends, "backends", experiment.file, problems);
+  check_names(experiment.tasks, "tasks", experiment.file, problems);
+  check_baseline(experiment, problems);
+  DataCheck data(experiment.folder, problems);
+  for (ModelChoice& model : experiment.models) {
+    check_model(model, experiment.backends, data, problems);
+  }
+  for (TaskChoice& task : experiment.tasks) check_task(experiment, task, data, problems);
+  return problems;
+}
+
+}  // namespace longreach::harness

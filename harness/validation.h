@@ -1,0 +1,20 @@
+// Checks that the parts of a configuration fit together, and fills in what follows from them.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/config.h"
+
+namespace longreach::harness {
+
+/// Everything wrong, a line each. Fills in: resolved architectures with vocabularies, versions and
+/// content hashes of datasets and metrics, each task's model, data and lengths, the baseline.
+std::vector<std::string> validate(Experiment&);
+
+/// Whether a metric's values depend on what a model learnt. Timings and sizes do not: they need no
+/// data, take the first model when none is named, and are measured for one seed and rate only.
+bool depends_on_weights(std::string_view metric);
+
+}  // namespace longreach::harness

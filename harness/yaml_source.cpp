@@ -1,0 +1,211 @@
+// Loads configuration files safely, says where things stand in them, and edits them with --set.
+#include "harness/yaml_source.h"
+
+#include <algorithm>
+#include <fmt/ranges.h>
+#include <fstream>
+#include <sstream>
+#include <yaml-cpp/eventhandler.h>
+
+#include "core/error.h"
+#include "core/units.h"
+
+namespace longreach::harness {
+namespace {
+
+/// Watches a parse go by and stops it before anything large or deep is built.
+class Guard final : public YAML::EventHandler {
+ public:
+  explicit Guard(std::string file) : file_(std::move(file)) {}
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { refuse(mark, anchor); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override { refuse(mark, anchor); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                const std::string&) override {
+    refuse(mark, anchor);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    enter(mark, anchor);
+  }
+  void OnSequenceEnd() override { --depth_; }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    enter(mark, anchor);
+  }
+  void OnMapEnd() override { --depth_; }
+
+ private:
+  void refuse(const YAML::Mark& mark, YAML::anchor_t anchor) const {
+    if (anchor == YAML::NullAnchor) return;
+    throw error("{}:{}: anchors (&) and aliases (*) are not read; write the value out", file_,
+                mark.line + 1);
+  }
+  void enter(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    refuse(mark, anchor);
+    if (++depth_ > kDeepestConfiguration) {
+      throw error("{}:{}: nested more than {} levels deep", file_, mark.line + 1,
+                  kDeepestConfiguration);
+    }
+  }
+  std::string file_;
+  int depth_ = 0;
+};
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts{""};
+  for (const char c : text) {
+    if (c == separator) {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+/// A list entry as --set calls it: its name, or its only key when it has no name.
+std::string entry_name(const YAML::Node& entry) {
+  if (entry.IsScalar()) return entry.Scalar();
+  if (!entry.IsMap()) return "";
+  for (const auto& pair : entry) {
+    if (pair.first.Scalar() == "name" && pair.second.IsScalar()) return pair.second.Scalar();
+  }
+  return entry.size() == 1 ? entry.begin()->first.Scalar() : "";
+}
+
+std::size_t find_entry(const YAML::Node& list, const std::string& part, const std::string& whole) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    names.push_back(entry_name(list[i]));
+    if (names.back() == part || std::to_string(i) == part) return i;
+  }
+  throw error("--set {}: no entry '{}'{}", whole, part, suggestion(part, names));
+}
+
+bool has_key(const YAML::Node& map, const std::string& key) {
+  return std::any_of(map.begin(), map.end(),
+                     [&key](const auto& pair) { return pair.first.Scalar() == key; });
+}
+
+/// The key that holds the parameters of an entry of backends or tasks; "" when that is not clear.
+std::string type_key(const YAML::Node& entry) {
+  std::string found;
+  for (const auto& pair : entry) {
+    const std::string key = pair.first.Scalar();
+    if (key == "name" || key == "baseline") continue;
+    if (!found.empty()) return "";
+    found = key;
+  }
+  return found;
+}
+
+}  // namespace
+
+void Problems::add(std::string problem) {
+  if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
+    problems_.push_back(std::move(problem));
+  }
+}
+
+void Problems::raise() const {
+  if (!problems_.empty()) throw Error(fmt::format("{}", fmt::join(problems_, "\n")));
+}
+
+std::string join_path(const std::string& parent, std::string_view key) {
+  return parent.empty() ? std::string(key) : fmt::format("{}.{}", parent, key);
+}
+
+std::string Source::place(const YAML::Node& node, const std::string& path) const {
+  for (const std::string& set : set_paths) {
+    const bool inside =
+        path.starts_with(set) &&
+        (path.size() == set.size() || path[set.size()] == '.' || path[set.size()] == '[');
+    if (inside) return fmt::format("--set {}", path);
+  }
+  const YAML::Mark mark = node.IsDefined() ? node.Mark() : YAML::Mark::null_mark();
+  const std::string line = mark.is_null() ? file : fmt::format("{}:{}", file, mark.line + 1);
+  return path.empty() ? line : fmt::format("{} {}", line, path);
+}
+
+std::string read_configuration_file(const std::filesystem::path& path) {
+  std::error_code failure;
+  const auto status = std::filesystem::status(path, failure);
+  if (!std::filesystem::exists(status)) throw error("{}: no such file", path.string());
+  if (!std::filesystem::is_regular_file(status)) throw error("{}: not a file", path.string());
+  if (const auto size = std::filesystem::file_size(path, failure);
+      failure || size > kLargestConfiguration) {
+    throw error("{}: {}, but a configuration has at most {}", path.string(),
+                format_bytes(static_cast<double>(size)),
+                format_bytes(static_cast<double>(kLargestConfiguration)));
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (in.peek() != std::ifstream::traits_type::eof()) text << in.rdbuf();
+  if (!in || !text) throw error("{}: cannot be read", path.string());
+  return text.str();
+}
+
+YAML::Node parse_yaml(const std::string& text, const std::string& file) {
+  try {
+    std::istringstream in(text);
+    YAML::Parser parser(in);
+    Guard guard(file);
+    parser.HandleNextDocument(guard);
+    Guard second(file);
+    if (parser.HandleNextDocument(second)) {
+      throw error("{}: holds more than one YAML document (---)", file);
+    }
+    return YAML::Load(text);
+  } catch (const YAML::Exception& failure) {
+    throw error("{}:{}: {}", file, failure.mark.line + 1, failure.msg);
+  }
+}
+
+void apply_set(YAML::Node root, const std::string& assignment, Source& source) {
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw error("--set {}: expected path=value, such as statistics.bootstrap=100", assignment);
+  }
+  const std::vector<std::string> parts = split(assignment.substr(0, equals), '.');
+  const YAML::Node value = parse_yaml(assignment.substr(equals + 1), "--set " + assignment);
+  YAML::Node here;
+  here.reset(root);
+  std::string path;
+  bool typed_entry = false;  // inside an entry of backends or tasks, whose type may be left out
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const bool last = i + 1 == parts.size();
+    YAML::Node next;
+    if (here.IsSequence()) {
+      const std::size_t index = find_entry(here, parts[i], assignment);
+      typed_entry = path == "backends" || path == "tasks";
+      path += fmt::format("[{}]", index);
+      next.reset(here[index]);
+      if (last) here[index] = value;
+    } else {
+      if (!here.IsMap() && !here.IsNull()) {
+        throw error("--set {}: '{}' holds no keys", assignment, path);
+      }
+      const std::string type = typed_entry && here.IsMap() ? type_key(here) : "";
+      if (!type.empty() && !has_key(here, parts[i]) && parts[i] != "name" &&
+          parts[i] != "baseline") {
+        path = join_path(path, type);
+        here.reset(here[type]);
+      }
+      typed_entry = false;
+      path = join_path(path, parts[i]);
+      if (last) {
+        here[parts[i]] = value;
+      } else {
+        if (!here.IsMap() || !has_key(here, parts[i]))
+          here[parts[i]] = YAML::Node(YAML::NodeType::Map);
+        next.reset(here[parts[i]]);
+      }
+    }
+    if (!last) here.reset(next);
+  }
+  source.set_paths.insert(path);
+}
+
+}  // namespace longreach::harness

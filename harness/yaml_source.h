@@ -1,0 +1,54 @@
+// Loads configuration files safely, says where things stand in them, and edits them with --set.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <yaml-cpp/yaml.h>
+
+namespace longreach::harness {
+
+/// Collects everything wrong with a configuration, so that one run tells all of it.
+class Problems {
+ public:
+  void add(std::string problem);
+  bool empty() const { return problems_.empty(); }
+  /// Throws one Error of all problems, a line each.
+  void raise() const;
+
+ private:
+  std::vector<std::string> problems_;
+};
+
+/// Where a tree came from, for messages.
+struct Source {
+  std::string file;                 ///< as the user named it
+  std::set<std::string> set_paths;  ///< paths that --set wrote, in the form of messages
+  /// "sweep.yaml:7 backends[1].window", or "--set backends[1].window" for what --set wrote.
+  std::string place(const YAML::Node& node, const std::string& path) const;
+};
+
+/// Largest file and deepest nesting that are read at all.
+inline constexpr std::uintmax_t kLargestConfiguration = 1 << 20;
+inline constexpr int kDeepestConfiguration = 32;
+
+/// The file's bytes. Throws Error when it is missing, unreadable, not a file or over
+/// kLargestConfiguration.
+std::string read_configuration_file(const std::filesystem::path& path);
+
+/// Parses one document. Throws Error naming the line for syntax errors, anchors and aliases (which
+/// could multiply), and nesting beyond kDeepestConfiguration.
+YAML::Node parse_yaml(const std::string& text, const std::string& file);
+
+/// Edits the tree by "path=value". A path is keys, names of list entries, or indices, joined by
+/// dots: models.reader.train.steps=100, statistics.bootstrap=100, lengths=[64]. Within an entry of
+/// backends or tasks the type may be left out: backends.window.window=64. Throws Error for a
+/// path that leads nowhere; the last key may be new.
+void apply_set(YAML::Node root, const std::string& assignment, Source& source);
+
+/// "parent.key", or "key" at the top.
+std::string join_path(const std::string& parent, std::string_view key);
+
+}  // namespace longreach::harness

@@ -1,0 +1,196 @@
+// Tests of attention/verify.h: the gate passes every registered backend and catches broken ones.
+#include "attention/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tests/attention/backends.h"
+
+namespace longreach::attention {
+namespace {
+
+enum class Fault {
+  none,
+  leaks_the_future,
+  counts_segments_from_the_call,
+  ignores_the_memory,
+  scales_a_value_gradient,
+  scales_the_state_gradient,
+  drops_the_state_gradient,
+  overwrites_gradients,
+  mixes_streams,
+  declares_fewer_bytes,
+  counts_a_key_too_many,
+  costs_more_at_once,
+  leaves_the_last_output,
+  overflows_late,
+  throws_on_one_token,
+};
+
+/// A registered backend with one mistake.
+class Faulty final : public Backend {
+ public:
+  Faulty(std::unique_ptr<Backend> inner, Fault fault) : inner_(std::move(inner)), fault_(fault) {}
+  const Shape& shape() const override { return inner_->shape(); }
+  std::vector<WeightSpec> weights() const override { return inner_->weights(); }
+  State initial_state(i64 batch, i64 capacity) const override {
+    return inner_->initial_state(batch, capacity);
+  }
+  i64 state_bytes(i64 capacity) const override {
+    return inner_->state_bytes(capacity) - (fault_ == Fault::declares_fewer_bytes ? 4 : 0);
+  }
+  void forward(std::span<const float> weights, const Chunk& in, State& state, View<float, 4> out,
+               Tape* tape) const override {
+    if (fault_ == Fault::throws_on_one_token && in.tokens() == 1) throw std::runtime_error("one");
+    const i64 begin = state.position, last = in.tokens() - 1;
+    if (fault_ == Fault::counts_segments_from_the_call) state.position = 0;
+    if (fault_ == Fault::ignores_the_memory && begin >= 10) set_all(state["memory"], 0);
+    const float kept = out(0, last, 0, 0);
+    inner_->forward(weights, in, state, out, tape);
+    state.position = begin + in.tokens();
+    if (fault_ == Fault::leaks_the_future) out(0, 0, 0, 0) += 1e-6F * in.v(0, last, 0, 0);
+    if (fault_ == Fault::mixes_streams) out(0, 0, 0, 0) += 1e-6F * in.v(in.batch() - 1, 0, 0, 0);
+    if (fault_ == Fault::counts_a_key_too_many) ++state.activity.keys_scored;
+    if (fault_ == Fault::leaves_the_last_output) out(0, last, 0, 0) = kept;
+    if (fault_ == Fault::overflows_late && begin > 1000) {
+      out(0, last, 0, 0) = std::numeric_limits<float>::infinity();
+    }
+  }
+  void backward(std::span<const float> weights, const Chunk& in, const Tape& tape,
+                View<const float, 4> d_out, State& d_state, const ChunkGrad& grad,
+                std::span<float> d_weights) const override {
+    if (fault_ == Fault::overwrites_gradients) std::ranges::fill(d_weights, 0.0F);
+    inner_->backward(weights, in, tape, d_out, d_state, grad, d_weights);
+    if (fault_ == Fault::scales_a_value_gradient) {
+      for (float& x : grad.v.row(0, 0, 0)) x *= 0.9F;
+    }
+    for (NamedTensor& named : d_state.tensors) {
+      for (float& x : named.tensor.flat()) {
+        if (fault_ == Fault::scales_the_state_gradient) x *= 0.9F;
+        if (fault_ == Fault::drops_the_state_gradient) x = 0;
+      }
+    }
+  }
+  Cost cost(i64 position, i64 tokens) const override {
+    Cost cost = inner_->cost(position, tokens);
+    if (fault_ == Fault::costs_more_at_once)
+      cost.flops += 1e-3 * cost.flops * static_cast<double>(tokens);
+    return cost;
+  }
+  std::vector<double> reference(std::span<const double> weights,
+                                const ReferenceStream& in) const override {
+    return inner_->reference(weights, in);
+  }
+
+ private:
+  std::unique_ptr<Backend> inner_;
+  Fault fault_;
+};
+
+std::vector<std::string> failing(Fault fault, const VerifyOptions& options) {
+  const BackendFactory make = [fault](const Shape& shape) {
+    return std::make_unique<Faulty>(make_backend("infini", {{"segment", "5"}}, shape), fault);
+  };
+  std::vector<std::string> names;
+  for (const Check& check : verify(make, options)) {
+    if (!check.passed) names.push_back(check.name);
+  }
+  return names;
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+VerifyOptions quick() {
+  VerifyOptions options;
+  options.quick = true;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("Every registered backend conforms under every variant of its parameters") {
+  VerifyOptions options;
+  options.seeds = 1;
+  options.long_stream = 4096;
+  for (const std::string& name : AttentionRegistry::instance().names()) {
+    for (const VariantVerdict& verdict : verify_registered(name, options)) {
+      for (const Check& check : verdict.checks) {
+        INFO(name << " with " << verdict.parameters << ": " << check.name << " error "
+                  << check.error << " tolerance " << check.tolerance << " at " << check.detail);
+        CHECK(check.passed);
+      }
+      CHECK(verdict.checks.size() >= 15);
+    }
+  }
+}
+
+TEST_CASE("The gate passes an intact backend behind a wrapper") {
+  CHECK(failing(Fault::none, quick()).empty());
+}
+
+TEST_CASE("The gate names the check that a broken backend fails") {
+  const auto [fault, name] = GENERATE(table<Fault, std::string>({
+      {Fault::leaks_the_future, "causality"},
+      {Fault::counts_segments_from_the_call, "chunked output"},
+      {Fault::counts_segments_from_the_call, "chunked state"},
+      {Fault::ignores_the_memory, "chunked output"},
+      {Fault::scales_a_value_gradient, "gradient"},
+      {Fault::scales_the_state_gradient, "chunked gradient"},
+      {Fault::scales_the_state_gradient, "state gradient"},
+      {Fault::drops_the_state_gradient, "chunked gradient"},
+      {Fault::overwrites_gradients, "accumulation"},
+      {Fault::mixes_streams, "batch"},
+      {Fault::declares_fewer_bytes, "state bytes"},
+      {Fault::counts_a_key_too_many, "activity"},
+      {Fault::costs_more_at_once, "additive cost"},
+      {Fault::leaves_the_last_output, "output"},
+      {Fault::throws_on_one_token, "runs"},
+  }));
+  CAPTURE(name);
+  CHECK(contains(failing(fault, quick()), name));
+}
+
+TEST_CASE("A faulty state gradient alone leaves the gradient of one call right") {
+  // One call from an empty state never uses d_state, so only the chunked checks can see it.
+  CHECK_FALSE(contains(failing(Fault::scales_the_state_gradient, quick()), "gradient"));
+}
+
+TEST_CASE("The long stream catches an overflow that short ones do not reach") {
+  VerifyOptions options;
+  options.seeds = 1;
+  options.long_stream = 4096;
+  CHECK(failing(Fault::overflows_late, options) == std::vector<std::string>{"long stream"});
+}
+
+TEST_CASE("A failed check says where and carries no NaN") {
+  const BackendFactory make = [](const Shape& shape) {
+    return std::make_unique<Faulty>(make_backend("infini", {{"segment", "5"}}, shape),
+                                    Fault::leaves_the_last_output);
+  };
+  for (const Check& check : verify(make, quick())) {
+    CHECK(std::isfinite(check.error));
+    if (check.name == "output") CHECK(check.detail.find("heads 4/2 x 8") != std::string::npos);
+  }
+}
+
+TEST_CASE("Variants cover the defaults, small sizes and each choice") {
+  std::vector<std::string> texts;
+  for (const Variant& variant : variants("infini")) texts.push_back(variant.parameters);
+  CHECK(contains(texts, "defaults"));
+  CHECK(contains(texts, "segment: 5"));
+  CHECK(contains(texts, "segment: 1"));
+  CHECK(contains(texts, "segment: 5, update: delta"));
+  CHECK(contains(texts, "segment: 5, first_segment: bypass"));
+  CHECK(contains(texts, "segment: 5, rope: none"));
+  CHECK(std::ranges::none_of(
+      texts, [](const std::string& text) { return text.find("bptt") != std::string::npos; }));
+}
+
+TEST_CASE("Variants of an unknown type suggest the nearest name") {
+  CHECK_THROWS_WITH(variants("infinni"), Catch::Contains("did you mean 'infini'"));
+}
+
+}  // namespace longreach::attention

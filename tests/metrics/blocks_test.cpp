@@ -1,0 +1,100 @@
+// Tests metrics/blocks.cpp.
+#include "metrics/blocks.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <numeric>
+
+#include "core/error.h"
+#include "tests/metrics/models.h"
+
+namespace longreach::metrics {
+namespace {
+
+using Catch::Matchers::Contains;
+
+std::vector<Token> counting(i64 n) {
+  std::vector<Token> tokens(static_cast<std::size_t>(n));
+  std::iota(tokens.begin(), tokens.end(), 0);
+  return tokens;
+}
+
+std::vector<i64> ends(const std::vector<Block>& blocks) {
+  std::vector<i64> out;
+  for (const Block& block : blocks) out.push_back(block.end);
+  return out;
+}
+
+TEST_CASE("Blocks lie spacing apart from the first end with a full context before it") {
+  const std::vector<Token> text = counting(30);
+  // A context of 10 reads tokens 0..9 and predicts token 10 at last: the first end is 11.
+  CHECK(ends(spread_blocks({text}, 10, 5, 0, "test")) == std::vector<i64>{11, 16, 21, 26});
+}
+
+TEST_CASE("Fewer blocks than there are spread over all of them") {
+  const std::vector<Token> text = counting(11 + 9);
+  // Ten ends 11..20; two of them: numbers (2i + 1) * 10 / 4 = 2 and 7.
+  CHECK(ends(spread_blocks({text}, 10, 1, 2, "test")) == std::vector<i64>{13, 18});
+}
+
+TEST_CASE("Every document that is long enough has blocks") {
+  const std::vector<Token> one = counting(11), two = counting(10), three = counting(12);
+  const std::vector<Block> blocks = spread_blocks({one, two, three}, 10, 1, 0, "test");
+  REQUIRE(blocks.size() == 3);
+  CHECK(blocks[0].document == 0);
+  CHECK(blocks[1].document == 2);
+  CHECK(blocks[2].document == 2);
+}
+
+TEST_CASE("Text shorter than the context is an error that says how long it is") {
+  const std::vector<Token> text = counting(30);
+  CHECK_THROWS_WITH(spread_blocks({text}, 30, 5, 0, "test"),
+                    Contains("test:") && Contains("31 tokens") && Contains("longest has 30"));
+}
+
+TEST_CASE("A block's hash depends on its targets and their place and on nothing before them") {
+  std::vector<Token> text = counting(20), other = text;
+  other[0] = 99;
+  const Block block{0, 20};
+  CHECK(block_sha({text}, block, 5) == block_sha({other}, block, 5));
+  other[15] = 99;
+  CHECK(block_sha({text}, block, 5) != block_sha({other}, block, 5));
+  const std::vector<Token> constant(20, 1);
+  CHECK(block_sha({constant}, {0, 20}, 5) != block_sha({constant}, {0, 19}, 5));
+  CHECK(block_sha({constant, constant}, {0, 20}, 5) != block_sha({constant, constant}, {1, 20}, 5));
+}
+
+TEST_CASE("The model reads exactly the context before the last target, and the losses are its") {
+  // After token t this model gives t + 1 the logit 3, but only when it sees exactly 6 tokens.
+  const model::Transformer model = oracle_model(
+      40, [](std::span<const Token> seen) { return seen.size() == 6 ? seen.back() + 1 : -1; }, 3);
+  const std::vector<Token> text = counting(40);
+  const std::vector<Block> blocks{{0, 7}, {0, 30}};
+  const auto losses = block_losses(model, {text}, blocks, 6, 2);
+  REQUIRE(losses.size() == 2);
+  const double uniform = std::log(40.0), predicted = std::log(39 + std::exp(3.0)) - 3;
+  for (const auto& block : losses) {
+    REQUIRE(block.size() == 2);
+    CHECK(block[0] == Approx(uniform).epsilon(1e-5));
+    CHECK(block[1] == Approx(predicted).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("Losses do not depend on how many blocks go side by side") {
+  const model::Transformer model = full_model(40);
+  std::vector<Token> text;
+  Rng rng(5);
+  for (int i = 0; i < 3000; ++i) text.push_back(static_cast<Token>(rng.below(40)));
+  const std::vector<Block> blocks = spread_blocks({text}, 700, 100, 0, "test");
+  REQUIRE(blocks.size() > 8192 / 700);  // several batches
+  const auto together = block_losses(model, {text}, blocks, 700, 10);
+  for (std::size_t i = 0; i < blocks.size(); i += 7) {
+    const auto alone = block_losses(model, {text}, std::span(blocks).subspan(i, 1), 700, 10);
+    for (std::size_t t = 0; t < 10; ++t) {
+      CHECK(together[i][t] == Approx(alone[0][t]).epsilon(1e-5));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace longreach::metrics

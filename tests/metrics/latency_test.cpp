@@ -1,0 +1,112 @@
+// Tests metrics/latency.cpp.
+#include <catch2/catch.hpp>
+#include <iostream>
+#include <sstream>
+
+#include "core/error.h"
+#include "tests/metrics/models.h"
+#include "tests/metrics/settings.h"
+
+namespace longreach::metrics {
+namespace {
+
+using Catch::Matchers::Contains;
+
+const std::unique_ptr<datasets::Tokenizer> bytes = datasets::byte_tokenizer();
+
+/// Keeps what is written to a stream while it lives.
+class Capture {
+ public:
+  explicit Capture(std::ostream& stream) : stream_(stream), old_(stream.rdbuf(text_.rdbuf())) {}
+  ~Capture() { stream_.rdbuf(old_); }
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostream& stream_;
+  std::ostringstream text_;
+  std::streambuf* old_;
+};
+
+TEST_CASE("Latency times both phases and writes nothing") {
+  const model::Transformer model = full_model(256);
+  Findings found;
+  std::string out, err;
+  {
+    Capture output(std::cout), errors(std::cerr);
+    found = make_metric("latency")->measure(session(model, *bytes, 600));
+    out = output.text();
+    err = errors.text();
+  }
+  CHECK(out.empty());
+  CHECK(err.empty());
+  REQUIRE(found.measurements.size() == 2);
+  for (const Measurement& m : found.measurements) {
+    INFO(m.metric);
+    CHECK(*m.value > 0);
+    CHECK(m.n == 10);
+    CHECK(inside_interval(m));
+    CHECK(m.higher_is_better == false);
+    CHECK(m.ci_method == "order statistics 0.95 of the median");
+    CHECK_THAT(m.protocol, Contains("batch=1") && Contains("threads="));
+  }
+  CHECK(find(found, "latency/prefill").unit == "ms");
+  CHECK(find(found, "latency/decode").unit == "ms/token");
+  // 600 tokens at once take longer than one.
+  CHECK(*find(found, "latency/prefill").value > *find(found, "latency/decode").value);
+}
+
+TEST_CASE("A phase may be left out") {
+  const model::Transformer model = full_model(256);
+  const Session s = session(model, *bytes, 20);
+  const Findings decode = make_metric("latency", {{"prefill", "false"}})->measure(s);
+  CHECK(decode.measurements.size() == 1);
+  CHECK(decode.measurements[0].metric == "latency/decode");
+  CHECK_THROWS_AS(make_metric("latency", {{"prefill", "false"}, {"decode", "false"}}), Error);
+}
+
+TEST_CASE("The phases run at the depth they name") {
+  const i64 length = 700, decoded = 5;
+  // The oracle sees every token's history: how long it was is recorded.
+  std::vector<i64> depths;
+  const model::Transformer model = oracle_model(
+      10,
+      [&depths](std::span<const Token> seen) {
+        depths.push_back(std::ssize(seen));
+        return -1;
+      },
+      1);
+  const std::map<std::string, std::string> settings{{"repetitions", "3"}, {"decode_tokens", "5"}};
+  auto decode = settings;
+  decode["prefill"] = "false";
+  make_metric("latency", decode)->measure(session(model, *bytes, length));
+  // Read once, then decoded in one warm-up and three repetitions, each from the same depth.
+  REQUIRE(std::ssize(depths) == length + 4 * decoded);
+  for (i64 i = 0; i < 4 * decoded; ++i) {
+    CHECK(depths[static_cast<std::size_t>(length + i)] == length + 1 + i % decoded);
+  }
+  depths.clear();
+  auto prefill = settings;
+  prefill["decode"] = "false";
+  make_metric("latency", prefill)->measure(session(model, *bytes, length));
+  REQUIRE(std::ssize(depths) == 4 * length);
+  CHECK(depths.back() == length);
+}
+
+TEST_CASE("Too few repetitions for the confidence say so instead of claiming it") {
+  const model::Transformer model = full_model(256);
+  const Findings found =
+      make_metric("latency", {{"repetitions", "3"}})->measure(session(model, *bytes, 20));
+  CHECK(find(found, "latency/prefill").n == 3);
+  CHECK(find(found, "latency/prefill").ci_method == "range of 3 repetitions");
+}
+
+TEST_CASE("A budget cuts repetitions, to three at least") {
+  const model::Transformer model = full_model(256);
+  const Findings found =
+      make_metric("latency", {{"budget", "0"}})->measure(session(model, *bytes, 20));
+  CHECK(find(found, "latency/prefill").n == 3);
+  CHECK(find(found, "latency/decode").n == 3);
+}
+
+}  // namespace
+}  // namespace longreach::metrics

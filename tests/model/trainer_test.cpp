@@ -1,0 +1,173 @@
+// The optimizer against arithmetic, and the training loop's promises.
+#include "model/trainer.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "tests/model/models.h"
+
+namespace longreach::model {
+namespace {
+
+std::vector<StepReport> train_on(Transformer& model, const TrainParams& params,
+                                 const std::function<Batch(i64)>& next) {
+  std::vector<StepReport> reports;
+  train(model, params, next, [&](const StepReport& report) { reports.push_back(report); });
+  return reports;
+}
+
+TEST_CASE("two AdamW steps give what the equations give by hand") {
+  const std::vector<Parameter> parameters{{"matrix", {1, 1}, 0, 1, 1, true},
+                                          {"gate", {1}, 1, 1, 10, false}};
+  TrainParams params;
+  params.beta1 = 0.9;
+  params.beta2 = 0.98;
+  params.weight_decay = 0.5;
+  AdamW optimizer(parameters, params);
+  Floats weights{1, 1};
+  // Step 1: m / (1 - .9) = g = 1 and v / (1 - .98) = g^2 = 1, so the step is the learning rate.
+  optimizer.step(0.1, weights, Floats{1, 1});
+  CHECK(weights[0] == Approx(1 - 0.1 * 0.5 - 0.1 * 1));
+  CHECK(weights[1] == Approx(1 - 10 * 0.1).margin(1e-6));
+  // Step 2, g = -2: m = .9 (.1) + .1 (-2) = -.11, over 1 - .81 = .19;
+  // v = .98 (.02) + .02 (4) = .0996, over 1 - .9604 = .0396.
+  const double step = 0.1 * (-0.11 / 0.19) / std::sqrt(0.0996 / 0.0396);
+  optimizer.step(0.1, weights, Floats{-2, -2});
+  CHECK(weights[0] == Approx(0.85 * (1 - 0.05) - step).epsilon(1e-5));
+  CHECK(weights[1] == Approx(0 - 10 * step).epsilon(1e-5));
+}
+
+TEST_CASE("the learning rate warms up in equal steps and ends at its final share") {
+  TrainParams params;
+  params.lr = 1;
+  params.warmup = 4;
+  params.steps = 12;
+  params.final_lr = 0.05;
+  CHECK(learning_rate(params, 0) == Approx(0.25));
+  CHECK(learning_rate(params, 1) == Approx(0.5));
+  CHECK(learning_rate(params, 3) == Approx(1));
+  CHECK(learning_rate(params, 7) == Approx((1 + 0.05) / 2));  // halfway down the cosine
+  CHECK(learning_rate(params, 11) == Approx(0.05));
+  params.warmup = 0;
+  CHECK(learning_rate(params, 0) < 1);
+  CHECK(learning_rate(params, 0) > 0.9);
+}
+
+TEST_CASE("every backend learns one batch by heart") {
+  for (const std::string& backend : backend_names()) {
+    Architecture a = grouped();
+    a.width = 32;
+    a.head_dim = 8;
+    a.hidden = 48;
+    Transformer model = make_model(a, backend);
+    // Distinct tokens, so that even a window of four tells every position from the others.
+    Batch batch{1,
+                10,
+                {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+                {3, 1, 4, 1, 5, 9, 2, 6, 5, 3},
+                std::vector<float>(10, 1.0f)};
+    TrainParams params;
+    params.steps = 120;
+    params.lr = 1e-2;
+    params.warmup = 10;
+    const auto reports = train_on(model, params, [&](i64) { return batch; });
+    INFO(backend);
+    CHECK(reports.front().loss > 1.5);
+    CHECK(reports.back().loss < 0.02);
+  }
+}
+
+TEST_CASE("a loss curve of twenty steps is the same to the bit when run again") {
+  for (const std::string& backend : backend_names()) {
+    std::vector<std::vector<StepReport>> curves;
+    std::vector<Floats> weights;
+    for (int run = 0; run < 2; ++run) {
+      Architecture a = grouped();
+      a.width = 32;
+      a.hidden = 64;
+      Transformer model = make_model(a, backend);
+      TrainParams params;
+      params.steps = 20;
+      curves.push_back(
+          train_on(model, params, [](i64 step) { return random_batch(4, 40, 11, 100 + step); }));
+      weights.emplace_back(model.weights().begin(), model.weights().end());
+    }
+    for (std::size_t step = 0; step < 20; ++step) {
+      INFO(backend << " step " << step);
+      CHECK(curves[0][step].loss == curves[1][step].loss);
+      CHECK(curves[0][step].gradient_norm == curves[1][step].gradient_norm);
+    }
+    CHECK(weights[0] == weights[1]);
+  }
+}
+
+TEST_CASE("a training step clips the global norm and honours rates and decay of each group") {
+  // With beta1 = beta2 = 0 and a first step the update is lr * scale * g / (|g| + 1e-8), whatever
+  // the clipping; weights with no gradient move by their decay alone.
+  Transformer model = make_model(grouped(), "infini");
+  const Floats before(model.weights().begin(), model.weights().end());
+  const Batch batch = random_batch(2, 12, 11, 5);
+  Floats grad(before.size());
+  batch_loss(model, batch, grad);
+  TrainParams params;
+  params.steps = 1;
+  params.lr = 1e-3;
+  params.warmup = 1;
+  params.weight_decay = 0.1;
+  const auto reports = train_on(model, params, [&](i64) { return batch; });
+  double squares = 0;
+  for (const float g : grad) squares += static_cast<double>(g) * static_cast<double>(g);
+  CHECK(reports[0].gradient_norm == Approx(std::sqrt(squares)));
+  CHECK(reports[0].tokens == 24);
+  const double clip = std::min(1.0, params.clip / std::sqrt(squares));
+  for (const Parameter& parameter : model.parameters()) {
+    const std::size_t i = static_cast<std::size_t>(parameter.offset);
+    const double g = clip * static_cast<double>(grad[i]), w = static_cast<double>(before[i]);
+    const double rate = params.lr * parameter.learning_rate_scale;
+    const double expected = w - rate * g / (std::abs(g) + 1e-8) -
+                            (parameter.decays ? rate * params.weight_decay * w : 0);
+    INFO(parameter.name);
+    CHECK(static_cast<double>(model.weights()[i]) == Approx(expected).epsilon(1e-6).margin(1e-6));
+  }
+}
+
+TEST_CASE("batch_loss adds to the gradient it is given") {
+  const Transformer model = make_model(grouped(), "full");
+  const Batch batch = random_batch(2, 12, 11, 5);
+  Floats once(model.weights().size()), twice(model.weights().size());
+  const double loss = batch_loss(model, batch, once);
+  batch_loss(model, batch, twice);
+  batch_loss(model, batch, twice);
+  for (std::size_t i = 0; i < once.size(); ++i) {
+    CHECK(twice[i] == Approx(2 * once[i]).margin(1e-6));
+  }
+  CHECK(batch_loss(model, batch, {}) == Approx(loss).epsilon(1e-6));
+}
+
+TEST_CASE("training that diverges ends in an error that names the step") {
+  Transformer model = make_model(grouped(), "full");
+  const auto run = [&] {
+    TrainParams params;
+    params.steps = 5;
+    train(model, params,
+          [&](i64 step) {
+            if (step == 2) model.weights()[0] = std::numeric_limits<float>::quiet_NaN();
+            Batch batch = random_batch(1, 4, 11, 1);
+            batch.inputs[0] = 0;  // reads the spoilt row of the embedding
+            return batch;
+          },
+          {});
+  };
+  CHECK_THAT(message_of(run), Catch::Contains("training step 2") && Catch::Contains("not finite"));
+}
+
+TEST_CASE("a batch of the wrong size is an error, not a read beyond its end") {
+  Transformer model = make_model(grouped(), "full");
+  Batch batch = random_batch(2, 4, 11, 1);
+  batch.targets.pop_back();
+  CHECK_THAT(message_of([&] { batch_loss(model, batch, {}); }), Catch::Contains("7 targets"));
+}
+
+}  // namespace
+}  // namespace longreach::model
