@@ -28,7 +28,11 @@ struct EnumNames<attention::FirstSegment> {
 namespace longreach::attention {
 namespace {
 
-float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+/// g = sigmoid(beta) and 1 - g = sigmoid(-beta), each exact where the other rounds to 1.
+struct Gate {
+  explicit Gate(float beta) : memory(1 / (1 + std::exp(-beta))), local(1 / (1 + std::exp(beta))) {}
+  float memory, local;
+};
 
 /// State: M and z, and the open segment's turned keys and its values. Segment borders lie at
 /// absolute multiples of N, so how a stream is cut into calls cannot move them; local positions
@@ -103,7 +107,7 @@ class Infini final : public Backend {
           const bool empty = memory.empty();
           for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
             pairs += attend_locally(in, piece, b, h, keys, values, out, tape);
-            mix(in, piece, b, h, sigmoid(gates[h]), empty, memory, out);
+            mix(in, piece, b, h, Gate(gates[h]), empty, memory, out);
             if (!empty) reads += piece.rows;
           }
           if (!piece.closes) continue;
@@ -252,18 +256,18 @@ class Infini final : public Backend {
   }
 
   /// (10) A = g A_mem + (1 - g) A_dot, in place of A_dot in `out`.
-  void mix(const Chunk& in, const Piece& piece, i64 b, i64 h, float gate, bool empty,
+  void mix(const Chunk& in, const Piece& piece, i64 b, i64 h, const Gate& gate, bool empty,
            const Memory& memory, View<float, 4> out) const {
     if (empty && params_.first_segment == FirstSegment::bypass) return;
     const i64 d = shape_.head_dim;
     for (i64 i = 0; i < piece.rows; ++i) {
-      scale(1 - gate, out.row(b, piece.first + i, h).data(), d);
+      scale(gate.local, out.row(b, piece.first + i, h).data(), d);
     }
     if (empty) return;
     const Floats features = query_features(in, piece, b, h);
     const Retrieval memory_read(features.data(), piece.rows, memory);
     for (i64 i = 0; i < piece.rows; ++i) {
-      add_scaled(gate, &memory_read.values[i * d], out.row(b, piece.first + i, h).data(), d);
+      add_scaled(gate.memory, &memory_read.values[i * d], out.row(b, piece.first + i, h).data(), d);
     }
   }
 
@@ -344,8 +348,8 @@ class Infini final : public Backend {
     }
     const bool empty = memory.empty();
     for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
-      undo_head(sigmoid(gates[h]), in, tape, piece, b, h, memory, empty, keys, values, d_out,
-                d_memory, d_keys, d_values, grad, d_gate[h]);
+      undo_head(Gate(gates[h]), in, tape, piece, b, h, memory, empty, keys, values, d_out, d_memory,
+                d_keys, d_values, grad, d_gate[h]);
     }
     hand_over(d_keys + piece.place * d, piece.rows, rope_, angles_, piece.place, grad.k, b, kv,
               piece.first);
@@ -353,8 +357,8 @@ class Infini final : public Backend {
               piece.first);
   }
 
-  void undo_head(float gate, const Chunk& in, const Tape& tape, const Piece& piece, i64 b, i64 h,
-                 const Memory& memory, bool empty, const float* keys, const float* values,
+  void undo_head(const Gate& gate, const Chunk& in, const Tape& tape, const Piece& piece, i64 b,
+                 i64 h, const Memory& memory, bool empty, const float* keys, const float* values,
                  View<const float, 4> d_out, const Memory& d_memory, float* d_keys, float* d_values,
                  const ChunkGrad& grad, double& d_gate) const {
     const i64 d = shape_.head_dim, rows = piece.rows;
@@ -364,8 +368,8 @@ class Infini final : public Backend {
     double gate_sum = 0;  // sum of dA . (A_mem - A_dot)
     for (i64 i = 0; i < rows; ++i) {
       const float* da = d_out.row(b, piece.first + i, h).data();
-      add_scaled(bypass ? 1 : 1 - gate, da, &d_local[i * d], d);
-      add_scaled(gate, da, &d_memory_read[i * d], d);
+      add_scaled(bypass ? 1 : gate.local, da, &d_local[i * d], d);
+      add_scaled(gate.memory, da, &d_memory_read[i * d], d);
       gate_sum -= dot(da, local.row(b, piece.first + i, h).data(), d);
     }
     if (!empty) {
@@ -381,7 +385,7 @@ class Infini final : public Backend {
         add_scaled(1, &d_features[i * d], grad.q.row(b, piece.first + i, h).data(), d);
       }
     }
-    if (!bypass) d_gate += static_cast<double>(gate * (1 - gate)) * gate_sum;
+    if (!bypass) d_gate += static_cast<double>(gate.memory) * gate.local * gate_sum;
 
     const Floats queries = turned_queries(in, piece, b, h);
     Floats d_queries(queries.size());

@@ -62,7 +62,7 @@ TEST_CASE("Only fields that need it are quoted in CSV") {
   records[0].cell.cell_id = "b c";
   records[0].cell.reason = "d,e";
   const std::string text = written("csv", only(records));
-  CHECK(text.substr(text.find('\n') + 1, 15) == "run,b c,ok,\"d,e");
+  CHECK(text.substr(text.find('\n') + 1, 17) == "run,b c,1,ok,\"d,e");
 }
 
 TEST_CASE("Absent and non-finite numbers are empty in CSV, and flags are words") {
@@ -95,7 +95,7 @@ TEST_CASE("CSV numbers are the shortest decimals that read back to the same bits
 
 TEST_CASE("CSV without records is its header alone") {
   const std::string text = written("csv", only({}));
-  CHECK(text.find("run_id,cell_id,status,reason,backend") == 0);
+  CHECK(text.find("run_id,cell_id,schema_version,status,reason,backend") == 0);
   CHECK(text.find('\n') == text.size() - 1);
 }
 
