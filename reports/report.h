@@ -12,9 +12,9 @@ namespace longreach::reports {
 
 struct Results {
   std::string title;
-  std::string configuration;  ///< the YAML as the user wrote it
-  std::string manifest;       ///< JSON object: build, machine, full configuration
-  std::string command;        ///< how to reproduce
+  std::string configuration;        ///< the YAML as the user wrote it
+  std::string manifest;             ///< JSON object: build, machine, full configuration
+  std::string command;              ///< how to reproduce
   std::span<const Record> records;  ///< in plan order; a cell without measurements has one row with
                                     ///< an empty metric
   std::span<const SampleRecord> samples;

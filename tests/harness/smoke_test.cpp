@@ -1,0 +1,71 @@
+// configs/smoke.yaml from end to end: every backend and metric, then the records.
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "command.h"
+
+using namespace longreach;
+using namespace longreach::tests;
+using Json = nlohmann::json;
+
+namespace {
+
+std::vector<Json> lines(const std::string& path) {
+  std::vector<Json> out;
+  std::istringstream text(read_file(path));
+  for (std::string line; std::getline(text, line);) out.push_back(Json::parse(line));
+  return out;
+}
+
+/// Metrics that are estimates: an interval belongs to each.
+bool estimated(const std::string& metric) {
+  return metric.starts_with("perplexity/") || metric.starts_with("passkey/exact_match") ||
+         metric.starts_with("passkey/rank") || metric == "utilization/efficiency" ||
+         metric == "latency/prefill" || metric == "latency/decode";
+}
+
+}  // namespace
+
+TEST_CASE("The smoke experiment gives every backend and metric a finished, whole row") {
+  const TempFolder folder;
+  const std::string command = "run configs/smoke.yaml --output " + folder / "out";
+  const Run first = run_command(command);
+  INFO(first.err);
+  REQUIRE(first.exit_code == 0);
+
+  const std::vector<Json> records = lines(folder / "out/records.jsonl");
+  std::set<std::string> backends, metrics;
+  for (const Json& row : records) {
+    INFO(row.dump());
+    CHECK(row["status"] == "ok");
+    CHECK(row["value"].is_number());
+    CHECK(row["n"].is_number());
+    CHECK(row["context_length"].is_number());
+    const std::string metric = row["metric"];
+    if (estimated(metric) && !metric.ends_with("_difference")) {
+      REQUIRE(row["ci_low"].is_number());
+      CHECK(row["ci_low"] <= row["value"]);
+      CHECK(row["value"] <= row["ci_high"]);
+      CHECK_FALSE(row["ci_method"].get<std::string>().empty());
+    }
+    if (metric.starts_with("perplexity/")) {
+      CHECK(row["protocol"].get<std::string>().starts_with("ppl/1:ctx="));
+    }
+    backends.insert(row["backend"]);
+    metrics.insert(metric.substr(0, metric.find('/')));
+  }
+  CHECK(backends == std::set<std::string>{"full", "window", "infini update=linear",
+                                          "infini update=delta", "hybrid"});
+  CHECK(metrics == std::set<std::string>{"training", "perplexity", "passkey", "utilization",
+                                         "latency", "memory"});
+  for (const char* file : {"records.csv", "samples.jsonl", "report.html", "manifest.json"}) {
+    INFO(file);
+    CHECK(std::filesystem::file_size(folder / (std::string("out/") + file)) > 100);
+  }
+
+  const Run second = run_command(command);
+  CHECK(second.exit_code == 0);
+  CHECK(second.out.find("0 cells run, 60 already done") != std::string::npos);
+  CHECK(lines(folder / "out/records.jsonl") == records);
+}
