@@ -1,7 +1,7 @@
 // The sections, in order: each returns its contents, or null when the run has nothing for it.
 
 const KNOWN = ["perplexity", "utilization", "latency", "memory", "training"];
-const isControl = (r) => /\bnear\b/.test(r.subtask);
+const isControl = (r) => /\b(near|control)\b/.test(r.subtask);
 const isMainScore = (metric) => /\/(exact_match|accuracy|score|recall|f1)$/.test(metric);
 /** Scores of answers: anything with a chance level or a depth that no other section knows. */
 const isRetrieval = (r) => !KNOWN.includes(r.prefix) && !isDifference(r) &&
@@ -143,15 +143,16 @@ function controlTable(records) {
         : brokenCell(series.backend, series.points[0], length)?.status ?? "–";
     })]));
   return [make("h3", {}, "Positive control: evidence within the local window"),
-    paragraph("Here every backend sees the evidence exactly. A low score in this table is a fault of the model " +
-      "or the task, and the curves above then say nothing about reach.", "quiet"),
+    paragraph("Near: the evidence lies within the window or segment. Control: it stands right before the question. Here every " +
+      "backend sees it exactly; a low score in this table is a fault of the model or the task, and the " +
+      "curves above then say nothing about reach.", "quiet"),
     table(["backend", "score", ...lengths.map(lengthName)], rows, { numeric: lengths.map((_, i) => i + 2) })];
 }
 
 function retrieval() {
   const pooled = MEASURED.filter((r) => isRetrieval(r) && r.depth === null);
   if (pooled.length === 0) return null;
-  const control = pooled.filter((r) => isControl(r) && isMainScore(r.metric));
+  const control = MEASURED.filter((r) => isRetrieval(r) && isControl(r) && isMainScore(r.metric));
   const far = pooled.filter((r) => !isControl(r));
   const caption = (metric, panel) => "Pooled over depths" +
     (panel.records.some(hasInterval) ? "; whiskers: intervals" : "") +
