@@ -9,27 +9,40 @@ namespace longreach::attention {
 std::vector<double> reference_softmax(const Shape& shape, const ReferenceStream& in,
                                       const std::function<std::vector<ReferenceKey>(i64 t)>& seen,
                                       const Rope& rope) {
-  const i64 d = shape.head_dim;
-  std::vector<double> out(in.q.size(), 0.0), query(d), key(d);
+  const i64 d = shape.head_dim, heads = shape.query_heads, kv_heads = shape.kv_heads;
+  // Most keys meet every query turned to their own place: those are turned once.
+  std::vector<double> out(in.q.size(), 0.0), turned(in.k.size());
+  for (i64 row = 0; row < in.tokens * kv_heads; ++row) {
+    rope.turn64(row / kv_heads, &in.k[row * d], &turned[row * d]);
+  }
+#pragma omp parallel for schedule(dynamic, 16)
   for (i64 t = 0; t < in.tokens; ++t) {
     const std::vector<ReferenceKey> visible = seen(t);
-    for (i64 h = 0; h < shape.query_heads; ++h) {
+    std::vector<double> query(d), key(d), scores(visible.size());
+    for (i64 h = 0; h < heads; ++h) {
       const i64 kv = h / shape.group();
-      std::vector<double> scores;
-      for (const ReferenceKey& seen_key : visible) {
-        rope.turn64(seen_key.query_position, &in.q[(t * shape.query_heads + h) * d], query.data());
-        rope.turn64(seen_key.key_position, &in.k[(seen_key.index * shape.kv_heads + kv) * d],
-                    key.data());
+      i64 turned_to = -1;
+      for (std::size_t n = 0; n < visible.size(); ++n) {
+        const auto [index, query_position, key_position] = visible[n];
+        if (query_position != turned_to) {
+          rope.turn64(query_position, &in.q[(t * heads + h) * d], query.data());
+          turned_to = query_position;
+        }
+        const double* row = &turned[(index * kv_heads + kv) * d];
+        if (key_position != index) {
+          rope.turn64(key_position, &in.k[(index * kv_heads + kv) * d], key.data());
+          row = key.data();
+        }
         double sum = 0;
-        for (i64 i = 0; i < d; ++i) sum += query[i] * key[i];
-        scores.push_back(sum / std::sqrt(static_cast<double>(d)));
+        for (i64 i = 0; i < d; ++i) sum += query[i] * row[i];
+        scores[n] = sum / std::sqrt(static_cast<double>(d));
       }
       const double top = *std::max_element(scores.begin(), scores.end());
       double total = 0;
       for (double& score : scores) total += score = std::exp(score - top);
+      double* row = &out[(t * heads + h) * d];
       for (std::size_t n = 0; n < visible.size(); ++n) {
-        const double* value = &in.v[(visible[n].index * shape.kv_heads + kv) * d];
-        double* row = &out[(t * shape.query_heads + h) * d];
+        const double* value = &in.v[(visible[n].index * kv_heads + kv) * d];
         for (i64 i = 0; i < d; ++i) row[i] += scores[n] / total * value[i];
       }
     }

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
-#include <omp.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "attention/backend.h"
@@ -153,6 +153,12 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv) {
   return fmt::format("unknown command '{}'{}", argv[1], suggestion(argv[1], known));
 }
 
+/// Whether standard output is a pipe that nobody reads any more: they have seen enough.
+bool reader_left() {
+  pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  return poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
+}
+
 int complain(const std::string& message) {
   std::string text = "longreach: ";
   for (const char c : message) {
@@ -186,7 +192,12 @@ int command_line(int argc, char** argv) {
       }
       return complain(fmt::format("{} (longreach --help tells the commands)", failure.what()));
     }
-    return dispatch(app, options);
+    const int code = dispatch(app, options);
+    std::cout.flush();
+    if (!std::cout && !reader_left()) {
+      return complain("standard output cannot be written; is its disk full?");
+    }
+    return code;
   } catch (const std::bad_alloc&) {
     return complain("out of memory");
   } catch (const std::exception& failure) {

@@ -1,3 +1,4 @@
+// The metric registry.
 #include "metrics/metric.h"
 
 namespace longreach {

@@ -46,8 +46,9 @@ TEST_CASE("A model that copies from its whole context retrieves every key at eve
   for (const SampleRecord& sample : found.samples) {
     CHECK(score(sample, "place") == 1);
     CHECK(sample.target.size() == 5);
-    // "4 7 1 9 2 ." continues the statement that was copied.
-    CHECK_THAT(sample.output, Contains(sample.target.substr(0, 1)) && Contains("."));
+    std::string digits = sample.output;  // "4 7 1 9 2": words are joined with spaces
+    std::erase(digits, ' ');
+    CHECK(digits == sample.target);
   }
 }
 

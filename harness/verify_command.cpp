@@ -1,7 +1,8 @@
 // `verify`: the conformance gate for backends, as text.
+#include "harness/verify_command.h"
+
 #include "core/error.h"
 #include "harness/config.h"
-#include "harness/verify_command.h"
 #include "harness/yaml_reader.h"
 
 namespace longreach::harness {
@@ -9,7 +10,6 @@ namespace {
 
 using attention::AttentionRegistry;
 using attention::Check;
-using attention::VariantVerdict;
 
 std::string line(const Check& check) {
   if (check.tolerance == 0) {
@@ -39,16 +39,17 @@ std::string parameters(const std::string& type, const std::vector<std::string>& 
   return text;
 }
 
-std::vector<VariantVerdict> verdicts(const std::string& type, const VerifyRequest& request) {
-  if (request.set.empty()) return attention::verify_registered(type, request.options);
+/// The parameter sets to try: the one asked for with --set, or all that the gate derives.
+std::vector<attention::Variant> variants(const std::string& type, const VerifyRequest& request) {
+  if (request.set.empty()) return attention::variants(type);
   const std::string text = parameters(type, request.set);
   const auto& entry = AttentionRegistry::instance().find(type);
-  const auto make = [&](const attention::Shape& shape) {
+  const auto make = [text, &entry](const attention::Shape& shape) {
     std::unique_ptr<attention::Backend> backend;
     visit_params(text, [&](Fields& reader) { backend = entry.make(reader, shape); });
     return backend;
   };
-  return {{text, attention::verify(make, request.options)}};
+  return {{text, make, true}};
 }
 
 }  // namespace
@@ -60,9 +61,11 @@ bool verify_backends(const VerifyRequest& request,
   for (const std::string& type : types) AttentionRegistry::instance().find(type);
   i64 failed = 0, checks = 0;
   for (const std::string& type : types) {
-    for (const VariantVerdict& verdict : verdicts(type, request)) {
-      print(fmt::format("{} {{{}}}\n", type, verdict.parameters));
-      for (const Check& check : verdict.checks) {
+    for (const attention::Variant& variant : variants(type, request)) {
+      print(fmt::format("{} {{{}}}\n", type, variant.parameters));
+      attention::VerifyOptions options = request.options;
+      if (!variant.long_stream) options.long_stream = 0;
+      for (const Check& check : attention::verify(variant.make, options)) {
         print(line(check));
         ++checks;
         failed += !check.passed;
