@@ -1,0 +1,168 @@
+// Configurations: what they mean, and everything that is wrong with them at once.
+#include "harness/config.h"
+
+#include <catch2/catch.hpp>
+
+#include "core/error.h"
+#include "experiment.h"
+
+using namespace longreach;
+using namespace longreach::harness;
+using namespace longreach::tests;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+
+namespace {
+
+template <class Choice>
+std::vector<std::string> names(const std::vector<Choice>& choices) {
+  std::vector<std::string> out;
+  for (const Choice& choice : choices) out.push_back(choice.name);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("Defaults follow from the file: output, seeds, task data, model and lengths") {
+  Parts parts;
+  parts.more = "seed: 42\n";
+  const Experiment experiment = read(parts);
+  CHECK(experiment.output == "runs/t");
+  CHECK(experiment.models[0].training->seeds == std::vector<i64>{42});
+  CHECK(experiment.models[0].training->shortest == 64);
+  CHECK(experiment.models[0].architecture.kv_heads == 2);
+  CHECK(experiment.models[0].architecture.vocabulary == 256);
+  CHECK(experiment.tasks[0].model == "reader");
+  CHECK(experiment.tasks[0].lengths == std::vector<i64>{64, 128});
+  REQUIRE(experiment.tasks[0].data);
+  CHECK(experiment.tasks[0].data->type == "text");
+  CHECK(experiment.tasks[0].data->sha.size() == 64);
+  CHECK_FALSE(experiment.tasks[1].data);
+  CHECK(experiment.statistics.baseline == "full");
+}
+
+TEST_CASE("A list among a backend's parameters makes a backend of each value") {
+  Parts parts;
+  parts.backends = "[{name: infini, infini: {segment: 16..64*2, update: [linear, delta]}}]";
+  const Experiment experiment = read(parts);
+  CHECK(names(experiment.backends) ==
+        std::vector<std::string>{
+            "infini segment=16 update=linear", "infini segment=16 update=delta",
+            "infini segment=32 update=linear", "infini segment=32 update=delta",
+            "infini segment=64 update=linear", "infini segment=64 update=delta"});
+  CHECK(param(experiment.backends[3].layers[0].params, "segment") == "32");
+  CHECK(param(experiment.backends[3].layers[0].params, "update") == "delta");
+}
+
+TEST_CASE("A learning rate list stays one model, an architecture list makes several") {
+  Parts parts;
+  parts.models =
+      "[{name: m, arch: {layers: [1, 2], width: 16, heads: 2, vocabulary: task}, train: {data: "
+      "{passkey: {}}, steps: "
+      "1, length: 128, lr: [1e-3, 3e-3], seeds: 0..2+1}}]";
+  parts.tasks = "[{passkey: {model: m layers=1}}]";
+  const Experiment experiment = read(parts);
+  CHECK(names(experiment.models) == std::vector<std::string>{"m layers=1", "m layers=2"});
+  CHECK(experiment.models[0].training->lr == std::vector<double>{1e-3, 3e-3});
+  CHECK(experiment.models[0].training->seeds == std::vector<i64>{0, 1, 2});
+}
+
+TEST_CASE("A pattern of layers is cycled and told as a list") {
+  Parts parts;
+  parts.backends = "[{name: hybrid, layers: [{infini: {segment: 8}}, {full: {}}, {full: {}}]}]";
+  const Experiment experiment = read(parts);
+  const BackendChoice& hybrid = experiment.backends[0];
+  CHECK(hybrid.type() == "infini+full");
+  CHECK(hybrid.layer(0).type == "infini");
+  CHECK(hybrid.layer(2).type == "full");
+  CHECK(hybrid.layer(3).type == "infini");
+  CHECK_THAT(hybrid.params(), StartsWith("[{infini: {segment: 8"));
+}
+
+TEST_CASE("Everything wrong is told at once, with lines and keys") {
+  Parts parts;
+  parts.models = "[{name: m, import: {path: x}, arch: {layers: 0}}]";
+  parts.backends = "[{name: a, sliding_window: {window: 0}}, {name: b, infini: {}, full: {}}]";
+  parts.lengths = "[0]";
+  parts.tasks = "[{perplexty: {}}]";
+  parts.more = "lenghts: [1]\n";
+  try {
+    read(parts);
+    FAIL("was accepted");
+  } catch (const Error& failure) {
+    const std::string text = failure.what();
+    CHECK_THAT(text, Contains("t.yaml:3 models[0].import: importing models is not yet supported"));
+    CHECK_THAT(text, Contains("t.yaml:3 models[0].arch.layers: 0 is out of range"));
+    CHECK_THAT(text, Contains("t.yaml:4 backends[0].sliding_window.window: 0 is out of range; "
+                              "must be at least 1"));
+    CHECK_THAT(text, Contains("t.yaml:4 backends[1]: expected exactly one backend besides name and "
+                              "baseline, found 2: infini, full"));
+    CHECK_THAT(text, Contains("t.yaml:5 lengths: 0 is out of range; must be at least 1"));
+    CHECK_THAT(text, Contains("t.yaml:6 tasks[0]: unknown metric 'perplexty'; did you mean "
+                              "'perplexity'?"));
+    CHECK_THAT(text, Contains("t.yaml:7 lenghts: unknown key; did you mean 'lengths'?"));
+  }
+}
+
+TEST_CASE("Parts that do not fit together are refused") {
+  const auto refused = [](const Parts& parts, const std::string& words) {
+    CHECK_THROWS_WITH(read(parts), Contains(words));
+  };
+  Parts parts;
+  parts.backends = "[{name: a, full: {}}, {name: a, full: {}}]";
+  refused(parts, "two entries are named 'a'");
+  parts.backends = "[{name: a, full: {}, baseline: true}, {name: b, full: {}, baseline: true}]";
+  refused(parts, "a and b are marked as baseline");
+  parts.backends = "[{name: a b, full: {}}]";
+  refused(parts, "must have no space");
+  parts = {};
+  parts.tasks = "[{perplexity: {model: nobody}}]";
+  refused(parts, "tasks[0]: unknown model 'nobody'; known: reader");
+  parts.tasks = "[{perplexity: {backends: [widow]}}]";
+  refused(parts, "unknown backend 'widow'; did you mean 'window'?");
+  parts = {};
+  parts.more = "statistics: {baseline: ful}\n";
+  refused(parts, "statistics.baseline: 'ful'");
+  parts = {};
+  parts.models = "[{name: m, arch: {vocabulary: task}}]";
+  refused(parts, "vocabulary: task takes its words from train.data");
+  parts.models =
+      "[{name: m, arch: {width: 16, heads: 2, vocabulary: task}, train: {data: {text: "
+      "{path: tests/data/harbour.txt}}}}]";
+  refused(parts, "the dataset 'text' has no words of its own");
+  parts.models = "[{name: m, arch: {width: 16, heads: 2}, train: {steps: 1}}]";
+  refused(parts, "models[0].train: needs data");
+  parts.models =
+      "[{name: m, arch: {width: 16, heads: 2, vocabulary: task}, train: {data: {passkey: "
+      "{}}, length: 8}}]";
+  refused(parts, "training samples of 8 tokens");
+}
+
+TEST_CASE("The command line wins over the file, and errors say that it was the command line") {
+  Overrides overrides;
+  overrides.set = {"models.reader.train.steps=9", "backends.window.window=32"};
+  overrides.lengths = {"1k"};
+  overrides.seed = "5";
+  overrides.output = "elsewhere";
+  const Experiment experiment = read({}, overrides);
+  CHECK(experiment.models[0].training->params.steps == 9);
+  CHECK(param(experiment.backends[1].layers[0].params, "window") == "32");
+  CHECK(experiment.tasks[0].lengths == std::vector<i64>{1024});
+  CHECK(experiment.seed == 5);
+  CHECK(experiment.output == "elsewhere");
+  overrides.set = {"backends.window.window=0"};
+  CHECK_THROWS_WITH(read({}, overrides), StartsWith("--set backends[1].sliding_window.window: 0"));
+}
+
+TEST_CASE("The edited configuration reads back to the same experiment") {
+  Overrides overrides;
+  overrides.set = {"models.reader.train.steps=9"};
+  overrides.seed = "5";
+  const Experiment first = read({}, overrides);
+  Overrides again;
+  again.folder = LONGREACH_SOURCE_DIR;
+  const Experiment second = read_experiment_text(first.edited, "copy.yaml", again);
+  CHECK(second.models[0].training->params.steps == 9);
+  CHECK(second.seed == 5);
+  CHECK(second.edited == first.edited);
+}

@@ -1,0 +1,122 @@
+// Plans: which cells there are, and that a cell's name changes with its inputs and nothing else.
+#include "harness/plan.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "core/error.h"
+#include "experiment.h"
+
+using namespace longreach;
+using namespace longreach::harness;
+using namespace longreach::tests;
+using Catch::Matchers::Contains;
+
+namespace {
+
+std::set<std::string> ids(const std::vector<Cell>& cells) {
+  std::set<std::string> out;
+  for (const Cell& cell : cells) out.insert(cell.id);
+  return out;
+}
+
+std::set<std::string> plan_ids(const Parts& parts, const Overrides& overrides = {}) {
+  return ids(make_plan(read(parts, overrides)));
+}
+
+std::size_t common(const std::set<std::string>& a, const std::set<std::string>& b) {
+  return static_cast<std::size_t>(
+      std::count_if(a.begin(), a.end(), [&b](const auto& id) { return b.contains(id); }));
+}
+
+}  // namespace
+
+TEST_CASE("A plan trains each model, backend, rate and seed, and measures each length of each") {
+  Parts parts;
+  parts.models =
+      "[{name: reader, arch: {layers: 1, width: 16, heads: 2}, train: {data: {text: {path: "
+      "tests/data/harbour.txt, held_out: 0.4}}, length: 64, lr: [1e-3, 2e-3], seeds: [0, 1, 2]}}]";
+  const std::vector<Cell> plan = make_plan(read(parts));
+  const auto trained = std::count_if(plan.begin(), plan.end(),
+                                     [](const Cell& cell) { return cell.kind == CellKind::train; });
+  CHECK(trained == 2 * 2 * 3);  // backends x rates x seeds
+  // Perplexity at two lengths of each; memory, which no training changes, of the first only.
+  CHECK(plan.size() == 12 + 12 * 2 + 2 * 2);
+  CHECK(ids(plan).size() == plan.size());
+}
+
+TEST_CASE("Every cell comes after the training that it needs, lengths ascending") {
+  Parts parts;
+  parts.lengths = "[128, 64]";
+  std::set<std::string> seen;
+  i64 last = 0;
+  for (const Cell& cell : make_plan(read(parts))) {
+    if (cell.kind == CellKind::measure) {
+      CHECK(seen.contains(cell.trained));
+      if (*cell.length == 128) CHECK(last == 64);
+      last = *cell.length;
+    }
+    seen.insert(cell.id);
+  }
+}
+
+TEST_CASE("Cells keep their names when what does not matter changes") {
+  const std::set<std::string> before = plan_ids({});
+  Parts parts;
+  parts.more = "output: elsewhere\nlimits: {memory: 1GiB}\n";
+  parts.backends = "[{name: other, full: {}}, {name: window, sliding_window: {window: '16'}}]";
+  CHECK(plan_ids(parts) == before);
+}
+
+TEST_CASE("Cells change their names with each input that matters") {
+  const std::set<std::string> before = plan_ids({});
+  REQUIRE(before.size() == 10);  // 2 backends x (training + 2 tasks x 2 lengths)
+  const auto kept = [&before](const std::string& set) {
+    Overrides overrides;
+    overrides.set = {set};
+    return common(before, plan_ids({}, overrides));
+  };
+  CHECK(kept("models.reader.train.steps=5") == 0);
+  CHECK(kept("models.reader.train.lr=1e-4") == 0);
+  CHECK(kept("models.reader.train.seeds=3") == 0);
+  CHECK(kept("models.reader.arch.width=32") == 0);
+  CHECK(kept("models.reader.train.data.text.held_out=0.3") == 0);
+  CHECK(kept("backends.window.window=17") == 5);
+  // Trained models are not affected by how they are measured; memory's cells are kept too.
+  CHECK(kept("tasks.perplexity.stride=16") == 6);
+  CHECK(kept("statistics.bootstrap=77") == 2);
+  // The list of lengths is an input of each measurement: some metrics look at all of them.
+  CHECK(kept("lengths=[64]") == 2);
+}
+
+TEST_CASE("Names do not depend on where or how often a plan is made") {
+  CHECK(plan_ids({}) == plan_ids({}));
+  const std::vector<Cell> plan = make_plan(read({}));
+  for (const Cell& cell : plan) {
+    CHECK(cell.id.size() == 16);
+    CHECK(cell.id.find_first_not_of("0123456789abcdef") == std::string::npos);
+  }
+}
+
+TEST_CASE("Choosing tasks or backends keeps the training that they need") {
+  Parts parts;
+  parts.backends = "[{name: full, full: {}}, {name: infini, infini: {segment: [8, 16]}}]";
+  const Experiment experiment = read(parts);
+  const std::vector<Cell> plan = make_plan(experiment);
+  const std::vector<Cell> infini = select(experiment, plan, {{"infini"}, {"perplexity"}});
+  CHECK(infini.size() == 2 * (1 + 2));  // two segments: training and two lengths
+  for (const Cell& cell : infini) CHECK(cell.backend > 0);
+  CHECK(select(experiment, plan, {}).size() == plan.size());
+  CHECK_THROWS_WITH(select(experiment, plan, {{"infni"}, {}}), Contains("--backends infni"));
+  CHECK_THROWS_WITH(select(experiment, plan, {{}, {"recall"}}), Contains("--tasks recall"));
+}
+
+TEST_CASE("The table echoes lengths as numbers and counts the cells") {
+  Parts parts;
+  parts.lengths = "[1k]";
+  const Experiment experiment = read(parts);
+  const std::string table = plan_table(experiment, make_plan(experiment));
+  CHECK_THAT(table, Contains("1024"));
+  CHECK_THAT(table, Contains("6 cells: 2 to train, 4 to measure"));
+}

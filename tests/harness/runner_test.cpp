@@ -1,0 +1,137 @@
+// Running cells: limits, interrupts, two runs at once, and what the activity check catches.
+#include "harness/runner.h"
+
+#include <catch2/catch.hpp>
+
+#include "attention/backend.h"
+#include "command.h"
+#include "core/error.h"
+#include "experiment.h"
+#include "harness/cell.h"
+
+using namespace longreach;
+using namespace longreach::tests;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// Claims one key too many scored in each call.
+class Boastful final : public attention::Backend {
+ public:
+  explicit Boastful(std::shared_ptr<const attention::Backend> inner) : inner_(std::move(inner)) {}
+  const attention::Shape& shape() const override { return inner_->shape(); }
+  attention::State initial_state(i64 batch, i64 capacity) const override {
+    return inner_->initial_state(batch, capacity);
+  }
+  i64 state_bytes(i64 capacity) const override { return inner_->state_bytes(capacity); }
+  void forward(std::span<const float> weights, const attention::Chunk& in, attention::State& state,
+               View<float, 4> out, attention::Tape* tape) const override {
+    inner_->forward(weights, in, state, out, tape);
+    ++state.activity.keys_scored;
+  }
+  void backward(std::span<const float> weights, const attention::Chunk& in,
+                const attention::Tape& tape, View<const float, 4> d_out, attention::State& d_state,
+                const attention::ChunkGrad& grad, std::span<float> d_weights) const override {
+    inner_->backward(weights, in, tape, d_out, d_state, grad, d_weights);
+  }
+  attention::Cost cost(i64 position, i64 tokens) const override {
+    return inner_->cost(position, tokens);
+  }
+  std::vector<double> reference(std::span<const double> weights,
+                                const attention::ReferenceStream& in) const override {
+    return inner_->reference(weights, in);
+  }
+
+ private:
+  std::shared_ptr<const attention::Backend> inner_;
+};
+
+std::shared_ptr<const attention::Backend> full_backend(const attention::Shape& shape) {
+  std::shared_ptr<const attention::Backend> made;
+  harness::visit_params("", [&](Fields& reader) {
+    made = attention::AttentionRegistry::instance().find("full").make(reader, shape);
+  });
+  return made;
+}
+
+/// Runs an experiment of these parts into folder/out.
+Run run(const TempFolder& folder, const Parts& parts, const std::string& more) {
+  write_file(folder / "c.yaml", parts.yaml());
+  return run_command("run " + folder / "c.yaml" + " --threads 1 --output " + folder / "out" + " " +
+                     more);
+}
+
+}  // namespace
+
+TEST_CASE("The activity check passes an honest backend and names the layer of another") {
+  model::Architecture architecture;
+  architecture.layers = 2;
+  architecture.width = 16;
+  architecture.heads = 2;
+  architecture = architecture.resolved();
+  const auto honest = full_backend(architecture.attention_shape());
+  const auto boastful = std::make_shared<Boastful>(honest);
+  CHECK(harness::check_activity(model::Transformer(architecture, {honest, honest}, Rng(1)), 8,
+                                16) == "");
+  CHECK_THAT(
+      harness::check_activity(model::Transformer(architecture, {honest, boastful}, Rng(1)), 8, 16),
+      // 1 + 2 + ... + 8 = 36 keys
+      Contains("layer 1 did 8 tokens, 37 keys scored") && Contains("its cost says 8 tokens, 36"));
+}
+
+TEST_CASE("An output folder takes one run at a time") {
+  const TempFolder folder;
+  {
+    const harness::OutputLock lock(folder / "out");
+    CHECK_THROWS_WITH(harness::OutputLock(folder / "out"), Contains("another run is writing here"));
+  }
+  CHECK_NOTHROW(harness::OutputLock(folder / "out"));
+}
+
+TEST_CASE("A cell over its time is stopped, and what needs it is skipped with the reason") {
+  const TempFolder folder;
+  const Run result = run(folder, {},
+                         "--set limits.time_per_cell=1 --set models.reader.train.steps=10000000 "
+                         "--backends full --tasks perplexity --lengths 64");
+  CHECK(result.exit_code == 1);
+  CHECK_THAT(result.out, Contains("timeout") && Contains("ran longer than 1.0s") &&
+                             Contains("skipped") && Contains("did not succeed"));
+}
+
+TEST_CASE("A cell over its memory is marked so, and the program goes on") {
+  const TempFolder folder;
+  const Run result = run(folder, {},
+                         "--set limits.memory=400MiB --set "
+                         "models.reader.train.batch_tokens=4M --backends full --tasks "
+                         "perplexity --lengths 64");
+  CHECK(result.exit_code == 1);
+  CHECK_THAT(result.out, Contains("oom"));
+}
+
+TEST_CASE("An interrupted run says how to go on, and going on does only what is left") {
+  const TempFolder folder;
+  write_file(folder / "c.yaml", Parts{}.yaml());
+  const std::string common = "run " + folder / "c.yaml" + " --threads 1 --output " + folder / "out";
+  REQUIRE(run_command(common + " --limit 2").exit_code == 0);
+  const std::string endless = common + " --set models.reader.train.steps=10000000";
+  run_command("list >/dev/null; " LONGREACH_BINARY_DIR "/longreach " + endless + " 2>" +
+              folder / "stopped" + " & run=$!; sleep 1; kill -TERM $run; wait $run; echo $? >" +
+              folder / "code" + "; true");
+  CHECK(read_file(folder / "code") == "130\n");
+  CHECK_THAT(read_file(folder / "stopped"),
+             Contains("interrupted") && Contains("takes it up again"));
+  const Run resumed = run_command(common);
+  CHECK(resumed.exit_code == 0);
+  CHECK_THAT(resumed.out, Contains("8 cells run, 2 already done, 0 left"));
+}
+
+TEST_CASE("The same seed and build give the same measurements, bit for bit") {
+  const TempFolder first, second;
+  const auto measured = [](const TempFolder& folder) {
+    REQUIRE(run(folder, {}, "--tasks perplexity").exit_code == 0);
+    return read_file(folder / "out/samples.jsonl");
+  };
+  const std::string samples = measured(first);
+  CHECK(samples.size() > 100);
+  CHECK(samples == measured(second));
+}
