@@ -31,6 +31,7 @@ std::string Table::text() const {
       line += row[i];
       if (i + 1 < row.size()) line.append(widths[i] - width(row[i]), ' ');
     }
+    line.erase(line.find_last_not_of(' ') + 1);  // empty last cells leave nothing behind
     text += line + '\n';
   }
   return text;

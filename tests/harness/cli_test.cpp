@@ -35,7 +35,7 @@ Run run_with(const TempFolder& folder, const std::string& yaml, const std::strin
   return run_command("run " + folder / "c.yaml" + " --output " + folder / "out" + " " + more);
 }
 
-const std::string kCorpus = "tests/data/harbour.txt";
+const std::string kCorpus = "configs/data/harbour.txt";
 
 }  // namespace
 

@@ -128,7 +128,7 @@ TEST_CASE("Parts that do not fit together are refused") {
   refused(parts, "vocabulary: task takes its words from train.data");
   parts.models =
       "[{name: m, arch: {width: 16, heads: 2, vocabulary: task}, train: {data: {text: "
-      "{path: tests/data/harbour.txt}}}}]";
+      "{path: configs/data/harbour.txt}}}}]";
   refused(parts, "the dataset 'text' has no words of its own");
   parts.models = "[{name: m, arch: {width: 16, heads: 2}, train: {steps: 1}}]";
   refused(parts, "models[0].train: needs data");

@@ -10,7 +10,7 @@ namespace longreach::tests {
 struct Parts {
   std::string models =
       "[{name: reader, arch: {layers: 1, width: 16, heads: 2}, train: {data: {text: {path: "
-      "tests/data/harbour.txt, held_out: 0.4}}, steps: 4, length: 64, batch_tokens: 128}}]";
+      "configs/data/harbour.txt, held_out: 0.4}}, steps: 4, length: 64, batch_tokens: 128}}]";
   std::string backends =
       "[{name: full, full: {}, baseline: true}, {name: window, "
       "sliding_window: {window: 16}}]";
