@@ -6,6 +6,7 @@
 
 #include "attention/compressive_memory.h"
 #include "attention/kernels/softmax.h"
+#include "attention/reference.h"
 #include "attention/rows.h"
 #include "core/vector_math.h"
 
@@ -174,7 +175,11 @@ class Infini final : public Backend {
   }
 
   std::vector<double> reference(std::span<const double> gates,
-                                const ReferenceStream& in) const override;
+                                const ReferenceStream& in) const override {
+    return reference_infini(
+        shape_, {params_.segment, params_.update, params_.first_segment == FirstSegment::bypass},
+        gates, in, rope_);
+  }
 
  private:
   static i64 sum_to(i64 n) { return n * (n + 1) / 2; }
@@ -403,75 +408,6 @@ class Infini final : public Backend {
   Rope rope_, unturned_;
   Rope::Angles angles_;  // of places [0, segment)
 };
-
-/// Token by token from the equations, in float64, with no thought for speed.
-std::vector<double> Infini::reference(std::span<const double> gates,
-                                      const ReferenceStream& in) const {
-  const i64 d = shape_.head_dim, n = params_.segment, hq = shape_.query_heads,
-            hkv = shape_.kv_heads;
-  const auto sigma = [](double x) { return x > 0 ? x + 1 : std::exp(x); };
-  std::vector<double> out(in.q.size(), 0.0);
-  for (i64 h = 0; h < hq; ++h) {
-    const i64 kv = h / shape_.group();
-    const auto q = [&](i64 t, i64 i) { return in.q[(t * hq + h) * d + i]; };
-    const auto k = [&](i64 t, i64 i) { return in.k[(t * hkv + kv) * d + i]; };
-    const auto v = [&](i64 t, i64 i) { return in.v[(t * hkv + kv) * d + i]; };
-    std::vector<double> m(d * d, 0.0), z(d, 0.0);
-    const double g = 1 / (1 + std::exp(-gates[h]));
-    const auto retrieve = [&](const auto& row, i64 t) {  // sigma(row) M / (sigma(row) z)
-      std::vector<double> found(d, 0.0);
-      double denominator = 0;
-      for (i64 i = 0; i < d; ++i) {
-        denominator += sigma(row(t, i)) * z[i];
-        for (i64 j = 0; j < d; ++j) found[j] += sigma(row(t, i)) * m[i * d + j];
-      }
-      for (double& x : found) x /= denominator;
-      return found;
-    };
-    for (i64 begin = 0; begin < in.tokens; begin += n) {
-      const i64 end = std::min(begin + n, in.tokens);
-      for (i64 t = begin; t < end; ++t) {
-        std::vector<double> scores, local(d, 0.0), query(d), key(d);
-        double total = 0;
-        rope_.turn64(t, &in.q[(t * hq + h) * d], query.data());
-        for (i64 j = begin; j <= t; ++j) {
-          rope_.turn64(j, &in.k[(j * hkv + kv) * d], key.data());
-          double sum = 0;
-          for (i64 i = 0; i < d; ++i) sum += query[i] * key[i];
-          scores.push_back(std::exp(sum / std::sqrt(static_cast<double>(d))));
-          total += scores.back();
-        }
-        for (i64 j = begin; j <= t; ++j) {
-          for (i64 i = 0; i < d; ++i) local[i] += scores[j - begin] / total * v(j, i);
-        }
-        const bool empty = begin == 0;
-        const bool bypass = empty && params_.first_segment == FirstSegment::bypass;
-        const std::vector<double> read = empty ? std::vector<double>(d, 0.0) : retrieve(q, t);
-        for (i64 i = 0; i < d; ++i) {
-          out[(t * hq + h) * d + i] = bypass ? local[i] : g * read[i] + (1 - g) * local[i];
-        }
-      }
-      if (end - begin < n) break;  // an open segment is not written
-      std::vector<std::vector<double>> written;
-      for (i64 t = begin; t < end; ++t) {
-        std::vector<double> row(d);
-        for (i64 i = 0; i < d; ++i) row[i] = v(t, i);
-        if (params_.update == Update::delta && begin > 0) {
-          const std::vector<double> known = retrieve(k, t);
-          for (i64 i = 0; i < d; ++i) row[i] -= known[i];
-        }
-        written.push_back(row);
-      }
-      for (i64 t = begin; t < end; ++t) {
-        for (i64 i = 0; i < d; ++i) {
-          z[i] += sigma(k(t, i));
-          for (i64 j = 0; j < d; ++j) m[i * d + j] += sigma(k(t, i)) * written[t - begin][j];
-        }
-      }
-    }
-  }
-  return out;
-}
 
 const Registered<AttentionRegistry, Infini> registered{
     "infini", "local softmax plus a gated compressive memory (arXiv 2404.07143)"};

@@ -1,10 +1,11 @@
-// What the float64 references of softmax-type backends share. Plain, slow, token by token.
+// The float64 references: definitions written out plainly, token by token.
 #pragma once
 
 #include <functional>
 #include <vector>
 
 #include "attention/backend.h"
+#include "attention/compressive_memory.h"
 #include "attention/rope.h"
 
 namespace longreach::attention {
@@ -19,5 +20,16 @@ struct ReferenceKey {
 std::vector<double> reference_softmax(const Shape& shape, const ReferenceStream& in,
                                       const std::function<std::vector<ReferenceKey>(i64 t)>& seen,
                                       const Rope& rope);
+
+struct InfiniRule {
+  i64 segment;
+  Update update;
+  bool bypass;  ///< A = A_dot, not (1 - g) A_dot, while the memory is empty
+};
+
+/// Infini-attention (arXiv 2404.07143v2, equations 6 to 10), gates [Hq] before the sigmoid.
+std::vector<double> reference_infini(const Shape& shape, const InfiniRule& rule,
+                                     std::span<const double> gates, const ReferenceStream& in,
+                                     const Rope& rope);
 
 }  // namespace longreach::attention
