@@ -42,9 +42,11 @@ using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 ///   causality          outputs before a changed token keep their bits
 ///   state gradient     of a non-empty initial state, against differences of forward() itself;
 ///                      those are float32, hence 1e-2
-///   batch              a stream's outputs, state and gradients have the same bits alone
+///   batch              a stream's outputs, state and gradients have the same bits alone; state
+///                      tensors have the batch as their first extent
 ///   accumulation       backward() adds to what the gradients held, 1e-5
-///   repeatable         the same call twice gives the same bits, with or without a tape 1e-5
+///   repeatable         the same call twice gives the same bits
+///   tape               outputs with and without a tape agree, 1e-5
 ///   state bytes        held = state_bytes(capacity) x batch, before and after the stream
 ///   activity           counted = cost(0, T).activity, at every cut
 ///   additive cost      cost(p, a + b) = cost(p, a) + cost(p + a, b)

@@ -1,6 +1,8 @@
 // Tests of attention/backend.h: the value types of the contract, and what holds for every backend.
 #include "attention/backend.h"
 
+#include <algorithm>
+
 #include "attention/verify.h"
 #include "tests/attention/backends.h"
 

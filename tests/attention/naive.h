@@ -2,6 +2,7 @@
 // own, independent of the backends and of their reference().
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <functional>
