@@ -42,6 +42,11 @@ Arguments arguments_of(const ChildCommand& command, int fd) {
   if (command.threads > 0) {
     made.settings.push_back(fmt::format("OMP_NUM_THREADS={}", command.threads));
   }
+  // Threads that spin for long starve each other on a busy machine; a few microseconds are enough
+  // to catch the next parallel loop.
+  if (!std::getenv("OMP_WAIT_POLICY") && !std::getenv("GOMP_SPINCOUNT")) {
+    made.settings.push_back("GOMP_SPINCOUNT=10000");
+  }
   for (std::string& word : made.words) made.argv.push_back(word.data());
   for (std::string& setting : made.settings) made.environment.push_back(setting.data());
   made.argv.push_back(nullptr);

@@ -36,7 +36,8 @@ TEST_CASE("A plan trains each model, backend, rate and seed, and measures each l
   Parts parts;
   parts.models =
       "[{name: reader, arch: {layers: 1, width: 16, heads: 2}, train: {data: {text: {path: "
-      "configs/data/harbour.txt, held_out: 0.4}}, length: 64, lr: [1e-3, 2e-3], seeds: [0, 1, 2]}}]";
+      "configs/data/harbour.txt, held_out: 0.4}}, length: 64, lr: [1e-3, 2e-3], seeds: [0, 1, "
+      "2]}}]";
   const std::vector<Cell> plan = make_plan(read(parts));
   const auto trained = std::count_if(plan.begin(), plan.end(),
                                      [](const Cell& cell) { return cell.kind == CellKind::train; });

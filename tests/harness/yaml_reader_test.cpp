@@ -164,7 +164,8 @@ TEST_CASE("Deep, aliased, broken and doubled documents are refused with their li
   CHECK_NOTHROW(parse_yaml(std::string(31, '[') + std::string(31, ']'), "t.yaml"));
 }
 
-TEST_CASE("--set reaches keys through names, indices and types left out, and tells where it went") {
+TEST_CASE(
+    "A --set reaches keys through names, indices and types left out, and tells where it went") {
   Source source{.file = "t.yaml", .set_paths = {}};
   const YAML::Node root = parse_yaml(
       "seed: 1\nbackends: [{name: a, full: {}}, {name: b, infini: {segment: 8}}]\n"
