@@ -45,7 +45,7 @@ class Full final : public Backend {
     Tensor lse({in.batch(), shape_.query_heads, tokens});
     i64 pairs = 0;
     const i64 blocks = (tokens + kRowsPerTask - 1) / kRowsPerTask;
-#pragma omp parallel for collapse(3) schedule(dynamic, 1) reduction(+ : pairs)
+#pragma omp parallel for collapse(3) schedule(dynamic, 1) reduction(+ : pairs) if (worth_threads(*this, in, position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 h = 0; h < shape_.query_heads; ++h) {
         for (i64 block = blocks - 1; block >= 0; --block) {  // the longest first
@@ -80,7 +80,7 @@ class Full final : public Backend {
     const auto d_keys = d_state["keys"].view<4>(), d_values = d_state["values"].view<4>();
     const Rope::Angles angles = rope_.angles(position, tokens);
     const Rope none(std::nullopt, d);
-#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) if (worth_threads(*this, in, position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {  // a thread owns the keys it writes
         float* dk = d_keys.row(b, kv, 0).data();
@@ -141,7 +141,7 @@ class Full final : public Backend {
   void append(const Chunk& in, i64 position, const Rope::Angles& angles, View<float, 4> keys,
               View<float, 4> values) const {
     const Rope none(std::nullopt, shape_.head_dim);
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         gather(in.k, b, kv, 0, in.tokens(), rope_, angles, 0, keys.row(b, kv, position).data());

@@ -95,7 +95,7 @@ class Infini final : public Backend {
     const std::vector<Piece> pieces = cut(state.position, in.tokens());
     if (tape != nullptr) *tape = make_tape(in, state, pieces);
     i64 pairs = 0, reads = 0, writes = 0;
-#pragma omp parallel for collapse(2) schedule(dynamic, 1) reduction(+ : pairs, reads, writes)
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) reduction(+ : pairs, reads, writes) if (worth_threads(*this, in, state.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         const Memory memory = memory_of(state, b, kv);
@@ -131,7 +131,8 @@ class Infini final : public Backend {
     const std::vector<Piece> pieces = cut(tape.position, in.tokens());
     const i64 heads = shape_.query_heads;
     std::vector<double> d_gate(static_cast<std::size_t>(in.batch() * heads));
-#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+#pragma omp parallel for collapse(2) \
+    schedule(dynamic, 1) if (worth_threads(*this, in, tape.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         for (std::size_t n = pieces.size(); n-- > 0;) {

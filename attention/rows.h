@@ -10,6 +10,13 @@
 
 namespace longreach::attention {
 
+/// Whether a call's attention alone pays for waking the other threads; decoding a small state does
+/// not.
+inline bool worth_threads(const Backend& backend, const Chunk& in, i64 position) {
+  return longreach::worth_threads(static_cast<double>(in.batch()) *
+                                  backend.cost(position, in.tokens()).flops);
+}
+
 /// to[i] = row (b, first + i, head) of x, turned by angles[first_angle + i], for count rows.
 inline void gather(View<const float, 4> x, i64 b, i64 head, i64 first, i64 count, const Rope& rope,
                    const Rope::Angles& angles, i64 first_angle, float* to) {

@@ -81,7 +81,7 @@ class SlidingWindow final : public Backend {
     Tensor sink_queries(call.turns_sinks ? queries.shape() : std::vector<i64>{0, 0, 0, 0});
     Tensor lse({batch, shape_.query_heads, in.tokens()});
     i64 pairs = 0;
-#pragma omp parallel for collapse(2) schedule(dynamic, 1) reduction(+ : pairs)
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) reduction(+ : pairs) if (worth_threads(*this, in, state.position))
     for (i64 b = 0; b < batch; ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         take_keys(in, call, state, b, kv, keys.view<4>(), values.view<4>());
@@ -118,7 +118,8 @@ class SlidingWindow final : public Backend {
     const Tensor &sink_keys = kept[4], &sink_values = kept[5], &lse = kept[6], &out = kept[7];
     const i64 tokens = in.tokens(), d = shape_.head_dim;
     const Call call = make_call(tape.position, tokens);
-#pragma omp parallel for collapse(2) schedule(dynamic, 1)
+#pragma omp parallel for collapse(2) \
+    schedule(dynamic, 1) if (worth_threads(*this, in, tape.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         Floats dk(static_cast<std::size_t>(call.keys * d)), dv(dk.size());

@@ -35,7 +35,7 @@ void store(const Product& product, MutableMatrix c, Into into) {
 template <class Work>
 void split_rows(i64 rows, double flops, const Work& work) {
   const i64 threads = std::min<i64>(omp_get_max_threads(), std::max<i64>(1, rows));
-  if (threads == 1 || flops < 2e5) {  // below that a fork costs more than it brings
+  if (threads == 1 || !worth_threads(flops)) {
     work(0, rows);
     return;
   }

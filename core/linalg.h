@@ -21,6 +21,9 @@ struct MutableMatrix {
 
 enum class Into { overwrite, add };
 
+/// Whether so much work pays for waking the other threads: below, a fork costs more than it brings.
+inline bool worth_threads(double flops) { return flops >= 2e5; }
+
 // One thread each; safe inside parallel regions. `scale` multiplies the product.
 void multiply(Matrix a, Matrix b, MutableMatrix c, Into, float scale = 1);     ///< C = A B
 void multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into, float scale = 1);  ///< C = A B^T
