@@ -1,0 +1,130 @@
+// The compressive memory's reads, writes and gradients against plain float64.
+#include "attention/compressive_memory.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/random.h"
+
+using namespace longreach;
+using namespace longreach::attention;
+
+namespace {
+
+constexpr i64 kD = 5, kRows = 7;
+using Numbers = std::vector<double>;
+
+Numbers positive(i64 n, std::uint64_t seed) {
+  Rng rng(seed);
+  Numbers x(static_cast<std::size_t>(n));
+  for (double& value : x) value = 0.1 + rng.uniform();
+  return x;
+}
+Numbers normal(i64 n, std::uint64_t seed) {
+  Rng rng(seed);
+  Numbers x(static_cast<std::size_t>(n));
+  for (double& value : x) value = rng.normal();
+  return x;
+}
+Floats single(const Numbers& x) { return {x.begin(), x.end()}; }
+
+/// sigma M / (sigma z), row by row.
+Numbers retrieved(const Numbers& features, const Numbers& m, const Numbers& z) {
+  Numbers out(features.size(), 0.0);
+  for (i64 r = 0; r < kRows; ++r) {
+    double c = 0;
+    for (i64 i = 0; i < kD; ++i) c += features[r * kD + i] * z[i];
+    for (i64 i = 0; i < kD; ++i) {
+      for (i64 j = 0; j < kD; ++j) out[r * kD + j] += features[r * kD + i] * m[i * kD + j] / c;
+    }
+  }
+  return out;
+}
+
+/// Equations (8) and (9).
+void written(const Numbers& features, Numbers values, Update update, Numbers& m, Numbers& z) {
+  if (update == Update::delta) {
+    const Numbers known = retrieved(features, m, z);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] -= known[i];
+  }
+  for (i64 r = 0; r < kRows; ++r) {
+    for (i64 i = 0; i < kD; ++i) {
+      z[i] += features[r * kD + i];
+      for (i64 j = 0; j < kD; ++j) m[i * kD + j] += features[r * kD + i] * values[r * kD + j];
+    }
+  }
+}
+
+void check_close(const Floats& found, const Numbers& wanted, double tolerance) {
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    INFO("element " << i);
+    CHECK(found[i] == Approx(wanted[i]).margin(tolerance));
+  }
+}
+
+struct Fixture {
+  Numbers features = positive(kRows * kD, 1), values = normal(kRows * kD, 2);
+  Numbers m = normal(kD * kD, 3), z = positive(kD, 4);
+};
+
+}  // namespace
+
+TEST_CASE("A read is sigma(Q) M over sigma(Q) z") {
+  Fixture x;
+  Floats features = single(x.features), m = single(x.m), z = single(x.z);
+  const Retrieval read(features.data(), kRows, {m.data(), z.data(), kD});
+  check_close(read.values, retrieved(x.features, x.m, x.z), 1e-5);
+}
+
+TEST_CASE("A write adds equation (8), or (9) against the memory before the step") {
+  const Update update = GENERATE(Update::linear, Update::delta);
+  Fixture x;
+  Floats features = single(x.features), values = single(x.values), m = single(x.m), z = single(x.z);
+  write(features.data(), values.data(), kRows, update, {m.data(), z.data(), kD});
+  written(x.features, x.values, update, x.m, x.z);
+  check_close(m, x.m, 1e-5);
+  check_close(z, x.z, 1e-5);
+}
+
+TEST_CASE("The delta rule writes an empty memory as the linear rule does") {
+  Fixture x;
+  Floats features = single(x.features), values = single(x.values);
+  std::array<Floats, 2> m{Floats(kD * kD), Floats(kD * kD)}, z{Floats(kD), Floats(kD)};
+  REQUIRE(Memory{m[0].data(), z[0].data(), kD}.empty());
+  write(features.data(), values.data(), kRows, Update::linear, {m[0].data(), z[0].data(), kD});
+  write(features.data(), values.data(), kRows, Update::delta, {m[1].data(), z[1].data(), kD});
+  CHECK(m[0] == m[1]);
+  CHECK(z[0] == z[1]);
+  CHECK_FALSE(Memory{m[0].data(), z[0].data(), kD}.empty());
+}
+
+TEST_CASE("Gradients of a write meet central differences in every argument") {
+  const Update update = GENERATE(Update::linear, Update::delta);
+  Fixture x;
+  const Numbers cm = normal(kD * kD, 5), cz = normal(kD, 6);  // cotangents of M and z
+  const auto loss = [&](const Fixture& at) {
+    Numbers m = at.m, z = at.z;
+    written(at.features, at.values, update, m, z);
+    double sum = 0;
+    for (std::size_t i = 0; i < m.size(); ++i) sum += m[i] * cm[i];
+    for (std::size_t i = 0; i < z.size(); ++i) sum += z[i] * cz[i];
+    return sum;
+  };
+  Floats features = single(x.features), values = single(x.values), m = single(x.m), z = single(x.z);
+  Floats dm = single(cm), dz = single(cz), d_features(features.size()), d_values(values.size());
+  write_backward(features.data(), values.data(), kRows, update, {m.data(), z.data(), kD},
+                 {dm.data(), dz.data(), kD}, d_features.data(), d_values.data());
+  const auto check_gradient = [&](Numbers Fixture::*argument, const Floats& found) {
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      Fixture plus = x, minus = x;
+      (plus.*argument)[i] += 1e-5;
+      (minus.*argument)[i] -= 1e-5;
+      INFO("element " << i);
+      CHECK(found[i] == Approx((loss(plus) - loss(minus)) / 2e-5).margin(2e-4));
+    }
+  };
+  check_gradient(&Fixture::features, d_features);
+  check_gradient(&Fixture::values, d_values);
+  check_gradient(&Fixture::m, dm);
+  check_gradient(&Fixture::z, dz);
+}

@@ -1,0 +1,177 @@
+// The softmax kernel against the definition in float64, over shapes that cross every tile border.
+#include "attention/kernels/softmax.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <vector>
+
+#include "core/random.h"
+
+using namespace longreach;
+using namespace longreach::attention::kernels;
+
+namespace {
+
+struct Case {
+  i64 head_dim, rows, position, window, sinks;
+};
+
+/// Random operands of a case: the recent keys begin where the first query's window does.
+struct Operands {
+  explicit Operands(const Case& of, std::uint64_t seed) : c(of), rng(seed) {
+    first = std::max<i64>(0, c.position - c.window + 1);
+    keys = c.position + c.rows - first;
+    sinks = std::min(c.sinks, c.position + c.rows);
+    for (Floats* x : {&q, &sink_q, &d_out}) fill(*x, c.rows);
+    for (Floats* x : {&k, &v}) fill(*x, keys);
+    for (Floats* x : {&sink_k, &sink_v}) fill(*x, sinks);
+  }
+  void fill(Floats& x, i64 rows) {
+    x.resize(static_cast<std::size_t>(rows * c.head_dim));
+    for (float& value : x) value = static_cast<float>(rng.normal());
+  }
+  Problem problem() const {
+    return {.head_dim = c.head_dim,
+            .rows = c.rows,
+            .position = c.position,
+            .queries = q.data(),
+            .sink_queries = sink_q.data(),
+            .recent = {k.data(), v.data(), first, keys},
+            .sinks = {sink_k.data(), sink_v.data(), 0, sinks},
+            .window = c.window};
+  }
+  Case c;
+  Rng rng;
+  i64 first, keys, sinks;
+  Floats q, sink_q, d_out, k, v, sink_k, sink_v;
+};
+
+using Row = std::vector<double>;
+
+/// Outputs and gradients by the definition; gradients in the order q, sink_q, k, v, sink_k, sink_v.
+struct Expected {
+  Row out, lse;
+  std::vector<Row> grads;
+  i64 pairs = 0;
+};
+
+Expected expected(const Operands& x) {
+  const i64 d = x.c.head_dim;
+  Expected e;
+  e.out.resize(x.q.size());
+  for (const Floats* like : {&x.q, &x.sink_q, &x.k, &x.v, &x.sink_k, &x.sink_v}) {
+    e.grads.emplace_back(like->size(), 0.0);
+  }
+  struct Seen {
+    const float *q, *k, *v;
+    double *dq, *dk, *dv;
+    double weight;
+  };
+  for (i64 row = 0; row < x.c.rows; ++row) {
+    const i64 t = x.c.position + row;
+    std::vector<Seen> seen;
+    for (i64 j = 0; j < std::min(x.sinks, t - x.c.window + 1); ++j) {
+      seen.push_back({&x.sink_q[row * d], &x.sink_k[j * d], &x.sink_v[j * d], &e.grads[1][row * d],
+                      &e.grads[4][j * d], &e.grads[5][j * d], 0});
+    }
+    for (i64 j = std::max<i64>(0, t - x.c.window + 1); j <= t; ++j) {
+      const i64 i = j - x.first;
+      seen.push_back({&x.q[row * d], &x.k[i * d], &x.v[i * d], &e.grads[0][row * d],
+                      &e.grads[2][i * d], &e.grads[3][i * d], 0});
+    }
+    double total = 0;
+    for (Seen& s : seen) {
+      double score = 0;
+      for (i64 i = 0; i < d; ++i) score += static_cast<double>(s.q[i]) * s.k[i];
+      total += s.weight = std::exp(score / std::sqrt(static_cast<double>(d)));
+    }
+    e.pairs += static_cast<i64>(seen.size());
+    e.lse.push_back(std::log(total));
+    double delta = 0;
+    for (Seen& s : seen) {
+      s.weight /= total;
+      for (i64 i = 0; i < d; ++i) {
+        e.out[row * d + i] += s.weight * s.v[i];
+        delta += s.weight * s.v[i] * x.d_out[row * d + i];
+      }
+    }
+    for (const Seen& s : seen) {
+      double dp = 0;
+      for (i64 i = 0; i < d; ++i) dp += static_cast<double>(s.v[i]) * x.d_out[row * d + i];
+      const double ds = s.weight * (dp - delta) / std::sqrt(static_cast<double>(d));
+      for (i64 i = 0; i < d; ++i) {
+        s.dq[i] += ds * s.k[i];
+        s.dk[i] += ds * s.q[i];
+        s.dv[i] += s.weight * x.d_out[row * d + i];
+      }
+    }
+  }
+  return e;
+}
+
+double relative_error(const Floats& found, const Row& wanted) {
+  double error = 0, largest = 1e-30;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    error = std::max(error, std::abs(found[i] - wanted[i]));
+    largest = std::max(largest, std::abs(wanted[i]));
+  }
+  return error / largest;
+}
+
+}  // namespace
+
+TEST_CASE("The kernel meets the definition, forward and backward, across all tile borders") {
+  // Rows below and above the six of a register tile, keys below and above a packed tile of 256,
+  // head sizes below, at and above a panel, windows that begin and end inside tiles.
+  const auto c =
+      GENERATE(Case{8, 1, 0, kNoWindow, 0}, Case{24, 5, 700, kNoWindow, 0},
+               Case{40, 6, 0, kNoWindow, 0}, Case{64, 300, 0, kNoWindow, 0},
+               Case{16, 97, 259, kNoWindow, 0}, Case{24, 301, 5, 48, 0}, Case{8, 290, 0, 7, 3},
+               Case{34, 130, 400, 260, 4}, Case{16, 3, 90, 20, 5}, Case{128, 70, 31, 33, 40});
+  INFO("head " << c.head_dim << ", rows " << c.rows << ", position " << c.position << ", window "
+               << c.window << ", sinks " << c.sinks);
+  const Operands x(c, 21);
+  const Expected wanted = expected(x);
+  Floats out(x.q.size()), lse(static_cast<std::size_t>(c.rows));
+  const i64 pairs = forward(x.problem(), MutableMatrix(out.data(), c.rows, c.head_dim), lse.data());
+  CHECK(pairs == wanted.pairs);
+  CHECK(relative_error(out, wanted.out) < 2e-6);
+  CHECK(relative_error(lse, wanted.lse) < 2e-6);
+
+  std::vector<Floats> grads;
+  for (const Row& like : wanted.grads) grads.emplace_back(like.size(), 1.0f);  // added to
+  backward(x.problem(), Matrix(out.data(), c.rows, c.head_dim), lse.data(),
+           Matrix(x.d_out.data(), c.rows, c.head_dim),
+           {grads[0].data(), grads[1].data(), grads[2].data(), grads[3].data(), grads[4].data(),
+            grads[5].data()});
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    INFO("gradient " << i);
+    Row from_one = wanted.grads[i];
+    for (double& value : from_one) value += 1;
+    CHECK(relative_error(grads[i], from_one) < 1e-5);
+  }
+}
+
+TEST_CASE("Scores far apart neither overflow nor give NaN") {
+  Operands x({8, 40, 0, kNoWindow, 0}, 5);
+  for (float& value : x.q) value *= 1000;
+  Floats out(x.q.size()), lse(40);
+  forward(x.problem(), MutableMatrix(out.data(), 40, 8), lse.data());
+  for (const float value : out) REQUIRE(std::isfinite(value));
+  // One key takes all the weight: the output is that key's value.
+  CHECK(out[0] == x.v[0]);
+}
+
+TEST_CASE("A key that a query does not see leaves its output's bits alone") {
+  Operands x({16, 64, 0, 10, 0}, 6);
+  Floats before(x.q.size()), after(x.q.size());
+  forward(x.problem(), MutableMatrix(before.data(), 64, 16), nullptr);
+  for (i64 i = 0; i < 16; ++i) x.k[20 * 16 + i] += 3, x.v[20 * 16 + i] -= 5;
+  forward(x.problem(), MutableMatrix(after.data(), 64, 16), nullptr);
+  for (i64 row = 0; row < 64; ++row) {
+    const bool sees = row >= 20 && row < 30;  // 20 > t - 10
+    const bool same = std::equal(&before[row * 16], &before[row * 16] + 16, &after[row * 16]);
+    INFO("row " << row);
+    CHECK(same == !sees);
+  }
+}
