@@ -52,6 +52,16 @@ i64 Tape::bytes() const {
   return sum;
 }
 
+Cost softmax_cost(const Shape& shape, i64 tokens, i64 pairs) {
+  const double d = static_cast<double>(shape.head_dim);
+  Cost cost;
+  cost.activity = {.tokens = tokens, .keys_scored = pairs};
+  cost.flops = static_cast<double>(pairs * shape.query_heads) * (4 * d + 1);
+  cost.bytes_moved = static_cast<double>(pairs + tokens) * 2 * d * sizeof(float) *
+                     static_cast<double>(shape.kv_heads);
+  return cost;
+}
+
 void validate(const Shape& shape) {
   if (shape.query_heads < 1 || shape.kv_heads < 1 || shape.query_heads % shape.kv_heads != 0) {
     throw error("query heads must be a positive multiple of key/value heads, not {} and {}",

@@ -148,13 +148,7 @@ class SlidingWindow final : public Backend {
 
   Cost cost(i64 position, i64 tokens) const override {
     const i64 pairs = pairs_before(position + tokens) - pairs_before(position);
-    const double d = static_cast<double>(shape_.head_dim);
-    Cost cost;
-    cost.activity = {.tokens = tokens, .keys_scored = pairs};
-    cost.flops = static_cast<double>(pairs * shape_.query_heads) * (4 * d + 1);
-    cost.bytes_moved = static_cast<double>(pairs + tokens) * 2 * d * sizeof(float) *
-                       static_cast<double>(shape_.kv_heads);
-    return cost;
+    return softmax_cost(shape_, tokens, pairs);
   }
 
   std::vector<double> reference(std::span<const double>, const ReferenceStream& in) const override {

@@ -90,7 +90,7 @@ TEST_CASE("A copied state forks the stream: both copies go on alike, neither dis
 
 TEST_CASE("One token attends to itself alone, so its output is its value") {
   // Infini mixes in (1 - g) unless its first segment bypasses the empty memory.
-  const std::vector<std::pair<std::string, TextFields>> cases{
+  const std::vector<std::pair<std::string, tests::Settings>> cases{
       {"full", {}}, {"sliding_window", {}}, {"infini", {{"first_segment", "bypass"}}}};
   for (const auto& [name, fields] : cases) {
     CAPTURE(name);

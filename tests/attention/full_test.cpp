@@ -16,9 +16,9 @@ std::vector<double> expected(const Shape& shape, const Problem& problem,
 }  // namespace
 
 TEST_CASE("Full attention is the causal softmax over all keys, under grouped heads") {
-  const std::vector<std::pair<TextFields, std::optional<naive::Rope>>> cases{
+  const std::vector<std::pair<tests::Settings, std::optional<naive::Rope>>> cases{
       {{{"rope", "none"}}, std::nullopt},
-      {TextFields{}, naive::Rope{}},
+      {tests::Settings{}, naive::Rope{}},
       {{{"rope.theta", "100"}}, naive::Rope{100, false}},
       {{{"rope.pairing", "interleaved"}}, naive::Rope{10000, true}},
   };

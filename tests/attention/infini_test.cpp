@@ -53,15 +53,15 @@ TEST_CASE("Infini mixes local softmax and memory as the equations say") {
   const bool delta = GENERATE(false, true), bypass = GENERATE(false, true);
   const int rope = GENERATE(0, 1, 2);
   naive::Infini parameters{segment, delta, bypass, naive::Rope{}};
-  TextFields fields{{"segment", text(segment)},
-                    {"update", delta ? "delta" : "linear"},
-                    {"first_segment", bypass ? "bypass" : "gate"}};
+  tests::Settings fields{{"segment", text(segment)},
+                         {"update", delta ? "delta" : "linear"},
+                         {"first_segment", bypass ? "bypass" : "gate"}};
   if (rope == 0) {
     parameters.rope = std::nullopt;
-    fields.push_back({"rope", "none"});
+    fields.emplace("rope", "none");
   } else {
     parameters.rope->interleaved = rope == 2;
-    fields.push_back({"rope.pairing", rope == 2 ? "interleaved" : "half"});
+    fields.emplace("rope.pairing", rope == 2 ? "interleaved" : "half");
   }
   for (const Shape& shape : {Shape{4, 2, 8}, Shape{3, 3, 4}, Shape{4, 1, 8}}) {
     CAPTURE(segment, delta, bypass, rope, shape.query_heads, shape.kv_heads);

@@ -25,15 +25,15 @@ TEST_CASE("The sliding window is the softmax over its cache, for sinks, position
   const bool cache = GENERATE(false, true);
   const int rope = GENERATE(0, 1, 2);
   naive::Window parameters{window, sinks, cache, naive::Rope{}};
-  TextFields fields{{"window", text(window)},
-                    {"sinks", text(sinks)},
-                    {"positions", cache ? "cache" : "absolute"}};
+  tests::Settings fields{{"window", text(window)},
+                         {"sinks", text(sinks)},
+                         {"positions", cache ? "cache" : "absolute"}};
   if (rope == 0) {
     parameters.rope = std::nullopt;
-    fields.push_back({"rope", "none"});
+    fields.emplace("rope", "none");
   } else {
     parameters.rope->interleaved = rope == 2;
-    fields.push_back({"rope.pairing", rope == 2 ? "interleaved" : "half"});
+    fields.emplace("rope.pairing", rope == 2 ? "interleaved" : "half");
   }
   for (const Shape& shape : {Shape{4, 2, 8}, Shape{3, 3, 4}}) {
     CAPTURE(window, sinks, cache, rope, shape.query_heads);

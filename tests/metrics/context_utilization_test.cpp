@@ -13,7 +13,6 @@ namespace longreach::metrics {
 namespace {
 
 using Catch::Matchers::Contains;
-using SettingsMap = std::map<std::string, std::string>;
 
 const std::unique_ptr<datasets::Tokenizer> bytes = datasets::byte_tokenizer();
 const std::unique_ptr<datasets::Tokenizer> words =
@@ -29,7 +28,7 @@ datasets::TextDataset repeating_text() {
   return datasets::TextDataset({text}, 1.0, *bytes, Rng(1));
 }
 
-Findings gain(const model::Transformer& model, i64 length, SettingsMap settings = {}) {
+Findings gain(const model::Transformer& model, i64 length, Settings settings = {}) {
   static const auto data = repeating_text();
   static const std::vector<i64> lengths{128, 256, 512};
   Session s = session(model, *bytes, length, lengths);
@@ -38,11 +37,10 @@ Findings gain(const model::Transformer& model, i64 length, SettingsMap settings 
 }
 
 std::unique_ptr<datasets::Dataset> passkey_data() {
-  Settings defaults(SettingsMap{});
-  return datasets::DatasetRegistry::instance().find("passkey").make(defaults, *words, Rng(2));
+  return tests::make<datasets::DatasetRegistry>("passkey", {}, *words, Rng(2));
 }
 
-Findings facts(const model::Transformer& model, i64 length, SettingsMap settings = {}) {
+Findings facts(const model::Transformer& model, i64 length, Settings settings = {}) {
   const auto data = passkey_data();
   Session s = session(model, *words, length);
   s.data = data.get();

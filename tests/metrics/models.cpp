@@ -151,10 +151,8 @@ Transformer full_model(i64 vocabulary) {
   a.width = 32;
   a.heads = 4;
   a.kv_heads = 2;
-  Settings defaults(std::map<std::string, std::string>{});
   const std::shared_ptr<const attention::Backend> full =
-      attention::AttentionRegistry::instance().find("full").make(defaults,
-                                                                 a.resolved().attention_shape());
+      tests::make<attention::AttentionRegistry>("full", {}, a.resolved().attention_shape());
   return Transformer(a, {full, full}, Rng(1));
 }
 

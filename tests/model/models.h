@@ -19,7 +19,7 @@ inline std::vector<std::string> backend_names() {
 /// A registered backend whose windows and segments end inside streams of a dozen tokens.
 inline std::shared_ptr<const attention::Backend> make_backend(const std::string& name,
                                                               const attention::Shape& shape) {
-  attention::TextReader reader({{"window", "4"}, {"sinks", "1"}, {"segment", "4"}});
+  tests::SettingsReader reader({{"window", "4"}, {"sinks", "1"}, {"segment", "4"}});
   return attention::AttentionRegistry::instance().find(name).make(reader, shape);
 }
 
