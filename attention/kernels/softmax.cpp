@@ -272,12 +272,6 @@ i64 Forward(const Problem& problem, MutableMatrix out, float* lse) {
   return pairs;
 }
 
-/// What Backward() needs of one block of queries, whatever the keys: column panels of the queries
-/// and of d_out for the products that sum over queries, and delta = sum_j P_j dP_j = dO . O.
-struct QueryBlock {
-  Floats query_panels, d_out_panels;  ///< [kGradRows, padded]
-};
-
 /// Scratch of one (queries, keys) tile.
 struct GradTile {
   explicit GradTile(i64 head, i64 padded)
@@ -287,11 +281,14 @@ struct GradTile {
         weights(static_cast<std::size_t>(kGradRows * kGradKeys)),
         d_scores(weights.size()),
         d_keys(keys_by_column.size()),
-        d_values(keys_by_column.size()) {}
+        d_values(keys_by_column.size()),
+        query_panels(static_cast<std::size_t>(kGradRows * padded)),
+        d_out_panels(query_panels.size()) {}
   Floats keys_by_row, values_by_row;  ///< transposed panels: for S and dP
   Floats keys_by_column;              ///< for dQ
   Floats weights, d_scores;           ///< P and dS, [kGradRows, kGradKeys]
   Floats d_keys, d_values;            ///< [kGradKeys, padded]
+  Floats query_panels, d_out_panels;  ///< [kGradRows, padded]: for the sums over queries
 };
 
 /// to[rows, head] += factor * from[rows, padded]
@@ -353,15 +350,13 @@ void Backward(const Problem& problem, Matrix out, const float* lse, Matrix d_out
               const ProblemGrad& grad) {
   const i64 head = problem.head_dim, width = panel_width(), padded = round_up(head, width);
   const float inverse_root = 1 / std::sqrt(static_cast<float>(head));
-  Floats delta(static_cast<std::size_t>(problem.rows));
+  Floats delta(static_cast<std::size_t>(problem.rows));  // sum_j P_j dP_j = dO . O
   for (i64 row = 0; row < problem.rows; ++row) {
     for (i64 i = 0; i < head; ++i) {
       delta[row] += out.data[row * out.stride + i] * d_out.data[row * d_out.stride + i];
     }
   }
   GradTile at(head, padded);
-  QueryBlock block{Floats(static_cast<std::size_t>(kGradRows * padded)),
-                   Floats(static_cast<std::size_t>(kGradRows * padded))};
   for (const Part& part : parts_of(problem, grad)) {
     if (part.keys.count == 0) continue;
     const Floats queries = scaled_queries(part.queries, problem.rows * head, head);
@@ -386,12 +381,12 @@ void Backward(const Problem& problem, Matrix out, const float* lse, Matrix d_out
                       true);
           }
         }
-        pack_columns(part.queries + row * head, rows, head, head, block.query_panels.data());
+        pack_columns(part.queries + row * head, rows, head, head, at.query_panels.data());
         pack_columns(d_out.data + row * d_out.stride, rows, head, d_out.stride,
-                     block.d_out_panels.data());
-        add_transposed_product(at.d_scores.data(), rows, keys, block.query_panels, head, padded,
+                     at.d_out_panels.data());
+        add_transposed_product(at.d_scores.data(), rows, keys, at.query_panels, head, padded,
                                at.d_keys);
-        add_transposed_product(at.weights.data(), rows, keys, block.d_out_panels, head, padded,
+        add_transposed_product(at.weights.data(), rows, keys, at.d_out_panels, head, padded,
                                at.d_values);
       }
       add_rows(at.d_keys.data(), keys, head, padded, inverse_root, part.d_keys + key * head);
