@@ -54,7 +54,7 @@ struct State {
   i64 bytes() const;
   Tensor& operator[](std::string_view name);
   const Tensor& operator[](std::string_view name) const;
-  /// The same tensors, all zero: where a backward pass starts.
+  /// The same tensors, all zero and f32 whatever the state's own: where a backward pass starts.
   State zero_like() const;
 };
 
@@ -111,6 +111,11 @@ class Backend {
 
   /// Bytes of one stream's state of that capacity, by formula.
   virtual i64 state_bytes(i64 capacity) const = 0;
+
+  /// Relative rounding error of the coarsest number the state holds: what `cache: f16` costs by
+  /// design, and the allowance `verify` makes for it. Chunks must not show it: a call rounds what
+  /// it writes before it reads it.
+  virtual double state_rounding() const { return 0; }
 
   /// Attends from each token to its past, writes `out` [B, T, Hq, D], advances `state` by T and
   /// adds to its activity. Fills `tape` if given.

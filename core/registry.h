@@ -15,7 +15,7 @@
 namespace longreach {
 
 /// Bumped when a header that plugins include changes.
-inline constexpr int kPluginAbi = 1;
+inline constexpr int kPluginAbi = 2;
 
 /// Makes `Interface` objects by name; `Args` is what the caller adds to the parameters.
 template <class Interface, class... Args>

@@ -1,4 +1,4 @@
-// Dense float tensors and non-owning strided views of them.
+// Dense tensors and non-owning strided views of them.
 #pragma once
 
 #include <array>
@@ -91,27 +91,56 @@ struct AlignedAllocator {
 };
 using Floats = std::vector<float, AlignedAllocator<float>>;
 
+/// How a tensor stores its numbers. Arithmetic is float32 always; the halves (IEEE 754 binary16,
+/// and bfloat16: a float's upper 16 bits) are for what is kept and read often, see core/half.h.
+enum class Element { f32, f16, bf16 };
+using Half = std::uint16_t;  ///< the bits of an f16 or bf16
+using Halves = std::vector<Half, AlignedAllocator<Half>>;
+
+constexpr i64 bytes_of(Element element) { return element == Element::f32 ? 4 : 2; }
+
 /// An owning row-major tensor, zero when made. Copying copies the numbers.
 class Tensor {
  public:
   Tensor() = default;
-  explicit Tensor(std::vector<i64> shape)
-      : shape_(std::move(shape)), data_(static_cast<std::size_t>(count(shape_))) {}
+  explicit Tensor(std::vector<i64> shape, Element element = Element::f32)
+      : shape_(std::move(shape)), element_(element), size_(count(shape_)) {
+    const auto n = static_cast<std::size_t>(size_);
+    element == Element::f32 ? data_.resize(n) : halves_.resize(n);
+  }
 
   const std::vector<i64>& shape() const { return shape_; }
-  std::span<float> flat() { return data_; }
-  std::span<const float> flat() const { return data_; }
-  i64 size() const { return static_cast<i64>(data_.size()); }
-  i64 bytes() const { return size() * static_cast<i64>(sizeof(float)); }
+  Element element() const { return element_; }
+  i64 size() const { return size_; }
+  i64 bytes() const { return size_ * bytes_of(element_); }
 
+  // Of f32 tensors only.
+  std::span<float> flat() {
+    assert(element_ == Element::f32);
+    return data_;
+  }
+  std::span<const float> flat() const {
+    assert(element_ == Element::f32);
+    return data_;
+  }
   /// R must be the tensor's rank.
   template <int R>
   View<float, R> view() {
-    return {data_.data(), extents<R>()};
+    return {flat().data(), extents<R>()};
   }
   template <int R>
   View<const float, R> view() const {
-    return {data_.data(), extents<R>()};
+    return {flat().data(), extents<R>()};
+  }
+
+  // Of f16 and bf16 tensors only.
+  std::span<Half> halves() {
+    assert(element_ != Element::f32);
+    return halves_;
+  }
+  std::span<const Half> halves() const {
+    assert(element_ != Element::f32);
+    return halves_;
   }
 
   static i64 count(const std::vector<i64>& shape) {
@@ -130,7 +159,10 @@ class Tensor {
   }
 
   std::vector<i64> shape_;
+  Element element_ = Element::f32;
+  i64 size_ = 0;
   Floats data_;
+  Halves halves_;
 };
 
 struct NamedTensor {
