@@ -52,13 +52,13 @@ i64 Tape::bytes() const {
   return sum;
 }
 
-Cost softmax_cost(const Shape& shape, i64 tokens, i64 pairs) {
+Cost softmax_cost(const Shape& shape, i64 tokens, i64 pairs, Element element) {
   const double d = static_cast<double>(shape.head_dim);
   Cost cost;
   cost.activity = {.tokens = tokens, .keys_scored = pairs};
   cost.flops = static_cast<double>(pairs * shape.query_heads) * (4 * d + 1);
-  cost.bytes_moved = static_cast<double>(pairs + tokens) * 2 * d * sizeof(float) *
-                     static_cast<double>(shape.kv_heads);
+  cost.bytes_moved = static_cast<double>(pairs + tokens) * 2 * d *
+                     static_cast<double>(bytes_of(element) * shape.kv_heads);
   return cost;
 }
 

@@ -74,8 +74,9 @@ struct Cost {
 };
 
 /// Cost of a softmax in which each head scores `pairs` pairs for `tokens` tokens: 4 D flops for
-/// q . k and the weighted value, one exponential; keys and values read once a pair, written once.
-Cost softmax_cost(const Shape& shape, i64 tokens, i64 pairs);
+/// q . k and the weighted value, one exponential; keys and values, stored as `element`, read once a
+/// pair, written once.
+Cost softmax_cost(const Shape& shape, i64 tokens, i64 pairs, Element element = Element::f32);
 
 /// A learned tensor the mechanism needs, such as a gate per head.
 struct WeightSpec {

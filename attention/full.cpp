@@ -13,97 +13,105 @@ namespace {
 class Full final : public Backend {
  public:
   struct Params {
+    Element cache = Element::f32;
     std::optional<RopeParams> rope = RopeParams{};
-    void fields(Fields& f) { f("rope", rope, "rotary positions on queries and keys"); }
+    void fields(Fields& f) {
+      f("cache", cache, "how keys and values are stored");
+      f("rope", rope, "rotary positions on queries and keys");
+    }
   };
 
   Full(const Params& params, const Shape& shape)
-      : shape_(shape), rope_(params.rope, shape.head_dim) {
+      : shape_(shape), cache_(params.cache), rope_(params.rope, shape.head_dim) {
     validate(shape);
   }
 
   const Shape& shape() const override { return shape_; }
+  double state_rounding() const override { return rounding_of(cache_); }
 
   State initial_state(i64 batch, i64 capacity) const override {
     const std::vector<i64> cache{batch, shape_.kv_heads, capacity, shape_.head_dim};
-    return {0, {{"keys", Tensor(cache)}, {"values", Tensor(cache)}}, {}};
+    return {0, {{"keys", Tensor(cache, cache_)}, {"values", Tensor(cache, cache_)}}, {}};
   }
 
   i64 state_bytes(i64 capacity) const override {
-    return 2 * shape_.kv_heads * capacity * shape_.head_dim * static_cast<i64>(sizeof(float));
+    return 2 * shape_.kv_heads * capacity * shape_.head_dim * bytes_of(cache_);
   }
 
   void forward(std::span<const float>, const Chunk& in, State& state, View<float, 4> out,
                Tape* tape) const override {
     const i64 tokens = in.tokens(), position = state.position, d = shape_.head_dim;
-    auto keys = state["keys"].view<4>(), values = state["values"].view<4>();
-    check(position + tokens <= keys.extent(2), "a full-attention stream outgrew its capacity");
+    Tensor &keys = state["keys"], &values = state["values"];
+    check(position + tokens <= keys.shape()[2], "a full-attention stream outgrew its capacity");
     const Rope::Angles angles = rope_.angles(position, tokens);
     append(in, position, angles, keys, values);
-
-    Tensor queries({in.batch(), shape_.query_heads, tokens, d});
-    Tensor lse({in.batch(), shape_.query_heads, tokens});
     i64 pairs = 0;
-    const i64 blocks = (tokens + kRowsPerTask - 1) / kRowsPerTask;
-#pragma omp parallel for collapse(3) schedule(dynamic, 1) reduction(+ : pairs) if (worth_threads(*this, in, position))
-    for (i64 b = 0; b < in.batch(); ++b) {
-      for (i64 h = 0; h < shape_.query_heads; ++h) {
-        for (i64 block = blocks - 1; block >= 0; --block) {  // the longest first
-          const i64 first = block * kRowsPerTask, count = std::min(kRowsPerTask, tokens - first);
-          float* q = queries.view<4>().row(b, h, first).data();
-          gather(in.q, b, h, first, count, rope_, angles, first, q);
-          const kernels::Problem problem =
-              this->problem(q, count, position + first, keys, values, b, h / shape_.group());
-          pairs += kernels::forward(problem, head_rows(out, b, h, first, count),
-                                    lse.view<3>().row(b, h).data() + first);
-        }
-      }
+    if (tape == nullptr) {
+      pairs = tokens > kernels::kFewRows ? read(in, position, angles, keys, values, out)
+                                         : decode(in, position, angles, keys, values, out);
+    } else {
+      Tensor queries({in.batch(), shape_.query_heads, tokens, d});
+      Tensor lse({in.batch(), shape_.query_heads, tokens});
+      pairs = read(in, position, angles, keys, values, out, &queries, &lse);
+      *tape = {position,
+               {std::move(queries), std::move(lse), dense_copy(out),
+                past(keys, position + tokens), past(values, position + tokens)}};
     }
     state.position += tokens;
     state.activity.tokens += tokens;
     state.activity.keys_scored += pairs / (in.batch() * shape_.query_heads);
-    if (tape != nullptr) {
-      *tape = {position,
-               {std::move(queries), std::move(lse), dense_copy(out), past(keys, state.position),
-                past(values, state.position)}};
-    }
   }
 
   void backward(std::span<const float>, const Chunk& in, const Tape& tape,
                 View<const float, 4> d_out, State& d_state, const ChunkGrad& grad,
                 std::span<float>) const override {
     const i64 tokens = in.tokens(), position = tape.position, d = shape_.head_dim;
-    const auto queries = tape.tensors[0].view<4>();
-    const auto lse = tape.tensors[1].view<3>();
-    const auto out = tape.tensors[2].view<4>();
-    const auto keys = tape.tensors[3].view<4>(), values = tape.tensors[4].view<4>();
+    const i64 group = shape_.group(), items = in.batch() * shape_.kv_heads;
     const auto d_keys = d_state["keys"].view<4>(), d_values = d_state["values"].view<4>();
+    // Long streams of few heads are split by keys as well; how often may depend neither on the
+    // threads at hand nor on the other streams.
+    const i64 shares = std::clamp<i64>((position + tokens) / 512, 1,
+                                       std::max<i64>(1, kTasks / shape_.kv_heads));
+    std::vector<Floats> d_queries(static_cast<std::size_t>(items * shares));
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) if (worth_threads(*this, in, position))
+    for (i64 item = 0; item < items; ++item) {
+      for (i64 share = 0; share < shares; ++share) {
+        const i64 b = item / shape_.kv_heads, kv = item % shape_.kv_heads, h = kv * group;
+        Floats& dq = d_queries[item * shares + share];
+        dq.resize(static_cast<std::size_t>(group * tokens * d));
+        kernels::backward(
+            problem(rows_by_head(tape.tensors[0].view<4>(), b, h, group, 0, tokens), position,
+                    tape.tensors[3], tape.tensors[4], b, kv),
+            head_rows(tape.tensors[2].view<4>(), b, h, group, 0, tokens),
+            tape_lse(tape.tensors[1], b, h), head_rows(d_out, b, h, group, 0, tokens),
+            {.queries = View<float, 3>(dq.data(), {group, tokens, d}),
+             .sink_queries = {},
+             .recent_keys = d_keys.row(b, kv, 0).data(),
+             .recent_values = d_values.row(b, kv, 0).data()},
+            {share, shares});
+      }
+    }
     const Rope::Angles angles = rope_.angles(position, tokens);
     const Rope none(std::nullopt, d);
-#pragma omp parallel for collapse(2) schedule(dynamic, 1) if (worth_threads(*this, in, position))
-    for (i64 b = 0; b < in.batch(); ++b) {
-      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {  // a thread owns the keys it writes
-        float* dk = d_keys.row(b, kv, 0).data();
-        float* dv = d_values.row(b, kv, 0).data();
-        Floats dq(static_cast<std::size_t>(tokens * d));
-        for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
-          const kernels::Problem problem =
-              this->problem(queries.row(b, h, 0).data(), tokens, position, keys, values, b, kv);
-          kernels::backward(problem, head_rows(out, b, h, 0, tokens), lse.row(b, h).data(),
-                            head_rows(d_out, b, h, 0, tokens),
-                            {.queries = dq.data(), .recent_keys = dk, .recent_values = dv});
-          hand_over(dq.data(), tokens, rope_, angles, 0, grad.q, b, h, 0);
+#pragma omp parallel for schedule(static) if (worth_threads(*this, in, position))
+    for (i64 item = 0; item < items; ++item) {
+      const i64 b = item / shape_.kv_heads, kv = item % shape_.kv_heads;
+      for (i64 share = 0; share < shares; ++share) {
+        float* dq = d_queries[item * shares + share].data();
+        for (i64 g = 0; g < group; ++g, dq += tokens * d) {
+          hand_over(dq, tokens, rope_, angles, 0, grad.q, b, kv * group + g, 0);
         }
-        hand_over(dk + position * d, tokens, rope_, angles, 0, grad.k, b, kv, 0);
-        hand_over(dv + position * d, tokens, none, angles, 0, grad.v, b, kv, 0);
       }
+      float* dk = d_keys.row(b, kv, position).data();
+      hand_over(dk, tokens, rope_, angles, 0, grad.k, b, kv, 0);
+      hand_over(d_values.row(b, kv, position).data(), tokens, none, angles, 0, grad.v, b, kv, 0);
     }
     d_state.position = position;
   }
 
   Cost cost(i64 position, i64 tokens) const override {
     const i64 pairs = triangle(position + tokens) - triangle(position);
-    return softmax_cost(shape_, tokens, pairs);
+    return softmax_cost(shape_, tokens, pairs, cache_);
   }
 
   std::vector<double> reference(std::span<const double>, const ReferenceStream& in) const override {
@@ -119,36 +127,116 @@ class Full final : public Backend {
 
  private:
   static constexpr i64 kRowsPerTask = 256;
+  static constexpr i64 kKeysPerTask = 8192;  ///< decoding
+  static constexpr i64 kTasks = 8;           ///< of one stream's backward pass, at least
   static i64 triangle(i64 n) { return n * (n + 1) / 2; }
 
-  template <class T>
-  kernels::Problem problem(const float* q, i64 rows, i64 position, View<T, 4> keys,
-                           View<T, 4> values, i64 b, i64 kv) const {
-    return {.head_dim = shape_.head_dim,
-            .rows = rows,
+  kernels::Problem problem(View<const float, 3> q, i64 position, const Tensor& keys,
+                           const Tensor& values, i64 b, i64 kv) const {
+    return {.queries = q,
+            .sink_queries = {},
             .position = position,
-            .queries = q,
-            .recent = {keys.row(b, kv, 0).data(), values.row(b, kv, 0).data(), 0, position + rows}};
+            .recent = {cache_row(keys, b, kv, 0), cache_row(values, b, kv, 0), keys.element(), 0,
+                       position + q.extent(1)}};
+  }
+
+  static View<const float, 2> tape_lse(const Tensor& lse, i64 b, i64 h) {
+    const auto view = lse.view<3>();
+    return {view.row(b, h).data(), {view.extent(1), view.extent(2)}};
   }
 
   /// Writes the chunk's turned keys and its values behind those already cached.
-  void append(const Chunk& in, i64 position, const Rope::Angles& angles, View<float, 4> keys,
-              View<float, 4> values) const {
+  void append(const Chunk& in, i64 position, const Rope::Angles& angles, Tensor& keys,
+              Tensor& values) const {
     const Rope none(std::nullopt, shape_.head_dim);
 #pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-        gather(in.k, b, kv, 0, in.tokens(), rope_, angles, 0, keys.row(b, kv, position).data());
-        gather(in.v, b, kv, 0, in.tokens(), none, angles, 0, values.row(b, kv, position).data());
+        gather_into(in.k, b, kv, 0, in.tokens(), rope_, angles, 0, keys, position);
+        gather_into(in.v, b, kv, 0, in.tokens(), none, angles, 0, values, position);
       }
     }
   }
 
-  static Tensor past(View<const float, 4> cache, i64 tokens) {
-    return dense_copy(cache.slice(2, 0, tokens));
+  /// Many queries, by blocks of them; fills the tape's [B, Hq, T, D] and [B, Hq, T] when given.
+  /// Returns the pairs scored.
+  i64 read(const Chunk& in, i64 position, const Rope::Angles& angles, const Tensor& keys,
+           const Tensor& values, View<float, 4> out, Tensor* queries = nullptr,
+           Tensor* lse = nullptr) const {
+    const i64 tokens = in.tokens(), d = shape_.head_dim, group = shape_.group();
+    const i64 blocks = (tokens + kRowsPerTask - 1) / kRowsPerTask;
+    i64 pairs = 0;
+#pragma omp parallel for collapse(3) schedule(dynamic, 1) reduction(+ : pairs) if (worth_threads(*this, in, position))
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        for (i64 block = blocks - 1; block >= 0; --block) {  // the longest first
+          const i64 first = block * kRowsPerTask, count = std::min(kRowsPerTask, tokens - first);
+          const i64 h = kv * group;
+          Floats own(static_cast<std::size_t>(queries == nullptr ? group * count * d : 0));
+          const View<float, 3> q =
+              queries == nullptr ? View<float, 3>(own.data(), {group, count, d})
+                                 : rows_by_head(queries->view<4>(), b, h, group, first, count);
+          View<float, 2> kept;
+          if (lse != nullptr) {
+            kept = {lse->view<3>().row(b, h).data() + first, {group, count}, {tokens, 1}};
+          }
+          gather_group(in.q, b, h, first, rope_, angles, first, q);
+          pairs += kernels::forward(problem(q, position + first, keys, values, b, kv),
+                                    head_rows(out, b, h, group, first, count), kept);
+        }
+      }
+    }
+    return pairs;
+  }
+
+  /// Few queries, by runs of keys.
+  i64 decode(const Chunk& in, i64 position, const Rope::Angles& angles, const Tensor& keys,
+             const Tensor& values, View<float, 4> out) const {
+    const i64 tokens = in.tokens(), d = shape_.head_dim, group = shape_.group();
+    const i64 items = in.batch() * shape_.kv_heads, end = position + tokens;
+    const i64 runs = (end + kKeysPerTask - 1) / kKeysPerTask;
+    Floats queries(static_cast<std::size_t>(items * group * tokens * d));
+    std::vector<kernels::Partial> parts(static_cast<std::size_t>(items * runs));
+    const auto problem_of = [&](i64 item) {
+      const View<const float, 3> q(&queries[item * group * tokens * d], {group, tokens, d});
+      return problem(q, position, keys, values, item / shape_.kv_heads, item % shape_.kv_heads);
+    };
+    for (i64 item = 0; item < items; ++item) {
+      const i64 h = item % shape_.kv_heads * group;
+      gather_group(in.q, item / shape_.kv_heads, h, 0, rope_, angles, 0,
+                   {&queries[item * group * tokens * d], {group, tokens, d}});
+    }
+#pragma omp parallel for collapse(2) schedule(dynamic, 1) if (worth_threads(*this, in, position))
+    for (i64 item = 0; item < items; ++item) {
+      for (i64 run = 0; run < runs; ++run) {
+        const kernels::Span keys_of{run * kKeysPerTask, std::min(end, (run + 1) * kKeysPerTask)};
+        parts[item * runs + run] = kernels::attend_part(problem_of(item), keys_of, false);
+      }
+    }
+    i64 pairs = 0;
+    for (i64 item = 0; item < items; ++item) {
+      const i64 h = item % shape_.kv_heads * group;
+      pairs += kernels::merge(problem_of(item), &parts[item * runs], runs,
+                              head_rows(out, item / shape_.kv_heads, h, group, 0, tokens), {});
+    }
+    return pairs;
+  }
+
+  /// The rows of a cache that are filled, on their own.
+  static Tensor past(const Tensor& cache, i64 tokens) {
+    const std::vector<i64>& n = cache.shape();
+    Tensor copy({n[0], n[1], tokens, n[3]}, cache.element());
+    for (i64 b = 0; b < n[0]; ++b) {
+      for (i64 h = 0; h < n[1]; ++h) {
+        std::copy_n(cache_row(cache, b, h, 0), tokens * n[3] * bytes_of(cache.element()),
+                    cache_row(copy, b, h, 0));
+      }
+    }
+    return copy;
   }
 
   Shape shape_;
+  Element cache_;
   Rope rope_;
 };
 

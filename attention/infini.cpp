@@ -45,6 +45,7 @@ class Infini final : public Backend {
     Update update = Update::linear;
     FirstSegment first_segment = FirstSegment::gate;
     i64 bptt = 0;
+    Element cache = Element::f32;
     std::optional<RopeParams> rope = RopeParams{};
     void fields(Fields& f) {
       f("segment", segment, at_least(1, Unit::count), "tokens between writes to the memory");
@@ -52,6 +53,7 @@ class Infini final : public Backend {
       f("first_segment", first_segment, "while the memory is empty: (1 - g) A_dot, or A_dot");
       f("bptt", bptt, at_least(0),
         "cut the memory's gradient at every n-th segment border; 0 keeps it whole");
+      f("cache", cache, "how the open segment's keys and values are stored; the memory is f32");
       f("rope", rope, "rotary positions inside the segment; the memory has none");
     }
   };
@@ -66,6 +68,7 @@ class Infini final : public Backend {
   }
 
   const Shape& shape() const override { return shape_; }
+  double state_rounding() const override { return rounding_of(params_.cache); }
 
   /// One gate a query head, before the sigmoid. Under Adam a gate travels at most the sum of the
   /// learning rates, hence a rate of its own and no decay.
@@ -79,15 +82,15 @@ class Infini final : public Backend {
     return {0,
             {{"memory", Tensor({batch, h, d, d})},
              {"normalizer", Tensor({batch, h, d})},
-             {"segment_keys", Tensor(segment)},
-             {"segment_values", Tensor(segment)}},
+             {"segment_keys", Tensor(segment, params_.cache)},
+             {"segment_values", Tensor(segment, params_.cache)}},
             {}};
   }
 
   i64 state_bytes(i64) const override {
     const i64 d = shape_.head_dim;
-    return shape_.kv_heads * (d * (d + 1) + 2 * params_.segment * d) *
-           static_cast<i64>(sizeof(float));
+    return shape_.kv_heads *
+           (d * (d + 1) * bytes_of(Element::f32) + 2 * params_.segment * d * bytes_of(params_.cache));
   }
 
   void forward(std::span<const float> gates, const Chunk& in, State& state, View<float, 4> out,
@@ -95,27 +98,32 @@ class Infini final : public Backend {
     const std::vector<Piece> pieces = cut(state.position, in.tokens());
     if (tape != nullptr) *tape = make_tape(in, state, pieces);
     i64 pairs = 0, reads = 0, writes = 0;
+    Tensor &keys = state["segment_keys"], &values = state["segment_values"];
 #pragma omp parallel for collapse(2) schedule(dynamic, 1) reduction(+ : pairs, reads, writes) if (worth_threads(*this, in, state.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         const Memory memory = memory_of(state, b, kv);
-        float* keys = state["segment_keys"].view<4>().row(b, kv, 0).data();
-        float* values = state["segment_values"].view<4>().row(b, kv, 0).data();
         for (std::size_t n = 0; n < pieces.size(); ++n) {
           const Piece& piece = pieces[n];
-          load_piece(in, piece, b, kv, keys, values);
+          gather_into(in.k, b, kv, piece.first, piece.rows, rope_, angles_, piece.place, keys,
+                      piece.place);
+          gather_into(in.v, b, kv, piece.first, piece.rows, unturned_, angles_, 0, values,
+                      piece.place);
           if (tape != nullptr) remember(*tape, n, piece, b, kv, memory, keys, values);
           const bool empty = memory.empty();
+          pairs += attend_locally(in, piece, b, kv, keys, values, out, tape);
           for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
-            pairs += attend_locally(in, piece, b, h, keys, values, out, tape);
             mix(in, piece, b, h, Gate(gates[h]), empty, memory, out);
             if (!empty) reads += piece.rows;
           }
           if (!piece.closes) continue;
-          write(key_features(keys).data(), values, params_.segment, params_.update, memory);
+          const Floats turned = segment_rows(keys, b, kv), held = segment_rows(values, b, kv);
+          write(key_features(turned).data(), held.data(), params_.segment, params_.update, memory);
           ++writes;
-          std::fill_n(keys, params_.segment * shape_.head_dim, 0.0f);
-          std::fill_n(values, params_.segment * shape_.head_dim, 0.0f);
+          for (Tensor* buffer : {&keys, &values}) {
+            std::fill_n(cache_row(*buffer, b, kv, 0),
+                        params_.segment * shape_.head_dim * bytes_of(params_.cache), char{0});
+          }
         }
       }
     }
@@ -169,9 +177,11 @@ class Infini final : public Backend {
         params_.update == Update::delta ? written - static_cast<double>(first_write * n) : 0;
     cost.flops = q * (pairs * (4 * d + 1) + read * (retrieve + 2 * d)) +
                  kv * (written * (2 * d * d + 2 * d) + corrected * (retrieve + d));
-    cost.bytes_moved = kv * sizeof(float) *
-                       ((pairs + static_cast<double>(tokens)) * 2 * d +
-                        (read + 2 * static_cast<double>(cost.activity.compressions)) * d * (d + 1));
+    cost.bytes_moved =
+        kv * (static_cast<double>(bytes_of(params_.cache)) *
+                  (pairs + static_cast<double>(tokens)) * 2 * d +
+              sizeof(float) * (read + 2 * static_cast<double>(cost.activity.compressions)) * d *
+                  (d + 1));
     return cost;
   }
 
@@ -209,46 +219,56 @@ class Infini final : public Backend {
             state["normalizer"].view<3>().row(b, kv).data(), shape_.head_dim};
   }
 
-  void load_piece(const Chunk& in, const Piece& piece, i64 b, i64 kv, float* keys,
-                  float* values) const {
-    const i64 d = shape_.head_dim;
-    gather(in.k, b, kv, piece.first, piece.rows, rope_, angles_, piece.place,
-           keys + piece.place * d);
-    gather(in.v, b, kv, piece.first, piece.rows, unturned_, angles_, 0, values + piece.place * d);
-  }
-
-  kernels::Problem local_problem(const Piece& piece, const float* queries, const float* keys,
-                                 const float* values) const {
-    return {.head_dim = shape_.head_dim,
-            .rows = piece.rows,
+  kernels::Problem local_problem(const Piece& piece, View<const float, 3> queries,
+                                 const char* keys, const char* values) const {
+    return {.queries = queries,
+            .sink_queries = {},
             .position = piece.place,
-            .queries = queries,
-            .recent = {keys, values, 0, piece.end()}};
+            .recent = {keys, values, params_.cache, 0, piece.end()}};
   }
 
-  Floats turned_queries(const Chunk& in, const Piece& piece, i64 b, i64 h) const {
-    Floats queries(static_cast<std::size_t>(piece.rows * shape_.head_dim));
-    gather(in.q, b, h, piece.first, piece.rows, rope_, angles_, piece.place, queries.data());
+  /// The turned queries of a group in a piece, [G, rows, D].
+  Floats turned_queries(const Chunk& in, const Piece& piece, i64 b, i64 kv) const {
+    const i64 d = shape_.head_dim, group = shape_.group();
+    Floats queries(static_cast<std::size_t>(group * piece.rows * d));
+    gather_group(in.q, b, kv * group, piece.first, rope_, angles_, piece.place,
+                 {queries.data(), {group, piece.rows, d}});
     return queries;
   }
 
-  /// (6) A_dot into `out`; returns the pairs scored.
-  i64 attend_locally(const Chunk& in, const Piece& piece, i64 b, i64 h, const float* keys,
-                     const float* values, View<float, 4> out, Tape* tape) const {
-    const Floats queries = turned_queries(in, piece, b, h);
-    const MutableMatrix rows = head_rows(out, b, h, piece.first, piece.rows);
-    float* lse =
-        tape == nullptr ? nullptr : tape->tensors[kLse].view<3>().row(b, h).data() + piece.first;
-    const i64 pairs =
-        kernels::forward(local_problem(piece, queries.data(), keys, values), rows, lse);
+  /// (6) A_dot of a group into `out`; returns the pairs scored.
+  i64 attend_locally(const Chunk& in, const Piece& piece, i64 b, i64 kv, const Tensor& keys,
+                     const Tensor& values, View<float, 4> out, Tape* tape) const {
+    const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group;
+    const Floats queries = turned_queries(in, piece, b, kv);
+    const View<float, 3> rows = head_rows(out, b, h, group, piece.first, piece.rows);
+    View<float, 2> lse;
     if (tape != nullptr) {
-      const auto kept = tape->tensors[kLocal].view<4>();
-      for (i64 i = 0; i < piece.rows; ++i) {
-        std::copy_n(rows.data + i * rows.stride, shape_.head_dim,
-                    kept.row(b, piece.first + i, h).data());
+      lse = {tape->tensors[kLse].view<3>().row(b, h).data() + piece.first,
+             {group, piece.rows},
+             {in.tokens(), 1}};
+    }
+    const i64 pairs = kernels::forward(
+        local_problem(piece, View<const float, 3>(queries.data(), {group, piece.rows, d}),
+                      cache_row(keys, b, kv, 0), cache_row(values, b, kv, 0)),
+        rows, lse);
+    if (tape != nullptr) {
+      const auto kept =
+          head_rows(tape->tensors[kLocal].view<4>(), b, h, group, piece.first, piece.rows);
+      for (i64 g = 0; g < group; ++g) {
+        for (i64 i = 0; i < piece.rows; ++i) {
+          std::ranges::copy(rows.row(g, i), kept.row(g, i).begin());
+        }
       }
     }
     return pairs;
+  }
+
+  /// The whole open segment as floats, [segment, D].
+  Floats segment_rows(const Tensor& cache, i64 b, i64 kv) const {
+    Floats rows(static_cast<std::size_t>(params_.segment * shape_.head_dim));
+    load_rows(cache, b, kv, 0, params_.segment, rows.data());
+    return rows;
   }
 
   /// sigma of unturned query rows: the memory knows no positions.
@@ -278,11 +298,11 @@ class Infini final : public Backend {
   }
 
   /// sigma of a whole segment's keys, turned back first.
-  Floats key_features(const float* turned_keys) const {
+  Floats key_features(const Floats& turned_keys) const {
     const i64 n = params_.segment, d = shape_.head_dim;
     Floats features(static_cast<std::size_t>(n * d));
     for (i64 i = 0; i < n; ++i) {
-      rope_.turn(angles_, i, turned_keys + i * d, &features[i * d], Turn::back);
+      rope_.turn(angles_, i, &turned_keys[i * d], &features[i * d], Turn::back);
     }
     elu1(features.data(), features.data(), n * d);
     return features;
@@ -290,12 +310,12 @@ class Infini final : public Backend {
 
   /// Gradient of folding a closed segment into the memory: d_memory becomes that of the memory
   /// before; adds to d_keys (turned) and d_values.
-  void write_backward(const float* turned_keys, const float* values, const Memory& memory,
+  void write_backward(const Floats& turned_keys, const Floats& values, const Memory& memory,
                       const Memory& d_memory, float* d_keys, float* d_values) const {
     const i64 n = params_.segment, d = shape_.head_dim;
     const Floats features = key_features(turned_keys);
     Floats d_features(features.size());
-    attention::write_backward(features.data(), values, n, params_.update, memory, d_memory,
+    attention::write_backward(features.data(), values.data(), n, params_.update, memory, d_memory,
                               d_features.data(), d_values);
     elu1_backward(features.data(), d_features.data(), n * d);
     for (i64 i = 0; i < n; ++i) {
@@ -315,20 +335,20 @@ class Infini final : public Backend {
     return {state.position,
             {Tensor({batch, in.tokens(), shape_.query_heads, d}),
              Tensor({batch, shape_.query_heads, in.tokens()}), Tensor({batch, h, count, d * d}),
-             Tensor({batch, h, count, d}), Tensor({batch, h, count, n * d}),
-             Tensor({batch, h, count, n * d})}};
+             Tensor({batch, h, count, d}),
+             Tensor({batch * h, count, n, d}, params_.cache),
+             Tensor({batch * h, count, n, d}, params_.cache)}};
   }
 
   void remember(Tape& tape, std::size_t n, const Piece& piece, i64 b, i64 kv, const Memory& memory,
-                const float* keys, const float* values) const {
+                const Tensor& keys, const Tensor& values) const {
     const i64 d = shape_.head_dim, at = static_cast<i64>(n);
-    const auto keep = [&](std::size_t tensor, const float* from, i64 count) {
-      std::copy_n(from, count, tape.tensors[tensor].view<4>().row(b, kv, at).data());
-    };
-    keep(kMemory, memory.matrix, d * d);
-    keep(kNormalizer, memory.normalizer, d);
-    keep(kKeys, keys, piece.end() * d);
-    keep(kValues, values, piece.end() * d);
+    std::copy_n(memory.matrix, d * d, tape.tensors[kMemory].view<4>().row(b, kv, at).data());
+    std::copy_n(memory.normalizer, d, tape.tensors[kNormalizer].view<4>().row(b, kv, at).data());
+    const i64 bytes = piece.end() * d * bytes_of(params_.cache);
+    const i64 head = b * shape_.kv_heads + kv;
+    std::copy_n(cache_row(keys, b, kv, 0), bytes, cache_row(tape.tensors[kKeys], head, at, 0));
+    std::copy_n(cache_row(values, b, kv, 0), bytes, cache_row(tape.tensors[kValues], head, at, 0));
   }
 
   /// Everything one piece did, backwards: the write that closed its segment, then for each query
@@ -342,7 +362,8 @@ class Infini final : public Backend {
       return const_cast<float*>(tape.tensors[tensor].view<4>().row(b, kv, at).data());
     };
     const Memory memory{kept(kMemory), kept(kNormalizer), d};
-    const float *keys = kept(kKeys), *values = kept(kValues);
+    const Tensor &keys = tape.tensors[kKeys], &values = tape.tensors[kValues];
+    const i64 head = b * shape_.kv_heads + kv;
     const Memory d_memory = memory_of(d_state, b, kv);
     float* d_keys = d_state["segment_keys"].view<4>().row(b, kv, 0).data();
     float* d_values = d_state["segment_values"].view<4>().row(b, kv, 0).data();
@@ -350,31 +371,38 @@ class Infini final : public Backend {
       std::fill_n(d_keys, params_.segment * d, 0.0f);  // the closed segment left the state
       std::fill_n(d_values, params_.segment * d, 0.0f);
       if (params_.bptt > 0 && (piece.segment + 1) % params_.bptt == 0) d_memory.clear();
-      write_backward(keys, values, memory, d_memory, d_keys, d_values);
+      write_backward(segment_rows(keys, head, at), segment_rows(values, head, at), memory, d_memory,
+                     d_keys, d_values);
     }
     const bool empty = memory.empty();
-    for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
-      undo_head(Gate(gates[h]), in, tape, piece, b, h, memory, empty, keys, values, d_out, d_memory,
-                d_keys, d_values, grad, d_gate[h]);
+    const i64 group = shape_.group();
+    Floats d_local(static_cast<std::size_t>(group * piece.rows * d));
+    for (i64 g = 0; g < group; ++g) {
+      const i64 h = kv * group + g;
+      undo_mix(Gate(gates[h]), in, tape, piece, b, h, memory, empty, d_out, d_memory,
+               &d_local[g * piece.rows * d], grad, d_gate[h]);
     }
+    undo_local(in, tape, piece, b, kv, cache_row(keys, head, at, 0), cache_row(values, head, at, 0),
+               d_local, d_keys, d_values, grad);
     hand_over(d_keys + piece.place * d, piece.rows, rope_, angles_, piece.place, grad.k, b, kv,
               piece.first);
     hand_over(d_values + piece.place * d, piece.rows, unturned_, angles_, 0, grad.v, b, kv,
               piece.first);
   }
 
-  void undo_head(const Gate& gate, const Chunk& in, const Tape& tape, const Piece& piece, i64 b,
-                 i64 h, const Memory& memory, bool empty, const float* keys, const float* values,
-                 View<const float, 4> d_out, const Memory& d_memory, float* d_keys, float* d_values,
-                 const ChunkGrad& grad, double& d_gate) const {
+  /// Equations (7) and (10) of one head; writes the gradient of A_dot to d_local [rows, D].
+  void undo_mix(const Gate& gate, const Chunk& in, const Tape& tape, const Piece& piece, i64 b,
+                i64 h, const Memory& memory, bool empty, View<const float, 4> d_out,
+                const Memory& d_memory, float* d_local, const ChunkGrad& grad,
+                double& d_gate) const {
     const i64 d = shape_.head_dim, rows = piece.rows;
     const bool bypass = empty && params_.first_segment == FirstSegment::bypass;
     const auto local = tape.tensors[kLocal].view<4>();
-    Floats d_local(static_cast<std::size_t>(rows * d)), d_memory_read(d_local.size());
+    Floats d_memory_read(static_cast<std::size_t>(rows * d));
     double gate_sum = 0;  // sum of dA . (A_mem - A_dot)
     for (i64 i = 0; i < rows; ++i) {
       const float* da = d_out.row(b, piece.first + i, h).data();
-      add_scaled(bypass ? 1 : gate.local, da, &d_local[i * d], d);
+      add_scaled(bypass ? 1 : gate.local, da, d_local + i * d, d);
       add_scaled(gate.memory, da, &d_memory_read[i * d], d);
       gate_sum -= dot(da, local.row(b, piece.first + i, h).data(), d);
     }
@@ -392,16 +420,31 @@ class Infini final : public Backend {
       }
     }
     if (!bypass) d_gate += static_cast<double>(gate.memory) * gate.local * gate_sum;
+  }
 
-    const Floats queries = turned_queries(in, piece, b, h);
+  /// Equation (6) of a group.
+  void undo_local(const Chunk& in, const Tape& tape, const Piece& piece, i64 b, i64 kv,
+                  const char* keys, const char* values, const Floats& d_local, float* d_keys,
+                  float* d_values, const ChunkGrad& grad) const {
+    const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group, rows = piece.rows;
+    const std::array<i64, 3> extents{group, rows, d};
+    const Floats queries = turned_queries(in, piece, b, kv);
     Floats d_queries(queries.size());
+    const View<const float, 2> lse(
+        tape.tensors[kLse].view<3>().row(b, h).data() + piece.first, {group, rows},
+        {in.tokens(), 1});
     kernels::backward(
-        local_problem(piece, queries.data(), keys, values),
-        head_rows(local, b, h, piece.first, rows),
-        tape.tensors[kLse].view<3>().row(b, h).data() + piece.first,
-        Matrix(d_local.data(), rows, d),
-        {.queries = d_queries.data(), .recent_keys = d_keys, .recent_values = d_values});
-    hand_over(d_queries.data(), rows, rope_, angles_, piece.place, grad.q, b, h, piece.first);
+        local_problem(piece, View<const float, 3>(queries.data(), extents), keys, values),
+        head_rows(tape.tensors[kLocal].view<4>(), b, h, group, piece.first, rows), lse,
+        View<const float, 3>(d_local.data(), extents),
+        {.queries = View<float, 3>(d_queries.data(), extents),
+         .sink_queries = {},
+         .recent_keys = d_keys,
+         .recent_values = d_values});
+    for (i64 g = 0; g < group; ++g) {
+      hand_over(&d_queries[g * rows * d], rows, rope_, angles_, piece.place, grad.q, b, h + g,
+                piece.first);
+    }
   }
 
   Params params_;

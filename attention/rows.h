@@ -6,6 +6,7 @@
 
 #include "attention/backend.h"
 #include "attention/rope.h"
+#include "core/half.h"
 #include "core/linalg.h"
 
 namespace longreach::attention {
@@ -39,11 +40,75 @@ inline void hand_over(float* from, i64 count, const Rope& rope, const Rope::Angl
   }
 }
 
-/// The d-long row (b, t, head) matrix of one head: rows are tokens.
+/// Rows [first, first + count) of `heads` heads from `head` on, of x [B, T, H, D]: [heads, count, D].
 template <class T>
-auto head_rows(View<T, 4> x, i64 b, i64 head, i64 first, i64 count) {
-  using M = std::conditional_t<std::is_const_v<T>, Matrix, MutableMatrix>;
-  return M(x.row(b, first, head).data(), count, x.extent(3), x.stride(1));
+View<T, 3> head_rows(View<T, 4> x, i64 b, i64 head, i64 heads, i64 first, i64 count) {
+  return {x.row(b, first, head).data(),
+          {heads, count, x.extent(3)},
+          {x.stride(2), x.stride(1), 1}};
+}
+
+/// The same of x [B, H, T, D].
+template <class T>
+View<T, 3> rows_by_head(View<T, 4> x, i64 b, i64 head, i64 heads, i64 first, i64 count) {
+  return {x.row(b, head, first).data(),
+          {heads, count, x.extent(3)},
+          {x.stride(1), x.stride(2), 1}};
+}
+
+/// Queries of `heads` heads from `head` on, turned: to [heads, count, D].
+inline void gather_group(View<const float, 4> q, i64 b, i64 head, i64 first, const Rope& rope,
+                         const Rope::Angles& angles, i64 first_angle, View<float, 3> to) {
+  for (i64 g = 0; g < to.extent(0); ++g) {
+    gather(q, b, head + g, first, to.extent(1), rope, angles, first_angle, to.row(g, 0).data());
+  }
+}
+
+// A cache is a state's tensor [B, Hkv, N, D] of keys or values, stored as floats or halves.
+
+/// Where row i of key/value head h lies.
+template <class Cache>
+auto cache_row(Cache& cache, i64 b, i64 h, i64 i) {
+  using Byte = std::conditional_t<std::is_const_v<Cache>, const char, char>;
+  const std::vector<i64>& n = cache.shape();
+  return static_cast<Byte*>(cache.data()) +
+         ((b * n[1] + h) * n[2] + i) * n[3] * bytes_of(cache.element());
+}
+
+/// Rows [at, at + count) of a cache = from [count, D], rounded to what it stores.
+inline void store_rows(const float* from, i64 count, Tensor& cache, i64 b, i64 h, i64 at) {
+  char* to = cache_row(cache, b, h, at);
+  const i64 n = count * cache.shape()[3];
+  if (cache.element() == Element::f32) {
+    std::copy_n(from, n, reinterpret_cast<float*>(to));
+  } else {
+    narrow(from, cache.element(), reinterpret_cast<Half*>(to), n);
+  }
+}
+
+/// to [count, D] = rows [at, at + count) of a cache.
+inline void load_rows(const Tensor& cache, i64 b, i64 h, i64 at, i64 count, float* to) {
+  const char* from = cache_row(cache, b, h, at);
+  const i64 n = count * cache.shape()[3];
+  if (cache.element() == Element::f32) {
+    std::copy_n(reinterpret_cast<const float*>(from), n, to);
+  } else {
+    widen(reinterpret_cast<const Half*>(from), cache.element(), to, n);
+  }
+}
+
+/// Turns a chunk's keys or values into rows [at, at + count) of a cache.
+inline void gather_into(View<const float, 4> x, i64 b, i64 h, i64 first, i64 count,
+                        const Rope& rope, const Rope::Angles& angles, i64 first_angle,
+                        Tensor& cache, i64 at) {
+  if (cache.element() == Element::f32) {
+    gather(x, b, h, first, count, rope, angles, first_angle,
+           reinterpret_cast<float*>(cache_row(cache, b, h, at)));
+    return;
+  }
+  Floats rows(static_cast<std::size_t>(count * x.extent(3)));
+  gather(x, b, h, first, count, rope, angles, first_angle, rows.data());
+  store_rows(rows.data(), count, cache, b, h, at);
 }
 
 /// A dense copy of a view: a tape's own, since the memory behind the view goes on changing.

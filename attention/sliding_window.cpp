@@ -1,7 +1,7 @@
 // Softmax attention over the last W tokens, with attention sinks (StreamingLLM, Xiao et al. 2023,
 // arXiv 2309.17453).
 #include <algorithm>
-#include <cmath>
+#include <tuple>
 
 #include "attention/kernels/softmax.h"
 #include "attention/reference.h"
@@ -38,11 +38,13 @@ class SlidingWindow final : public Backend {
   struct Params {
     i64 window = 256, sinks = 0;
     Positions positions = Positions::absolute;
+    Element cache = Element::f32;
     std::optional<RopeParams> rope = RopeParams{};
     void fields(Fields& f) {
       f("window", window, at_least(1, Unit::count), "keys a token sees, itself included");
       f("sinks", sinks, at_least(0, Unit::count), "first tokens of the stream that stay visible");
       f("positions", positions, "what the rotary position of a key counts");
+      f("cache", cache, "how keys and values are stored");
       f("rope", rope, "rotary positions on queries and keys");
     }
   };
@@ -53,6 +55,7 @@ class SlidingWindow final : public Backend {
   }
 
   const Shape& shape() const override { return shape_; }
+  double state_rounding() const override { return rounding_of(params_.cache); }
 
   State initial_state(i64 batch, i64 capacity) const override {
     const std::vector<i64> ring{batch, shape_.kv_heads, std::min(params_.window, capacity),
@@ -60,54 +63,37 @@ class SlidingWindow final : public Backend {
     const std::vector<i64> sinks{batch, shape_.kv_heads, std::min(params_.sinks, capacity),
                                  shape_.head_dim};
     return {0,
-            {{"keys", Tensor(ring)},
-             {"values", Tensor(ring)},
-             {"sink_keys", Tensor(sinks)},
-             {"sink_values", Tensor(sinks)}},
+            {{"keys", Tensor(ring, params_.cache)},
+             {"values", Tensor(ring, params_.cache)},
+             {"sink_keys", Tensor(sinks, params_.cache)},
+             {"sink_values", Tensor(sinks, params_.cache)}},
             {}};
   }
 
   i64 state_bytes(i64 capacity) const override {
     const i64 held = std::min(params_.window, capacity) + std::min(params_.sinks, capacity);
-    return 2 * shape_.kv_heads * held * shape_.head_dim * static_cast<i64>(sizeof(float));
+    return 2 * shape_.kv_heads * held * shape_.head_dim * bytes_of(params_.cache);
   }
 
   void forward(std::span<const float>, const Chunk& in, State& state, View<float, 4> out,
                Tape* tape) const override {
-    const i64 batch = in.batch(), position = state.position;
-    const Call call = make_call(position, in.tokens());
-    Tensor keys({batch, shape_.kv_heads, call.keys, shape_.head_dim}), values(keys.shape());
-    Tensor queries({batch, shape_.query_heads, in.tokens(), shape_.head_dim});
-    Tensor sink_queries(call.turns_sinks ? queries.shape() : std::vector<i64>{0, 0, 0, 0});
-    Tensor lse({batch, shape_.query_heads, in.tokens()});
+    const Call call = make_call(state.position, in.tokens());
     i64 pairs = 0;
-#pragma omp parallel for collapse(2) schedule(dynamic, 1) reduction(+ : pairs) if (worth_threads(*this, in, state.position))
-    for (i64 b = 0; b < batch; ++b) {
-      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-        take_keys(in, call, state, b, kv, keys.view<4>(), values.view<4>());
-        for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
-          gather(in.q, b, h, 0, in.tokens(), rope_, call.angles, 0,
-                 queries.view<4>().row(b, h, 0).data());
-          if (call.turns_sinks) {
-            gather(in.q, b, h, 0, in.tokens(), rope_, call.sink_angles, 0,
-                   sink_queries.view<4>().row(b, h, 0).data());
-          }
-          pairs += kernels::forward(problem(call, queries, sink_queries, keys, values,
-                                            state["sink_keys"], state["sink_values"], b, h),
-                                    head_rows(out, b, h, 0, in.tokens()),
-                                    lse.view<3>().row(b, h).data());
-        }
-        keep_keys(call, state, b, kv, keys.view<4>(), values.view<4>());
+    if (in.tokens() == 1 && tape == nullptr) {
+      pairs = decode(in, call, state, out);
+    } else {
+      Kept kept = take_keys(in, call, state);
+      pairs = read(in, call, kept, out, tape != nullptr);
+      if (tape != nullptr) {
+        *tape = {state.position,
+                 {std::move(kept.queries), std::move(kept.sink_queries), std::move(kept.keys),
+                  std::move(kept.values), std::move(kept.sink_keys), std::move(kept.sink_values),
+                  std::move(kept.lse), dense_copy(out)}};
       }
     }
     state.position += in.tokens();
     state.activity.tokens += in.tokens();
-    state.activity.keys_scored += pairs / (batch * shape_.query_heads);
-    if (tape != nullptr) {
-      *tape = {position,
-               {std::move(queries), std::move(sink_queries), std::move(keys), std::move(values),
-                state["sink_keys"], state["sink_values"], std::move(lse), dense_copy(out)}};
-    }
+    state.activity.keys_scored += pairs / (in.batch() * shape_.query_heads);
   }
 
   void backward(std::span<const float>, const Chunk& in, const Tape& tape,
@@ -116,29 +102,36 @@ class SlidingWindow final : public Backend {
     const std::vector<Tensor>& kept = tape.tensors;
     const Tensor &queries = kept[0], &sink_queries = kept[1], &keys = kept[2], &values = kept[3];
     const Tensor &sink_keys = kept[4], &sink_values = kept[5], &lse = kept[6], &out = kept[7];
-    const i64 tokens = in.tokens(), d = shape_.head_dim;
+    const i64 tokens = in.tokens(), d = shape_.head_dim, group = shape_.group();
     const Call call = make_call(tape.position, tokens);
 #pragma omp parallel for collapse(2) \
     schedule(dynamic, 1) if (worth_threads(*this, in, tape.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        const i64 h = kv * group;
         Floats dk(static_cast<std::size_t>(call.keys * d)), dv(dk.size());
-        Floats dq(static_cast<std::size_t>(tokens * d)), sink_dq(dq.size());
+        Floats dq(static_cast<std::size_t>(group * tokens * d));
+        Floats sink_dq(call.turns_sinks ? dq.size() : 0);
+        const View<float, 3> d_q(dq.data(), {group, tokens, d});
+        // With absolute positions both parts meet the same queries: one gradient serves both.
+        const View<float, 3> d_sink_q(call.turns_sinks ? sink_dq.data() : dq.data(),
+                                      {group, tokens, d});
         take_grads(call, d_state, b, kv, dk.data(), dv.data());
-        float* sink_dk = rows(d_state["sink_keys"], b, kv);
-        float* sink_dv = rows(d_state["sink_values"], b, kv);
-        for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
-          // With absolute positions both parts meet the same queries: one gradient serves both.
-          float* other_dq = call.turns_sinks ? sink_dq.data() : dq.data();
-          kernels::backward(
-              problem(call, queries, sink_queries, keys, values, sink_keys, sink_values, b, h),
-              head_rows(out.view<4>(), b, h, 0, tokens), lse.view<3>().row(b, h).data(),
-              head_rows(d_out, b, h, 0, tokens),
-              {dq.data(), other_dq, dk.data(), dv.data(), sink_dk, sink_dv});
-          hand_over(dq.data(), tokens, rope_, call.angles, 0, grad.q, b, h, 0);
-          if (call.turns_sinks) {
-            hand_over(sink_dq.data(), tokens, rope_, call.sink_angles, 0, grad.q, b, h, 0);
-          }
+        const auto q = rows_by_head(queries.view<4>(), b, h, group, 0, tokens);
+        const auto sink_q =
+            call.turns_sinks ? rows_by_head(sink_queries.view<4>(), b, h, group, 0, tokens) : q;
+        kernels::backward(
+            problem(call, q, sink_q, 0, keys, values, sink_keys, sink_values, b, kv),
+            head_rows(out.view<4>(), b, h, group, 0, tokens),
+            View<const float, 2>(lse.view<3>().row(b, h).data(), {group, tokens}),
+            head_rows(d_out, b, h, group, 0, tokens),
+            {d_q, d_sink_q, dk.data(), dv.data(), rows(d_state["sink_keys"], b, kv),
+             rows(d_state["sink_values"], b, kv)});
+        for (i64 g = 0; g < group; ++g) {
+          hand_over(d_q.row(g, 0).data(), tokens, rope_, call.angles, 0, grad.q, b, h + g, 0);
+          if (!call.turns_sinks) continue;
+          hand_over(d_sink_q.row(g, 0).data(), tokens, rope_, call.sink_angles, 0, grad.q, b,
+                    h + g, 0);
         }
         give_grads(call, d_state, b, kv, dk.data(), dv.data(), grad);
       }
@@ -148,7 +141,7 @@ class SlidingWindow final : public Backend {
 
   Cost cost(i64 position, i64 tokens) const override {
     const i64 pairs = pairs_before(position + tokens) - pairs_before(position);
-    return softmax_cost(shape_, tokens, pairs);
+    return softmax_cost(shape_, tokens, pairs, params_.cache);
   }
 
   std::vector<double> reference(std::span<const double>, const ReferenceStream& in) const override {
@@ -202,59 +195,140 @@ class SlidingWindow final : public Backend {
   static float* rows(Tensor& tensor, i64 b, i64 kv) {
     return tensor.size() == 0 ? nullptr : tensor.view<4>().row(b, kv, 0).data();
   }
-  static const float* rows(const Tensor& tensor, i64 b, i64 kv) {
-    return tensor.size() == 0 ? nullptr : tensor.view<4>().row(b, kv, 0).data();
-  }
 
-  kernels::Problem problem(const Call& call, const Tensor& queries, const Tensor& sink_queries,
-                           const Tensor& keys, const Tensor& values, const Tensor& sink_keys,
-                           const Tensor& sink_values, i64 b, i64 h) const {
-    const i64 kv = h / shape_.group();
-    const float* q = rows(queries, b, h);
-    return {.head_dim = shape_.head_dim,
-            .rows = call.tokens,
-            .position = call.position,
-            .queries = q,
-            .sink_queries = call.turns_sinks ? rows(sink_queries, b, h) : q,
-            .recent = {rows(keys, b, kv), rows(values, b, kv), call.first, call.keys},
-            .sinks = {rows(sink_keys, b, kv), rows(sink_values, b, kv), 0,
-                      std::min(sink_keys.shape()[2], call.position + call.tokens)},
+  /// A problem whose first query is the chunk's row `first`.
+  kernels::Problem problem(const Call& call, View<const float, 3> q, View<const float, 3> sink_q,
+                           i64 first, const Tensor& keys, const Tensor& values,
+                           const Tensor& sink_keys, const Tensor& sink_values, i64 b,
+                           i64 kv) const {
+    const i64 position = call.position + first;
+    return {.queries = q,
+            .sink_queries = sink_q,
+            .position = position,
+            .recent = {cache_row(keys, b, kv, 0), cache_row(values, b, kv, 0), keys.element(),
+                       call.first, call.keys},
+            .sinks = {cache_row(sink_keys, b, kv, 0), cache_row(sink_values, b, kv, 0),
+                      sink_keys.element(), 0, std::min(sink_keys.shape()[2], position + q.extent(1))},
             .window = params_.window};
   }
 
-  /// Fills the dense run from the ring and the chunk, and the sinks from the chunk.
-  void take_keys(const Chunk& in, const Call& call, State& state, i64 b, i64 kv,
-                 View<float, 4> keys, View<float, 4> values) const {
-    const i64 d = shape_.head_dim, ring = state["keys"].shape()[2];
-    const float* ring_keys = rows(state["keys"], b, kv);
-    const float* ring_values = rows(state["values"], b, kv);
-    const i64 before = call.position - call.first;
-    for (i64 i = 0; i < before; ++i) {
-      const i64 slot = (call.first + i) % ring;
-      std::copy_n(ring_keys + slot * d, d, keys.row(b, kv, i).data());
-      std::copy_n(ring_values + slot * d, d, values.row(b, kv, i).data());
-    }
+  /// What a call works on, and what its tape keeps: the dense run of keys and values, the sinks as
+  /// they are after it, and for a tape the turned queries and the log-sum-exp.
+  struct Kept {
+    Tensor keys, values, sink_keys, sink_values, queries, sink_queries, lse;
+  };
+
+  /// Fills the dense run from the ring and the chunk, then ring and sinks from the run.
+  Kept take_keys(const Chunk& in, const Call& call, State& state) const {
+    const i64 d = shape_.head_dim, before = call.position - call.first;
+    const i64 end = call.position + call.tokens;
+    Kept kept;
+    kept.keys = Tensor({in.batch(), shape_.kv_heads, call.keys, d}, params_.cache);
+    kept.values = kept.keys;
     const Rope none(std::nullopt, d);
-    gather(in.k, b, kv, 0, call.tokens, rope_, call.angles, 0, keys.row(b, kv, before).data());
-    gather(in.v, b, kv, 0, call.tokens, none, call.angles, 0, values.row(b, kv, before).data());
-    const i64 sinks = state["sink_keys"].shape()[2];
-    for (i64 j = call.position; j < std::min(sinks, call.position + call.tokens); ++j) {
-      std::ranges::copy(keys.row(b, kv, j - call.first), rows(state["sink_keys"], b, kv) + j * d);
-      std::ranges::copy(values.row(b, kv, j - call.first),
-                        rows(state["sink_values"], b, kv) + j * d);
+    const i64 ring = state["keys"].shape()[2], sinks = state["sink_keys"].shape()[2];
+#pragma omp parallel for collapse(2) \
+    schedule(static) if (worth_threads(*this, in, state.position))
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        gather_into(in.k, b, kv, 0, call.tokens, rope_, call.angles, 0, kept.keys, before);
+        gather_into(in.v, b, kv, 0, call.tokens, none, call.angles, 0, kept.values, before);
+        for (const auto& [run, name, sink] :
+             {std::tuple(&kept.keys, "keys", "sink_keys"),
+              std::tuple(&kept.values, "values", "sink_values")}) {
+          const i64 bytes = d * bytes_of(params_.cache);
+          const auto at = [&](Tensor& t, i64 row) { return cache_row(t, b, kv, row); };
+          Tensor &held = state[name], &first_ones = state[sink];
+          for (i64 j = call.first; j < call.position; ++j) {
+            std::copy_n(at(held, j % ring), bytes, at(*run, j - call.first));
+          }
+          for (i64 j = call.position; j < std::min(sinks, end); ++j) {
+            std::copy_n(at(*run, j - call.first), bytes, at(first_ones, j));
+          }
+          for (i64 j = std::max(call.position, end - ring); j < end; ++j) {
+            std::copy_n(at(*run, j - call.first), bytes, at(held, j % ring));
+          }
+        }
+      }
     }
+    kept.sink_keys = state["sink_keys"];
+    kept.sink_values = state["sink_values"];
+    return kept;
   }
 
-  /// Puts the last keys of the dense run back into the ring.
-  void keep_keys(const Call& call, State& state, i64 b, i64 kv, View<float, 4> keys,
-                 View<float, 4> values) const {
-    const i64 d = shape_.head_dim, ring = state["keys"].shape()[2];
-    const i64 end = call.position + call.tokens;
-    for (i64 j = std::max(call.position, end - ring); j < end; ++j) {
-      std::ranges::copy(keys.row(b, kv, j - call.first), rows(state["keys"], b, kv) + j % ring * d);
-      std::ranges::copy(values.row(b, kv, j - call.first),
-                        rows(state["values"], b, kv) + j % ring * d);
+  /// Many queries, by blocks of them. Returns the pairs scored.
+  i64 read(const Chunk& in, const Call& call, Kept& kept, View<float, 4> out, bool keep) const {
+    const i64 tokens = call.tokens, d = shape_.head_dim, group = shape_.group();
+    if (keep) {
+      kept.queries = Tensor({in.batch(), shape_.query_heads, tokens, d});
+      if (call.turns_sinks) kept.sink_queries = kept.queries;
+      kept.lse = Tensor({in.batch(), shape_.query_heads, tokens});
     }
+    const i64 blocks = (tokens + kRowsPerTask - 1) / kRowsPerTask;
+    i64 pairs = 0;
+#pragma omp parallel for collapse(3) schedule(dynamic, 1) reduction(+ : pairs) if (worth_threads(*this, in, call.position))
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        for (i64 block = 0; block < blocks; ++block) {
+          const i64 first = block * kRowsPerTask, count = std::min(kRowsPerTask, tokens - first);
+          const i64 h = kv * group;
+          Floats own, own_sinks;
+          const auto turned = [&](Tensor& tape, Floats& mine, const Rope::Angles& angles) {
+            if (!keep) mine.resize(static_cast<std::size_t>(group * count * d));
+            const View<float, 3> q =
+                keep ? rows_by_head(tape.view<4>(), b, h, group, first, count)
+                     : View<float, 3>(mine.data(), {group, count, d});
+            gather_group(in.q, b, h, first, rope_, angles, first, q);
+            return q;
+          };
+          const View<float, 3> q = turned(kept.queries, own, call.angles);
+          const View<float, 3> sink_q =
+              call.turns_sinks ? turned(kept.sink_queries, own_sinks, call.sink_angles) : q;
+          View<float, 2> lse;
+          if (keep) lse = {kept.lse.view<3>().row(b, h).data() + first, {group, count}, {tokens, 1}};
+          pairs += kernels::forward(problem(call, q, sink_q, first, kept.keys, kept.values,
+                                            kept.sink_keys, kept.sink_values, b, kv),
+                                    head_rows(out, b, h, group, first, count), lse);
+        }
+      }
+    }
+    return pairs;
+  }
+
+  /// One token: it takes the slot of the key that has just left its window, and then sees all that
+  /// the ring holds, in whatever order.
+  i64 decode(const Chunk& in, const Call& call, State& state, View<float, 4> out) const {
+    const i64 d = shape_.head_dim, group = shape_.group(), position = call.position;
+    Tensor &keys = state["keys"], &values = state["values"];
+    Tensor &sink_keys = state["sink_keys"], &sink_values = state["sink_values"];
+    const i64 ring = keys.shape()[2], held = std::min(position + 1, params_.window);
+    const Call seen{position, 1, position + 1 - held, held, call.turns_sinks, {}, {}};
+    const Rope none(std::nullopt, d);
+    i64 pairs = 0;
+#pragma omp parallel for collapse(2) schedule(static) reduction(+ : pairs) if (worth_threads(*this, in, position))
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        const i64 h = kv * group;
+        gather_into(in.k, b, kv, 0, 1, rope_, call.angles, 0, keys, position % ring);
+        gather_into(in.v, b, kv, 0, 1, none, call.angles, 0, values, position % ring);
+        if (position < sink_keys.shape()[2]) {
+          gather_into(in.k, b, kv, 0, 1, rope_, call.angles, 0, sink_keys, position);
+          gather_into(in.v, b, kv, 0, 1, none, call.angles, 0, sink_values, position);
+        }
+        Floats q(static_cast<std::size_t>(group * d)), sink_q(call.turns_sinks ? q.size() : 0);
+        const View<float, 3> rows_q(q.data(), {group, 1, d});
+        const View<float, 3> rows_sink_q(call.turns_sinks ? sink_q.data() : q.data(),
+                                         {group, 1, d});
+        gather_group(in.q, b, h, 0, rope_, call.angles, 0, rows_q);
+        if (call.turns_sinks) {
+          gather_group(in.q, b, h, 0, rope_, call.sink_angles, 0, rows_sink_q);
+        }
+        pairs += kernels::forward(problem(seen, rows_q, rows_sink_q, 0, keys, values, sink_keys,
+                                          sink_values, b, kv),
+                                  head_rows(out, b, h, group, 0, 1), {});
+      }
+    }
+    return pairs;
   }
 
   /// The gradient of the keys that the state after the call still holds, as a dense run.
@@ -303,6 +377,7 @@ class SlidingWindow final : public Backend {
            ramp(std::max<i64>(0, tokens - params_.window), params_.sinks);
   }
 
+  static constexpr i64 kRowsPerTask = 256;
   Params params_;
   Shape shape_;
   Rope rope_;

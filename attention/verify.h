@@ -34,14 +34,17 @@ using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 
 /// Runs every check. Errors are relative to the largest magnitude expected: max|a - b| / max|b|.
 ///
-///   output             against reference(), 1e-5
-///   gradient           of q, k, v and weights against central differences of reference(), 1e-4
+///   output             against reference(), 1e-5; where the state is stored coarsely, 8 times
+///                      its state_rounding()
+///   gradient           of q, k, v and weights against central differences of reference(), 1e-4;
+///                      or 32 times state_rounding()
 ///   chunked output     random cuts and token by token against one call, 1e-5
 ///   chunked state      the same for the state after the stream, 1e-5
 ///   chunked gradient   the same for all gradients, with a cotangent on the final state, 1e-4
 ///   causality          outputs before a changed token keep their bits
 ///   state gradient     of a non-empty initial state, against differences of forward() itself;
-///                      those are float32, hence 1e-2
+///                      those are float32, hence 1e-2; not of tensors stored as halves, which
+///                      no small step can change
 ///   batch              a stream's outputs, state and gradients have the same bits alone; state
 ///                      tensors have the batch as their first extent
 ///   accumulation       backward() adds to what the gradients held, 1e-5
@@ -50,7 +53,7 @@ using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 ///   state bytes        held = state_bytes(capacity) x batch, before and after the stream
 ///   activity           counted = cost(0, T).activity, at every cut
 ///   additive cost      cost(p, a + b) = cost(p, a) + cost(p + a, b)
-///   long stream        stays finite and ends at reference(), 1e-5
+///   long stream        stays finite and ends at reference(), as `output`
 ///
 /// Never throws for a failing backend: what it throws becomes a failed check "runs".
 std::vector<Check> verify(const BackendFactory& make, const VerifyOptions& options);

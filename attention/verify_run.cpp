@@ -24,8 +24,10 @@ Tensor rows_of(const Tensor& tensor, i64 batch, i64 b) {
   }
   const i64 stride = tensor.size() / batch;
   shape[0] = 1;
-  Tensor one(shape);
-  std::copy_n(tensor.flat().begin() + b * stride, stride, one.flat().begin());
+  Tensor one(shape, tensor.element());
+  const i64 bytes = stride * bytes_of(tensor.element());
+  std::copy_n(static_cast<const char*>(tensor.data()) + b * bytes, bytes,
+              static_cast<char*>(one.data()));
   return one;
 }
 

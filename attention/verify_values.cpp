@@ -4,12 +4,19 @@
 #include <fmt/format.h>
 
 #include "attention/verify_checks.h"
+#include "core/half.h"
 
 namespace longreach::attention {
 namespace {
 
 constexpr double kOutputTolerance = 1e-5;
 constexpr double kGradientTolerance = 1e-4;
+
+/// A rounded key or value moves an output by about its own rounding error; eight times that is
+/// room for sums of many and for scores.
+double output_tolerance(const Backend& backend) {
+  return std::max(kOutputTolerance, 8 * backend.state_rounding());
+}
 
 std::string describe(const Activity& a) {
   return fmt::format("{} tokens, {} keys scored, {} memory reads, {} compressions", a.tokens,
@@ -20,7 +27,8 @@ std::string describe(const Activity& a) {
 double state_error(const State& a, const State& b) {
   double worst = a.tensors.size() == b.tensors.size() ? 0 : 1e300;
   for (std::size_t i = 0; worst < 1e300 && i < a.tensors.size(); ++i) {
-    worst = std::max(worst, relative_error(a.tensors[i].tensor.flat(), b.tensors[i].tensor.flat()));
+    worst = std::max(worst, relative_error(widened(a.tensors[i].tensor),
+                                           std::span<const float>(widened(b.tensors[i].tensor))));
   }
   return worst;
 }
@@ -69,8 +77,8 @@ void check_output(const Case& c, Ledger& ledger) {
         c.backend.reference(reference.weights, reference.streams[stream]);
     const auto out =
         pass.out.flat().subspan(static_cast<std::size_t>(b * row), static_cast<std::size_t>(row));
-    ledger.note("output", relative_error(out, std::span<const double>(expected)), kOutputTolerance,
-                fmt::format("{}, stream {}", c.where, b));
+    ledger.note("output", relative_error(out, std::span<const double>(expected)),
+                output_tolerance(c.backend), fmt::format("{}, stream {}", c.where, b));
   }
 }
 
@@ -150,8 +158,8 @@ void check_batch(const Case& c, Ledger& ledger) {
     differing += bits_differing(alone_gradients.k.flat(), expected_gradients.k.flat());
     differing += bits_differing(alone_gradients.v.flat(), expected_gradients.v.flat());
     for (std::size_t i = 0; i < alone.state.tensors.size(); ++i) {
-      differing += bits_differing(alone.state.tensors[i].tensor.flat(),
-                                  expected.d_state.tensors[i].tensor.flat());
+      differing += bits_differing(widened(alone.state.tensors[i].tensor),
+                                  widened(expected.d_state.tensors[i].tensor));
       differing += bits_differing(alone_gradients.state.tensors[i].tensor.flat(),
                                   expected_gradients.d_state.tensors[i].tensor.flat());
     }
@@ -227,7 +235,7 @@ void check_long_stream(const Backend& backend, i64 tokens, const Rng& rng, Ledge
               std::ranges::all_of(pass.out.flat(), [](float x) { return std::isfinite(x); })
                   ? relative_error(last(pass.out.flat()), last(std::span<const double>(expected)))
                   : 1e300,
-              kOutputTolerance, where + ", its last 64 outputs");
+              output_tolerance(backend), where + ", its last 64 outputs");
 }
 
 }  // namespace longreach::attention

@@ -16,16 +16,15 @@ HWY_BEFORE_NAMESPACE();
 namespace longreach::HWY_NAMESPACE {
 
 /// A vector of float32 from that many halves.
-template <Element kElement>
-HWY_INLINE auto load_widened(const Half* from) {
+template <Element kElement, class D>
+HWY_INLINE auto load_widened(D d, const Half* from) {
   namespace hn = hwy::HWY_NAMESPACE;
-  const hn::ScalableTag<float> d;
-  const hn::Rebind<Half, decltype(d)> d16;
+  const hn::Rebind<Half, D> d16;
   if constexpr (kElement == Element::f16) {
-    const hn::Rebind<hwy::float16_t, decltype(d)> df16;
+    const hn::Rebind<hwy::float16_t, D> df16;
     return hn::PromoteTo(d, hn::BitCast(df16, hn::LoadU(d16, from)));
   } else {
-    const hn::RebindToUnsigned<decltype(d)> d32;
+    const hn::RebindToUnsigned<D> d32;
     return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, hn::LoadU(d16, from))));
   }
 }

@@ -31,7 +31,8 @@ HWY_INLINE void over_vectors(const From* from, To* to, i64 n, const Body& body) 
 template <Element kElement>
 HWY_INLINE void widen_all(const Half* from, float* to, i64 n) {
   over_vectors(from, to, n, [](const Half* in, float* out) HWY_ATTR {
-    hn::StoreU(load_widened<kElement>(in), hn::ScalableTag<float>(), out);
+    const hn::ScalableTag<float> d;
+    hn::StoreU(load_widened<kElement>(d, in), d, out);
   });
 }
 

@@ -114,6 +114,10 @@ class Tensor {
   i64 size() const { return size_; }
   i64 bytes() const { return size_ * bytes_of(element_); }
 
+  /// Row-major, of whatever element.
+  void* data() { return element_ == Element::f32 ? static_cast<void*>(data_.data()) : halves_.data(); }
+  const void* data() const { return const_cast<Tensor*>(this)->data(); }
+
   // Of f32 tensors only.
   std::span<float> flat() {
     assert(element_ == Element::f32);

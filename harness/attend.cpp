@@ -10,6 +10,7 @@
 
 #include "attention/backend.h"
 #include "core/error.h"
+#include "core/half.h"
 #include "harness/yaml_reader.h"
 #include "harness/yaml_source.h"
 #include "model/safetensors.h"
@@ -145,7 +146,12 @@ bool read_state(const Inputs& inputs, const std::string& prefix, State& state) {
   bool any = false;
   for (NamedTensor& named : state.tensors) {
     if (const Tensor* given = inputs.optional(prefix + named.name, named.tensor.shape())) {
-      named.tensor = *given;
+      if (named.tensor.element() == Element::f32) {
+        named.tensor = *given;
+      } else {
+        narrow(given->flat().data(), named.tensor.element(), named.tensor.halves().data(),
+               given->size());
+      }
       any = true;
     }
   }

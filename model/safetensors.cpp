@@ -6,10 +6,12 @@
 #include <bit>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/error.h"
+#include "core/half.h"
 #include "model/atomic_file.h"
 
 namespace longreach::model {
@@ -27,6 +29,7 @@ constexpr const char* kMetadata = "__metadata__";
 struct Entry {
   std::string name;
   std::vector<i64> shape;
+  std::string dtype;
   i64 element = 0;  ///< bytes
   std::uint64_t begin = 0, end = 0;
 };
@@ -59,7 +62,13 @@ Json parse_header(const std::string& text, const std::string& path) {
 i64 element_bytes(const std::string& dtype, const std::string& where) {
   if (dtype == "F32") return 4;
   if (dtype == "F64") return 8;
-  throw error("{}: dtype {}; only F32 and F64 are read", where, dtype);
+  if (dtype == "F16" || dtype == "BF16") return 2;
+  throw error("{}: dtype {}; only F32, F64, F16 and BF16 are read", where, dtype);
+}
+
+std::string_view dtype_of(Element element) {
+  if (element == Element::f32) return "F32";
+  return element == Element::f16 ? "F16" : "BF16";
 }
 
 /// Elements of a shape times `element`, or an Error when that is no length a file can have.
@@ -79,7 +88,8 @@ Entry parse_entry(const std::string& name, const Json& json, std::uint64_t data_
   Entry entry;
   entry.name = name;
   try {
-    entry.element = element_bytes(json.at("dtype").get<std::string>(), where);
+    entry.dtype = json.at("dtype").get<std::string>();
+    entry.element = element_bytes(entry.dtype, where);
     for (const Json& extent : json.at("shape")) {
       if (!extent.is_number_unsigned() || extent.get<std::uint64_t>() > INT64_MAX) {
         throw error("{}: a dimension is {}; it must be a whole number", where, extent.dump());
@@ -160,6 +170,13 @@ Tensor read_tensor(std::ifstream& in, const Entry& entry, const std::string& pat
     read_bytes(in, values.data(), entry.end - entry.begin, path);
     return tensor;
   }
+  if (entry.element == sizeof(Half)) {
+    Halves halves(values.size());
+    read_bytes(in, halves.data(), entry.end - entry.begin, path);
+    widen(halves.data(), entry.dtype == "F16" ? Element::f16 : Element::bf16, values.data(),
+          tensor.size());
+    return tensor;
+  }
   std::vector<double> wide(values.size());
   read_bytes(in, wide.data(), entry.end - entry.begin, path);
   std::ranges::transform(wide, values.begin(), [](double v) { return static_cast<float>(v); });
@@ -201,12 +218,20 @@ TensorFile read_safetensors(const std::string& path) {
 void write_safetensors(const std::string& path, const TensorFile& file) {
   Json header = Json::object();
   if (!file.metadata.empty()) header[kMetadata] = file.metadata;
+  // The widest elements first, so that every tensor begins aligned.
+  std::vector<const NamedTensor*> order;
+  for (const NamedTensor& named : file.tensors) order.push_back(&named);
+  std::ranges::stable_sort(order, std::greater(), [](const NamedTensor* named) {
+    return bytes_of(named->tensor.element());
+  });
   i64 offset = 0;
-  for (const NamedTensor& named : file.tensors) {
+  for (const NamedTensor* tensor : order) {
+    const NamedTensor& named = *tensor;
     check(named.name != kMetadata && !header.contains(named.name), "tensor names must differ");
     const i64 end = offset + named.tensor.bytes();
-    header[named.name] = {
-        {"dtype", "F32"}, {"shape", named.tensor.shape()}, {"data_offsets", {offset, end}}};
+    header[named.name] = {{"dtype", dtype_of(named.tensor.element())},
+                          {"shape", named.tensor.shape()},
+                          {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump();
@@ -216,8 +241,8 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
   const std::uint64_t length = text.size();
   out.write(&length, sizeof(length));
   out.write(text.data(), text.size());
-  for (const NamedTensor& named : file.tensors) {
-    out.write(named.tensor.flat().data(), static_cast<std::size_t>(named.tensor.bytes()));
+  for (const NamedTensor* named : order) {
+    out.write(named->tensor.data(), static_cast<std::size_t>(named->tensor.bytes()));
   }
   out.commit();
 }

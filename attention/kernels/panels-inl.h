@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <hwy/highway.h>
+#include <type_traits>
 
+#include "core/half-inl.h"
 #include "core/tensor.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -28,28 +30,116 @@ constexpr i64 kTileRows = 6;
 HWY_INLINE i64 panel_width() { return 2 * static_cast<i64>(hn::Lanes(D())); }
 HWY_INLINE i64 round_up(i64 n, i64 step) { return (n + step - 1) / step * step; }
 
-/// Rows [0, rows) of a matrix of `columns` columns, cut into panels of panel_width() columns: panel
-/// p holds its rows one after the other, missing columns zero. Size rows * round_up(columns).
-HWY_INLINE void pack_columns(const float* from, i64 rows, i64 columns, i64 stride, float* to) {
-  const i64 width = panel_width();
+/// Lanes [i, i + lanes of d) of a row stored as `kElement`.
+template <Element kElement, class Tag>
+HWY_INLINE hn::Vec<Tag> load(Tag d, const void* row, i64 i) {
+  if constexpr (kElement == Element::f32) {
+    return hn::LoadU(d, static_cast<const float*>(row) + i);
+  } else {
+    return longreach::HWY_NAMESPACE::load_widened<kElement>(d, static_cast<const Half*>(row) + i);
+  }
+}
+/// One number of such a row.
+template <Element kElement>
+HWY_INLINE float load_one(const void* row, i64 i) {
+  if constexpr (kElement == Element::f32) {
+    return static_cast<const float*>(row)[i];
+  } else {
+    HWY_ALIGN Half padded[HWY_LANES(float)] = {static_cast<const Half*>(row)[i]};
+    return hn::GetLane(longreach::HWY_NAMESPACE::load_widened<kElement>(D(), padded));
+  }
+}
+
+/// Calls use(constant of the element), so that loops are compiled for each way of storing.
+template <class Use>
+HWY_INLINE void with_element(Element element, const Use& use) {
+  switch (element) {
+    case Element::f32:
+      return use(std::integral_constant<Element, Element::f32>());
+    case Element::f16:
+      return use(std::integral_constant<Element, Element::f16>());
+    case Element::bf16:
+      return use(std::integral_constant<Element, Element::bf16>());
+  }
+}
+
+/// Rows [0, rows) of a matrix of `columns` columns, `stride` elements apart, cut into panels of
+/// panel_width() columns: panel p holds its rows one after the other, missing columns zero. Size
+/// rows * round_up(columns).
+template <Element kElement = Element::f32>
+HWY_INLINE void pack_columns(const void* from, i64 rows, i64 columns, i64 stride, float* to) {
+  const D d;
+  const i64 width = panel_width(), lanes = static_cast<i64>(hn::Lanes(d));
   for (i64 first = 0; first < columns; first += width) {
     const i64 count = std::min(width, columns - first);
     for (i64 r = 0; r < rows; ++r, to += width) {
-      std::copy_n(from + r * stride + first, count, to);
+      i64 i = 0;
+      for (; i + lanes <= count; i += lanes) {
+        hn::StoreU(load<kElement>(d, from, r * stride + first + i), d, to + i);
+      }
+      for (; i < count; ++i) to[i] = load_one<kElement>(from, r * stride + first + i);
       std::fill(to + count, to + width, 0.0f);
     }
   }
 }
 
-/// The same of the transposed matrix: rows become a panel's columns. Size
+/// Square blocks that a transpose turns in registers.
+using BlockTag = hn::CappedTag<float, 8>;
+
+/// rows[i] becomes column i of the block. Lanes are 4 or 8.
+HWY_INLINE void transpose(hn::Vec<BlockTag>* rows) {
+  const BlockTag d;
+  const hn::Repartition<double, BlockTag> d64;
+  const int lanes = static_cast<int>(hn::Lanes(d));
+  for (int r = 0; r < lanes; r += 4) {  // 4 x 4 inside each 128 bits
+    const auto a = hn::BitCast(d64, hn::InterleaveLower(d, rows[r], rows[r + 1]));
+    const auto b = hn::BitCast(d64, hn::InterleaveLower(d, rows[r + 2], rows[r + 3]));
+    const auto e = hn::BitCast(d64, hn::InterleaveUpper(d, rows[r], rows[r + 1]));
+    const auto f = hn::BitCast(d64, hn::InterleaveUpper(d, rows[r + 2], rows[r + 3]));
+    rows[r] = hn::BitCast(d, hn::InterleaveLower(d64, a, b));
+    rows[r + 1] = hn::BitCast(d, hn::InterleaveUpper(d64, a, b));
+    rows[r + 2] = hn::BitCast(d, hn::InterleaveLower(d64, e, f));
+    rows[r + 3] = hn::BitCast(d, hn::InterleaveUpper(d64, e, f));
+  }
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(BlockTag()) == 8) {
+    for (int r = 0; r < 4; ++r) {
+      const auto low = rows[r], high = rows[r + 4];
+      rows[r] = hn::ConcatLowerLower(d, high, low);
+      rows[r + 4] = hn::ConcatUpperUpper(d, high, low);
+    }
+  }
+#endif
+}
+
+/// The same of the transposed matrix times `factor`: rows become a panel's columns. Size
 /// round_up(rows) * columns.
-HWY_INLINE void pack_rows(const float* from, i64 rows, i64 columns, i64 stride, float* to) {
-  const i64 width = panel_width();
-  for (i64 first = 0; first < rows; first += width) {
-    const i64 count = std::min(width, rows - first);
-    for (i64 c = 0; c < columns; ++c, to += width) {
-      for (i64 r = 0; r < count; ++r) to[r] = from[(first + r) * stride + c];
-      std::fill(to + count, to + width, 0.0f);
+template <Element kElement = Element::f32>
+HWY_INLINE void pack_rows(const void* from, i64 rows, i64 columns, i64 stride, float factor,
+                          float* to) {
+  const BlockTag d;
+  const i64 width = panel_width(), side = static_cast<i64>(hn::Lanes(d));
+  const i64 whole = columns / side * side;
+  const auto f = hn::Set(d, factor);
+  for (i64 first = 0; first < rows; first += width, to += width * columns) {
+    for (i64 r = 0; r < width; r += side) {
+      const i64 count = std::clamp<i64>(rows - first - r, 0, side);
+      for (i64 c = 0; c < whole; c += side) {
+        hn::Vec<BlockTag> block[8];
+        for (i64 i = 0; i < side; ++i) {
+          block[i] = i < count
+                         ? hn::Mul(f, load<kElement>(d, from, (first + r + i) * stride + c))
+                         : hn::Zero(d);
+        }
+        transpose(block);
+        for (i64 i = 0; i < side; ++i) hn::StoreU(block[i], d, to + (c + i) * width + r);
+      }
+      for (i64 c = whole; c < columns; ++c) {
+        for (i64 i = 0; i < side; ++i) {
+          to[c * width + r + i] =
+              i < count ? factor * load_one<kElement>(from, (first + r + i) * stride + c) : 0.0f;
+        }
+      }
     }
   }
 }

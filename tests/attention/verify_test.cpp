@@ -122,7 +122,9 @@ TEST_CASE("Every registered backend conforms under every variant of its paramete
                   << check.error << " tolerance " << check.tolerance << " at " << check.detail);
         CHECK(check.passed);
       }
-      CHECK(verdict.checks.size() >= 15);
+      // A state stored only as halves has no differences to take.
+      CHECK(verdict.checks.size() >=
+            (verdict.parameters.find("cache") == std::string::npos ? 15 : 14));
     }
   }
 }

@@ -157,6 +157,41 @@ TEST_CASE("attend goes on from the state it wrote") {
   CHECK(difference(*after.find("state.memory"), *whole.find("state.memory")) < 1e-5);
 }
 
+TEST_CASE("attend goes on from a state stored as halves, to the bit") {
+  const std::string backend = "{full: {cache: f16}}";
+  const auto part = [](i64 begin, i64 count) {
+    TensorFile whole = inputs(), file;
+    for (const char* name : {"q", "k", "v"}) {
+      const Tensor& all = tensor(whole, name);
+      Tensor rows({2, count, all.shape()[2], 4});
+      for (i64 b = 0; b < 2; ++b) {
+        for (i64 t = 0; t < count; ++t) {
+          for (i64 h = 0; h < all.shape()[2]; ++h) {
+            std::ranges::copy(all.view<4>().row(b, begin + t, h),
+                              rows.view<4>().row(b, t, h).begin());
+          }
+        }
+      }
+      file.tensors.push_back({name, rows});
+    }
+    file.metadata["capacity"] = std::to_string(kTokens);
+    return file;
+  };
+  TensorFile whole = part(0, kTokens);
+  const TensorFile all = attended(whole, backend, {9, 7});
+  TensorFile second = part(9, 7);
+  for (const NamedTensor& named : attended(part(0, 9), backend).tensors) {
+    if (named.name.starts_with("state.")) second.tensors.push_back(named);
+  }
+  second.metadata["position"] = "9";
+  const TensorFile rest = attended(second, backend);
+  CHECK(std::ranges::equal(rest.find("state.keys")->flat(), all.find("state.keys")->flat()));
+  for (i64 b = 0; b < 2; ++b) {
+    CHECK(std::ranges::equal(rest.find("out")->view<4>().row(b, 6, 3),
+                             all.find("out")->view<4>().row(b, 15, 3)));
+  }
+}
+
 TEST_CASE("attend returns the gradient of every input it was given") {
   // Loss = sum(d_out out) + sum(d_M M) over the final memory, against differences of attend itself.
   TensorFile in = inputs();

@@ -7,6 +7,7 @@
 #include <limits>
 #include <sys/resource.h>
 
+#include "core/half.h"
 #include "model/checkpoint.h"
 #include "tests/model/models.h"
 
@@ -92,6 +93,24 @@ TEST_CASE("float64 tensors are narrowed") {
   CHECK(file.tensors.at(0).tensor.flat()[1] == -3.0f);
 }
 
+TEST_CASE("half tensors are written as they are stored and read back widened") {
+  const TempFolder folder;
+  const Element element = GENERATE(Element::f16, Element::bf16);
+  TensorFile file;
+  const float values[3] = {1.5f, -0.25f, 96};
+  Tensor half({3}, element);
+  narrow(values, element, half.halves().data(), 3);
+  file.tensors = {{"half", half}, {"wide", Tensor({2})}};  // six bytes would misalign what follows
+  const std::string path = folder.file("half.safetensors");
+  write_safetensors(path, file);
+  const TensorFile back = read_safetensors(path);
+  CHECK(std::ranges::equal(back.find("half")->flat(), values));
+  CHECK(back.find("wide")->size() == 2);
+  std::ifstream in(path, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  CHECK(text.find(element == Element::f16 ? "\"F16\"" : "\"BF16\"") != std::string::npos);
+}
+
 TEST_CASE("a hostile header is refused with the file's name and the reason") {
   const TempFolder folder;
   struct Hostile {
@@ -107,7 +126,8 @@ TEST_CASE("a hostile header is refused with the file's name and the reason") {
       {"[1, 2]", 0, "no JSON object"},
       {"[[[[[[[[1]]]]]]]]", 0, "nests too deep"},
       {"{" + one + "," + one + "}", 8, "'a' twice"},
-      {"{" + entry("a", "BF16", "[4]", "[0,8]") + "}", 8, "dtype BF16"},
+      {"{" + entry("a", "I64", "[1]", "[0,8]") + "}", 8, "dtype I64"},
+      {"{" + entry("a", "BF16", "[3]", "[0,8]") + "}", 8, "needs 6 bytes"},
       {"{" + entry("a", "F32", "[3]", "[0,8]") + "}", 8, "needs 12 bytes"},
       {"{" + entry("a", "F32", "[-2]", "[0,8]") + "}", 8, "whole number"},
       {"{" + entry("a", "F32", "[1.5]", "[0,8]") + "}", 8, "whole number"},

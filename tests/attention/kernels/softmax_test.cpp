@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/half.h"
 #include "core/random.h"
 
 using namespace longreach;
@@ -30,14 +31,16 @@ struct Operands {
     x.resize(static_cast<std::size_t>(rows * c.head_dim));
     for (float& value : x) value = static_cast<float>(rng.normal());
   }
+  View<float, 3> heads(Floats& x) const { return {x.data(), {1, c.rows, c.head_dim}}; }
+  View<const float, 3> heads(const Floats& x) const {
+    return {x.data(), {1, c.rows, c.head_dim}};
+  }
   Problem problem() const {
-    return {.head_dim = c.head_dim,
-            .rows = c.rows,
+    return {.queries = heads(q),
+            .sink_queries = heads(sink_q),
             .position = c.position,
-            .queries = q.data(),
-            .sink_queries = sink_q.data(),
-            .recent = {k.data(), v.data(), first, keys},
-            .sinks = {sink_k.data(), sink_v.data(), 0, sinks},
+            .recent = {k.data(), v.data(), Element::f32, first, keys},
+            .sinks = {sink_k.data(), sink_v.data(), Element::f32, 0, sinks},
             .window = c.window};
   }
   Case c;
@@ -133,17 +136,20 @@ TEST_CASE("The kernel meets the definition, forward and backward, across all til
   const Operands x(c, 21);
   const Expected wanted = expected(x);
   Floats out(x.q.size()), lse(static_cast<std::size_t>(c.rows));
-  const i64 pairs = forward(x.problem(), MutableMatrix(out.data(), c.rows, c.head_dim), lse.data());
+  const View<float, 2> kept(lse.data(), {1, c.rows});
+  const i64 pairs = forward(x.problem(), x.heads(out), kept);
   CHECK(pairs == wanted.pairs);
   CHECK(relative_error(out, wanted.out) < 2e-6);
   CHECK(relative_error(lse, wanted.lse) < 2e-6);
 
   std::vector<Floats> grads;
   for (const Row& like : wanted.grads) grads.emplace_back(like.size(), 1.0f);  // added to
-  backward(x.problem(), Matrix(out.data(), c.rows, c.head_dim), lse.data(),
-           Matrix(x.d_out.data(), c.rows, c.head_dim),
-           {grads[0].data(), grads[1].data(), grads[2].data(), grads[3].data(), grads[4].data(),
-            grads[5].data()});
+  for (i64 share = 0; share < 2; ++share) {  // as two threads would
+    backward(x.problem(), x.heads(out), kept, x.heads(x.d_out),
+             {x.heads(grads[0]), x.heads(grads[1]), grads[2].data(), grads[3].data(),
+              grads[4].data(), grads[5].data()},
+             {share, 2});
+  }
   for (std::size_t i = 0; i < grads.size(); ++i) {
     INFO("gradient " << i);
     Row from_one = wanted.grads[i];
@@ -156,7 +162,7 @@ TEST_CASE("Scores far apart neither overflow nor give NaN") {
   Operands x({8, 40, 0, kNoWindow, 0}, 5);
   for (float& value : x.q) value *= 1000;
   Floats out(x.q.size()), lse(40);
-  forward(x.problem(), MutableMatrix(out.data(), 40, 8), lse.data());
+  forward(x.problem(), x.heads(out), View<float, 2>(lse.data(), {1, 40}));
   for (const float value : out) REQUIRE(std::isfinite(value));
   // One key takes all the weight: the output is that key's value.
   CHECK(out[0] == x.v[0]);
@@ -165,13 +171,68 @@ TEST_CASE("Scores far apart neither overflow nor give NaN") {
 TEST_CASE("A key that a query does not see leaves its output's bits alone") {
   Operands x({16, 64, 0, 10, 0}, 6);
   Floats before(x.q.size()), after(x.q.size());
-  forward(x.problem(), MutableMatrix(before.data(), 64, 16), nullptr);
+  forward(x.problem(), x.heads(before), {});
   for (i64 i = 0; i < 16; ++i) x.k[20 * 16 + i] += 3, x.v[20 * 16 + i] -= 5;
-  forward(x.problem(), MutableMatrix(after.data(), 64, 16), nullptr);
+  forward(x.problem(), x.heads(after), {});
   for (i64 row = 0; row < 64; ++row) {
     const bool sees = row >= 20 && row < 30;  // 20 > t - 10
     const bool same = std::equal(&before[row * 16], &before[row * 16] + 16, &after[row * 16]);
     INFO("row " << row);
     CHECK(same == !sees);
   }
+}
+
+TEST_CASE("Heads of a group give the same bits together as alone") {
+  const i64 heads = 3, rows = GENERATE(2, 50), d = 24;
+  const Operands x({d, heads * rows, 0, kNoWindow, 0}, 7);
+  Floats together(x.q.size()), alone(x.q.size());
+  Problem group = x.problem();
+  group.queries = View<const float, 3>(x.q.data(), {heads, rows, d});
+  group.recent.count = rows;
+  forward(group, View<float, 3>(together.data(), {heads, rows, d}), {});
+  for (i64 g = 0; g < heads; ++g) {
+    Problem one = group;
+    one.queries = group.queries.slice(0, g, 1);
+    forward(one, View<float, 3>(&alone[g * rows * d], {1, rows, d}), {});
+  }
+  CHECK(together == alone);
+}
+
+TEST_CASE("Halves give what their widened values give") {
+  const Element element = GENERATE(Element::f16, Element::bf16);
+  const i64 rows = GENERATE(1, 77), d = GENERATE(8, 36, 64);
+  Operands x({d, rows, 300, 200, 3}, 8);
+  struct Stored {
+    Halves halves;
+    Stored(Floats& of, Element e) : halves(of.size()) {
+      const i64 n = static_cast<i64>(of.size());
+      narrow(of.data(), e, halves.data(), n);
+      widen(halves.data(), e, of.data(), n);
+    }
+  };
+  const Stored k(x.k, element), v(x.v, element), sk(x.sink_k, element), sv(x.sink_v, element);
+  Problem stored = x.problem();
+  stored.recent = {k.halves.data(), v.halves.data(), element, x.first, x.keys};
+  stored.sinks = {sk.halves.data(), sv.halves.data(), element, 0, x.sinks};
+  Floats wide(x.q.size()), half(x.q.size());
+  forward(x.problem(), x.heads(wide), {});
+  forward(stored, x.heads(half), {});
+  CHECK(wide == half);
+}
+
+TEST_CASE("Parts of a deep cache merge to the whole") {
+  const Operands x({40, 3, 1000, 900, 5}, 9);
+  Floats whole(x.q.size()), merged(x.q.size()), lse(3), merged_lse(3);
+  const i64 pairs =
+      forward(x.problem(), x.heads(whole), View<float, 2>(lse.data(), {1, 3}));
+  std::vector<Partial> parts;
+  for (i64 begin = 0; begin < x.keys; begin += 300) {
+    parts.push_back(
+        attend_part(x.problem(), {begin, std::min(begin + 300, x.keys)}, begin == 0));
+  }
+  CHECK(pairs == merge(x.problem(), parts.data(), static_cast<i64>(parts.size()), x.heads(merged),
+                       View<float, 2>(merged_lse.data(), {1, 3})));
+  const Row wanted(whole.begin(), whole.end()), wanted_lse(lse.begin(), lse.end());
+  CHECK(relative_error(merged, wanted) < 1e-6);
+  CHECK(relative_error(merged_lse, wanted_lse) < 1e-6);
 }

@@ -1,0 +1,153 @@
+// The tiled forward pass, compiled once for each instruction set.
+//
+// For a tile of keys, K is packed into transposed panels and V into column panels; then six query
+// rows at a time make their scores, fold them into the running maximum and sum, and add P V to
+// their outputs. Packed keys carry the factor log2(e) / sqrt(D), so that the exponential is 2^x.
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "attention/kernels/forward.cpp"
+#include <hwy/foreach_target.h>
+//
+#include <cmath>
+
+#include "attention/kernels/weights-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace longreach::attention::kernels::HWY_NAMESPACE {
+
+/// Keys packed at a time.
+constexpr i64 kKeyTile = 256;
+
+/// The running state of the online softmax for all rows of all heads.
+struct Online {
+  Online(i64 rows, i64 padded)
+      : outputs(static_cast<std::size_t>(rows * padded)),
+        maximum(static_cast<std::size_t>(rows), -std::numeric_limits<float>::infinity()),
+        sum(static_cast<std::size_t>(rows)) {}
+  Floats outputs;       ///< [rows, padded], not yet divided by `sum`
+  Floats maximum, sum;  ///< [rows]; maxima in powers of two
+};
+
+/// Folds the scores of one row into its running state: they become weights.
+HWY_INLINE void fold(float* scores, Bounds seen, i64 padded_keys, i64 row, i64 padded,
+                     Online& online) {
+  const float before = online.maximum[row];
+  const float top = std::max(before, max_of_row(scores + seen.begin, seen.end - seen.begin));
+  if (top > before) {
+    const float correction = std::exp2(before - top);
+    scale_row(correction, &online.outputs[row * padded], padded);
+    online.sum[row] *= correction;
+    online.maximum[row] = top;
+  }
+  online.sum[row] += exponentials(scores, seen, padded_keys, top);
+}
+
+/// A tile of packed keys and the scores that six rows get from them.
+struct KeyTile {
+  KeyTile(i64 head, i64 padded)
+      : keys(static_cast<std::size_t>(kKeyTile * head)),
+        values(static_cast<std::size_t>(kKeyTile * padded)),
+        scores(static_cast<std::size_t>(kTileRows * kKeyTile)) {}
+
+  void pack(const Part& part, i64 first_key, i64 keys_in, i64 head) {
+    first = first_key;
+    count = keys_in;
+    const float factor = kLog2E / std::sqrt(static_cast<float>(head));
+    const Element element = part.keys.element;
+    with_element(element, [&](auto kind) HWY_ATTR {
+      pack_rows<kind>(Part::row(part.keys.keys, element, first, head), count, head, head, factor,
+                      keys.data());
+      pack_columns<kind>(Part::row(part.keys.values, element, first, head), count, head, head,
+                         values.data());
+    });
+  }
+
+  Floats keys;    ///< transposed panels
+  Floats values;  ///< column panels
+  Floats scores;  ///< [kTileRows, kKeyTile]
+  i64 first = 0, count = 0;
+};
+
+/// Up to six rows of one head meet a tile of keys; returns the pairs scored.
+HWY_INLINE i64 meet(const Problem& problem, const Part& part, i64 g, i64 row, i64 rows,
+                    KeyTile& tile, i64 padded, Online& online) {
+  const i64 head = problem.head_dim(), width = panel_width();
+  const Bounds any = part.seen_by_any(problem, row, rows, tile.first, tile.first + tile.count);
+  if (any.empty()) return 0;
+  const i64 first = (any.begin - tile.first) / width * width;
+  const i64 last = round_up(any.end - tile.first, width);
+  const float* queries = part.queries.row(g, row).data();
+  for (i64 c = first; c < last; c += width) {
+    tile_rows(rows, head, queries, part.queries.stride(1), 1, &tile.keys[c * head],
+              &tile.scores[c - first], kKeyTile, false);
+  }
+  const i64 state = g * problem.rows() + row;
+  i64 pairs = 0;
+  for (i64 r = 0; r < rows; ++r) {
+    float* scores = &tile.scores[r * kKeyTile];
+    const Bounds own = part.seen(problem, problem.position + row + r)
+                           .within(tile.first + first, last - first);
+    if (own.empty()) {
+      std::fill_n(scores, last - first, 0.0f);
+      continue;
+    }
+    fold(scores, own, last - first, state + r, padded, online);
+    pairs += own.end - own.begin;
+  }
+  const i64 depth = std::min(last, tile.count) - first;  // the last panel may be padded
+  for (i64 c = 0; c < head; c += width) {
+    tile_rows(rows, depth, tile.scores.data(), kKeyTile, 1,
+              &tile.values[c * tile.count + first * width], &online.outputs[state * padded + c],
+              padded, true);
+  }
+  return pairs;
+}
+
+i64 ForwardTiles(const Problem& problem, View<float, 3> out, View<float, 2> lse) {
+  const i64 head = problem.head_dim(), padded = round_up(head, panel_width());
+  KeyTile tile(head, padded);
+  Online online(problem.heads() * problem.rows(), padded);
+  i64 pairs = 0;
+  for (const Part& part : parts_of(problem)) {
+    if (part.keys.count == 0) continue;
+    const Bounds all = part.seen_by_any(problem, 0, problem.rows(), 0, part.keys.count);
+    for (i64 key = all.begin; key < all.end; key += kKeyTile) {
+      tile.pack(part, key, std::min(kKeyTile, all.end - key), head);
+      for (i64 g = 0; g < problem.heads(); ++g) {
+        for (i64 row = 0; row < problem.rows(); row += kTileRows) {
+          pairs += meet(problem, part, g, row, std::min(kTileRows, problem.rows() - row), tile,
+                        padded, online);
+        }
+      }
+    }
+  }
+  for (i64 g = 0; g < problem.heads(); ++g) {
+    for (i64 row = 0; row < problem.rows(); ++row) {
+      const i64 state = g * problem.rows() + row;
+      const float inverse = 1 / online.sum[state];
+      const float* from = &online.outputs[state * padded];
+      float* to = out.row(g, row).data();
+      for (i64 i = 0; i < head; ++i) to[i] = from[i] * inverse;
+      if (lse.data() == nullptr) continue;
+      lse(g, row) = kLn2 * online.maximum[state] + std::log(online.sum[state]);
+    }
+  }
+  return pairs;
+}
+
+}  // namespace longreach::attention::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace longreach::attention::kernels {
+
+HWY_EXPORT(ForwardTiles);
+
+i64 forward(const Problem& problem, View<float, 3> out, View<float, 2> lse) {
+  if (problem.rows() > kFewRows) return HWY_DYNAMIC_DISPATCH(ForwardTiles)(problem, out, lse);
+  const Partial whole = attend_part(problem, {0, problem.recent.count}, true);
+  return merge(problem, &whole, 1, out, lse);
+}
+
+}  // namespace longreach::attention::kernels
+#endif
