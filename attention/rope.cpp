@@ -70,11 +70,20 @@ void Rope::turn(const Angles& angles, i64 index, const float* in, float* out, Tu
   const float* cosine = angles.cosine.data() + index * half;
   const float* sine = angles.sine.data() + index * half;
   const float sign = way == Turn::forward ? 1.0f : -1.0f;
-  const bool split = params_->pairing == Pairing::half;
-  const i64 stride = split ? 1 : 2, partner = split ? half : 1;
+  if (params_->pairing == Pairing::half) {
+    // Read, then written: a row may be turned in place, and pairs do not overlap, so vectors may
+    // go.
+#pragma omp simd
+    for (i64 i = 0; i < half; ++i) {
+      const float a = in[i], b = in[i + half];
+      turn_pair(cosine[i], sign * sine[i], a, b, out[i], out[i + half]);
+    }
+    return;
+  }
+#pragma omp simd
   for (i64 i = 0; i < half; ++i) {
-    const float a = in[i * stride], b = in[i * stride + partner];
-    turn_pair(cosine[i], sign * sine[i], a, b, out[i * stride], out[i * stride + partner]);
+    const float a = in[2 * i], b = in[2 * i + 1];
+    turn_pair(cosine[i], sign * sine[i], a, b, out[2 * i], out[2 * i + 1]);
   }
 }
 

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/memory_count.h"
+
 namespace longreach {
 
 using i64 = std::int64_t;
@@ -85,8 +87,15 @@ struct AlignedAllocator {
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kAlignment)); }
-  void deallocate(T* p, std::size_t) { ::operator delete(p, kAlignment); }
+  T* allocate(std::size_t n) {
+    T* p = static_cast<T*>(::operator new(n * sizeof(T), kAlignment));
+    MemoryCount::add(static_cast<i64>(n * sizeof(T)));
+    return p;
+  }
+  void deallocate(T* p, std::size_t n) {
+    MemoryCount::remove(static_cast<i64>(n * sizeof(T)));
+    ::operator delete(p, kAlignment);
+  }
   bool operator==(const AlignedAllocator&) const { return true; }
 };
 using Floats = std::vector<float, AlignedAllocator<float>>;
@@ -115,7 +124,9 @@ class Tensor {
   i64 bytes() const { return size_ * bytes_of(element_); }
 
   /// Row-major, of whatever element.
-  void* data() { return element_ == Element::f32 ? static_cast<void*>(data_.data()) : halves_.data(); }
+  void* data() {
+    return element_ == Element::f32 ? static_cast<void*>(data_.data()) : halves_.data();
+  }
   const void* data() const { return const_cast<Tensor*>(this)->data(); }
 
   // Of f32 tensors only.

@@ -11,8 +11,7 @@
 #include "attention/backend.h"
 #include "core/error.h"
 #include "core/half.h"
-#include "harness/yaml_reader.h"
-#include "harness/yaml_source.h"
+#include "harness/backend_text.h"
 #include "model/safetensors.h"
 
 namespace longreach::harness {
@@ -22,33 +21,6 @@ using attention::Backend;
 using attention::State;
 using attention::WeightSpec;
 using model::TensorFile;
-
-std::unique_ptr<Backend> make_backend(const std::string& text, const attention::Shape& shape) {
-  const std::string where = "--backend";
-  const YAML::Node root = parse_yaml(text, where);
-  const bool name_only = root.IsScalar();
-  if (!name_only && !(root.IsMap() && root.size() == 1 && root.begin()->first.IsScalar())) {
-    throw error(
-        "{}: expected a backend's name, or one mapping such as "
-        "'{{infini: {{segment: 16}}}}', not '{}'",
-        where, text);
-  }
-  const std::string type = name_only ? root.Scalar() : root.begin()->first.Scalar();
-  const YAML::Node parameters = name_only ? YAML::Node() : YAML::Node(root.begin()->second);
-  const Source source{where, {}};
-  Problems problems;
-  try {
-    YamlFields reader(parameters, type, {source, problems});
-    std::unique_ptr<Backend> backend =
-        attention::AttentionRegistry::instance().find(type).make(reader, shape);
-    reader.finish();
-    problems.raise();
-    return backend;
-  } catch (const Error& thrown) {
-    problems.raise();  // what was written wrongly explains more than what that led to
-    throw error("{}: {}", where, thrown.what());
-  }
-}
 
 /// A file's tensors, checked as they are taken.
 class Inputs {
@@ -230,7 +202,8 @@ void add_gradients(const Backend& backend, const std::vector<float>& weights, co
 
 void attend(const AttendOptions& options) {
   const Inputs inputs(options.in);
-  const std::unique_ptr<Backend> backend = make_backend(options.backend, shape_of(inputs));
+  const std::unique_ptr<Backend> backend =
+      make_backend("--backend", options.backend, shape_of(inputs));
   const Tensor& q = inputs.rows("q");
   const i64 batch = q.shape()[0], tokens = q.shape()[1];
   const Stream stream{q, inputs.rows("k"), inputs.rows("v"), cuts_of(options, tokens)};

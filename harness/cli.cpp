@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "datasets/dataset.h"
 #include "harness/attend.h"
+#include "harness/bench.h"
 #include "harness/catalogue.h"
 #include "harness/run_command.h"
 #include "harness/verify_command.h"
@@ -26,6 +27,7 @@ struct Options {
   CellRequest cell;
   VerifyRequest verify;
   AttendOptions attend;
+  BenchRequest bench;
   std::string name, folder;
 };
 
@@ -104,6 +106,30 @@ void add_tools(CLI::App& app, Options& options) {
       ->allow_extra_args(false);
 }
 
+void add_bench(CLI::App& app, BenchRequest& request) {
+  CLI::App* bench = app.add_subcommand("bench", "time backends beside what the machine can do");
+  bench->add_option("config", request.config, "sweeps, a YAML file with a list `bench`");
+  bench
+      ->add_option("--backend", request.backends,
+                   "a name, or YAML: {infini: {segment: 1k}}; may be given again")
+      ->allow_extra_args(false);
+  const auto list = [bench](const char* flag, std::vector<std::string>& values, const char* doc) {
+    bench->add_option(flag, values, doc)->delimiter(',')->allow_extra_args(false);
+  };
+  list("--phases", request.phases, "forward,backward,forward_backward,decode");
+  list("--lengths", request.lengths, "tokens: 1k,4k");
+  list("--head-sizes", request.head_sizes, "64,128");
+  list("--groups", request.groups, "query heads that share a key/value head: 1,4");
+  list("--threads", request.threads, "1,2");
+  bench->add_option("--heads", request.heads, "query heads")->check(CLI::Range(1, 4096));
+  bench->add_option("--batch", request.batch, "independent streams")->check(CLI::Range(1, 4096));
+  bench->add_option("--rounds", request.rounds, "quiet rounds wanted of each case")
+      ->check(CLI::Range(1, 1000));
+  bench->add_option("--seed", request.seed, "of the inputs");
+  bench->add_option("--json", request.json, "write Google Benchmark's JSON here");
+  bench->add_option("--csv", request.csv, "write one row a case here");
+}
+
 void add_cell(CLI::App& app, Options& options) {
   CLI::App* cell = app.add_subcommand("cell", "")->group("");  // hidden: `run` starts these
   cell->add_option("--config", options.cell.config)->required();
@@ -134,6 +160,8 @@ int dispatch(const CLI::App& app, Options& options) {
     std::cout << describe_name(options.name);
   } else if (app.got_subcommand("attend")) {
     attend(options.attend);
+  } else if (app.got_subcommand("bench")) {
+    bench(options.bench, [](const std::string& text) { std::cout << text << std::flush; });
   } else if (app.got_subcommand("verify")) {
     const bool passed = verify_backends(
         options.verify, [](const std::string& line) { std::cout << line << std::flush; });
@@ -181,6 +209,7 @@ int command_line(int argc, char** argv) {
     options.run.command = joined(argc, argv);
     add_run(app, options);
     add_tools(app, options);
+    add_bench(app, options.bench);
     add_cell(app, options);
     try {
       app.parse(argc, argv);
