@@ -32,7 +32,10 @@ struct VerifyOptions {
 /// One set of parameters, ready for any shape.
 using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 
-/// Runs every check. Errors are relative to the largest magnitude expected: max|a - b| / max|b|.
+/// Runs every check over fixed shapes and, in each round, over shapes drawn from its seed: a small
+/// one for all checks and one of hundreds of tokens for `output`, `chunked ...`, `causality`,
+/// `repeatable` and `tape`. A drawn case that fails is shrunk while the same check goes on failing.
+/// Errors are relative to the largest magnitude expected: max|a - b| / max|b|.
 ///
 ///   output             against reference(), 1e-5; where the state is stored coarsely, 8 times
 ///                      its state_rounding()

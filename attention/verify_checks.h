@@ -15,6 +15,8 @@ class Ledger {
  public:
   /// `error` may be NaN or infinite: it then fails.
   void note(std::string_view name, double error, double tolerance, const std::string& detail);
+  /// Notes all of another's.
+  void add(const Ledger& other);
   /// In order of first appearance.
   const std::vector<Check>& checks() const { return checks_; }
 

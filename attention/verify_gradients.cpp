@@ -138,8 +138,8 @@ void check_gradient(const Case& c, Ledger& ledger) {
         return sum;
       },
       step};
-  compare(gradients.weights, differences, floor, c.rng.fork("weights"), "gradient",
-          tolerance, fmt::format("{}, d_weights", c.where), ledger);
+  compare(gradients.weights, differences, floor, c.rng.fork("weights"), "gradient", tolerance,
+          fmt::format("{}, d_weights", c.where), ledger);
 }
 
 void check_state_gradient(const Case& c, Ledger& ledger) {

@@ -66,6 +66,12 @@ void Ledger::note(std::string_view name, double error, double tolerance,
   found->detail = detail;
 }
 
+void Ledger::add(const Ledger& other) {
+  for (const Check& check : other.checks_) {
+    note(check.name, check.error, check.tolerance, check.detail);
+  }
+}
+
 void check_output(const Case& c, Ledger& ledger) {
   const i64 whole[] = {c.problem.tokens};
   const Pass pass = run(c.backend, c.problem, whole, false);

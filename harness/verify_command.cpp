@@ -59,6 +59,8 @@ bool verify_backends(const VerifyRequest& request,
   std::vector<std::string> types = request.backends;
   if (types.empty()) types = AttentionRegistry::instance().names();
   for (const std::string& type : types) AttentionRegistry::instance().find(type);
+  print(fmt::format("seed {}, {} rounds (--seed, --seeds)\n", request.options.seed,
+                    request.options.quick ? 1 : request.options.seeds));
   i64 failed = 0, checks = 0;
   for (const std::string& type : types) {
     for (const attention::Variant& variant : variants(type, request)) {

@@ -26,6 +26,7 @@ enum class Fault {
   leaves_the_last_output,
   overflows_late,
   throws_on_one_token,
+  throws_on_long_groups,
 };
 
 /// A registered backend with one mistake.
@@ -43,6 +44,9 @@ class Faulty final : public Backend {
   void forward(std::span<const float> weights, const Chunk& in, State& state, View<float, 4> out,
                Tape* tape) const override {
     if (fault_ == Fault::throws_on_one_token && in.tokens() == 1) throw std::runtime_error("one");
+    if (fault_ == Fault::throws_on_long_groups && in.tokens() >= 7 && shape().group() > 1) {
+      throw std::runtime_error("long");
+    }
     const i64 begin = state.position, last = in.tokens() - 1;
     if (fault_ == Fault::counts_segments_from_the_call) state.position = 0;
     if (fault_ == Fault::ignores_the_memory && begin >= 10) set_all(state["memory"], 0);
@@ -129,6 +133,22 @@ TEST_CASE("Every registered backend conforms under every variant of its paramete
   }
 }
 
+TEST_CASE("A failure in a drawn shape is reported by the smallest case that fails") {
+  VerifyOptions options;
+  options.seeds = 4;
+  options.long_stream = 0;
+  const BackendFactory make = [](const Shape& shape) {
+    return std::make_unique<Faulty>(make_backend("infini", {{"segment", "5"}}, shape),
+                                    Fault::throws_on_long_groups);
+  };
+  const std::vector<Check> checks = verify(make, options);
+  const auto runs = std::ranges::find(checks, "runs", &Check::name);
+  REQUIRE(runs != checks.end());
+  CHECK_FALSE(runs->passed);
+  INFO(runs->detail);
+  CHECK(runs->detail.starts_with("heads 2/1 x 2, batch 1, 7 tokens, seed "));
+}
+
 TEST_CASE("The gate passes an intact backend behind a wrapper") {
   CHECK(failing(Fault::none, quick()).empty());
 }
@@ -174,7 +194,7 @@ TEST_CASE("A failed check says where and carries no NaN") {
   };
   for (const Check& check : verify(make, quick())) {
     CHECK(std::isfinite(check.error));
-    if (check.name == "output") CHECK(check.detail.find("heads 4/2 x 8") != std::string::npos);
+    if (check.name == "output") CHECK(check.detail.find(", seed 1") != std::string::npos);
   }
 }
 
