@@ -198,6 +198,7 @@ TEST_CASE("Heads of a group give the same bits together as alone") {
   CHECK(together == alone);
 }
 
+// To rounding: a compiler may contract the scalar tail of a row in one and not in the other.
 TEST_CASE("Halves give what their widened values give") {
   const Element element = GENERATE(Element::f16, Element::bf16);
   const i64 rows = GENERATE(1, 77), d = GENERATE(8, 36, 64);
@@ -217,7 +218,7 @@ TEST_CASE("Halves give what their widened values give") {
   Floats wide(x.q.size()), half(x.q.size());
   forward(x.problem(), x.heads(wide), {});
   forward(stored, x.heads(half), {});
-  CHECK(wide == half);
+  CHECK(relative_error(half, Row(wide.begin(), wide.end())) < 1e-6);
 }
 
 TEST_CASE("Parts of a deep cache merge to the whole") {
