@@ -2,17 +2,14 @@
 #include "attention/verify.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 #include "attention/verify_checks.h"
+#include "attention/verify_dimensions.h"
 
 namespace longreach::attention {
 namespace {
-
-struct Dimensions {
-  Shape shape;
-  i64 batch, tokens;
-};
 
 /// Grouped, single and equal heads; one token; fewer tokens than a window of 5; lengths that no
 /// small segment divides. The first two are the quick ones.
@@ -21,150 +18,141 @@ constexpr Dimensions kDimensions[] = {
     {{2, 1, 8}, 2, 1},  {{4, 2, 16}, 1, 4},  {{1, 1, 2}, 1, 11},
 };
 
-/// A random shape, small enough for differences of every gradient.
-Dimensions drawn(Rng rng) {
-  const i64 kv_heads = 1 + rng.below(3), group = 1 + rng.below(3);
-  return {
-      {kv_heads * group, kv_heads, 2 * (1 + rng.below(10))}, 1 + rng.below(3), 1 + rng.below(40)};
-}
+using CheckFunction = void (*)(const Case&, Ledger&);
 
-/// One that crosses the borders of register tiles and packed panels; for the checks that cost one
-/// reference.
-Dimensions drawn_large(Rng rng) {
-  const i64 group = 1 + rng.below(2);
-  return {{group, 1, rng.below(2) == 0 ? 64 : 2 * (1 + rng.below(40))}, 1, 100 + rng.below(500)};
-}
+constexpr CheckFunction kAllChecks[] = {
+    check_output,         check_gradient, check_cuts,         check_causality,
+    check_state_gradient, check_batch,    check_accumulation, check_repeatable,
+    check_layout,         check_capacity, check_accounts,
+};
 
-/// The same a little smaller, in every way that can be tried.
-std::vector<Dimensions> smaller(const Dimensions& from) {
-  std::vector<Dimensions> out;
-  const auto add = [&](auto change) {
-    Dimensions to = from;
-    change(to);
-    const bool differs = to.shape.query_heads != from.shape.query_heads ||
-                         to.shape.head_dim != from.shape.head_dim || to.batch != from.batch ||
-                         to.tokens != from.tokens;
-    if (differs) out.push_back(to);
-  };
-  const i64 group = from.shape.group();
-  add([](Dimensions& d) { d.tokens = std::max<i64>(1, d.tokens / 2); });
-  add([](Dimensions& d) { d.batch = 1; });
-  add([&](Dimensions& d) { d.shape.query_heads = group, d.shape.kv_heads = 1; });
-  add([](Dimensions& d) { d.shape.query_heads = d.shape.kv_heads; });
-  add([](Dimensions& d) { d.shape.head_dim = 2; });
-  add([](Dimensions& d) { d.shape.head_dim = std::max<i64>(2, d.shape.head_dim / 4 * 2); });
-  add([](Dimensions& d) { d.tokens = std::max<i64>(1, d.tokens - 1); });
-  return out;
-}
+/// Of hundreds of tokens or wide heads. Differences of forward() would drown in float32 there.
+constexpr CheckFunction kCheapChecks[] = {
+    check_output,     check_gradient, check_cuts,     check_causality, check_batch,
+    check_repeatable, check_layout,   check_capacity, check_accounts,
+};
 
-void check_cheaply(const Case& c, Ledger& ledger) {
-  check_output(c, ledger);
-  check_cuts(c, ledger);
-  check_causality(c, ledger);
-  check_repeatable(c, ledger);
-}
+/// Differences of a gradient are taken along single coordinates only where a reference is cheap.
+constexpr GradientSamples kThorough{.coordinates = 12, .directions = 2};
+constexpr GradientSamples kFew{.coordinates = 0, .directions = 1};
 
-void check_all(const Case& c, Ledger& ledger) {
-  check_output(c, ledger);
-  check_gradient(c, ledger);
-  check_cuts(c, ledger);
-  check_causality(c, ledger);
-  check_state_gradient(c, ledger);
-  check_batch(c, ledger);
-  check_accumulation(c, ledger);
-  check_repeatable(c, ledger);
-  check_accounts(c, ledger);
-}
+/// The random numbers of one round over one backend.
+class Round {
+ public:
+  Round(const BackendFactory& make, const VerifyOptions& options, i64 number, Ledger& ledger)
+      : make_(make),
+        truncated_(options.truncated),
+        seed_(options.seed + static_cast<std::uint64_t>(number)),
+        ledger_(ledger) {}
 
-/// A backend that throws has failed; the gate goes on.
-template <class Body>
-void guarded(const std::string& where, Ledger& ledger, Body&& body) {
-  try {
-    body();
-    ledger.note("runs", 0, 0, where);
-  } catch (const std::exception& thrown) {
-    ledger.note("runs", 1, 0, fmt::format("{}: {}", where, thrown.what()));
+  Rng draw(std::string_view purpose) const { return Rng(seed_).fork("shapes").fork(purpose); }
+
+  /// Every check on a case. Of what fails the smallest failing case is reported.
+  void run(const Dimensions& at, std::span<const CheckFunction> checks,
+           const GradientSamples& samples) const {
+    for (const CheckFunction function : checks) {
+      if (truncated_ && (function == check_gradient || function == check_state_gradient)) continue;
+      const Ledger found = one(at, function, samples);
+      for (const Check& check : found.checks()) {
+        const Check* known = ledger_.find(check.name);
+        const bool fails_first = !check.passed && (known == nullptr || known->passed);
+        ledger_.add(fails_first ? smallest(at, function, samples, check.name) : check);
+      }
+    }
   }
-}
 
-using Checks = void (*)(const Case&, Ledger&);
-
-/// One backend factory and the random numbers of one round.
-struct Round {
-  const BackendFactory& make;
-  std::uint64_t seed;
-
-  Ledger run(const Dimensions& at, i64 stream, Checks checks) const {
+ private:
+  /// One check on one case: the same numbers whenever seed and dimensions are the same. A backend
+  /// that throws has failed; the gate goes on.
+  Ledger one(const Dimensions& at, CheckFunction function, const GradientSamples& samples) const {
     Ledger ledger;
-    const auto& [shape, batch, tokens] = at;
-    const std::string where =
-        fmt::format("heads {}/{} x {}, batch {}, {} tokens, seed {}", shape.query_heads,
-                    shape.kv_heads, shape.head_dim, batch, tokens, seed);
-    guarded(where, ledger, [&] {
-      const std::unique_ptr<Backend> backend = make(shape);
-      const Rng rng = Rng(seed).fork("verify").fork(stream);
-      const Problem problem(*backend, batch, tokens, rng.fork("problem"));
-      checks({*backend, problem, rng, where}, ledger);
-    });
+    const std::string where = fmt::format("{}, seed {}", describe(at), seed_);
+    try {
+      const std::unique_ptr<Backend> backend = make_(at.shape);
+      const Rng rng = Rng(seed_).fork("verify").fork(describe(at));
+      const Problem problem(*backend, at.batch, at.tokens, rng.fork("problem"));
+      function({*backend, problem, rng, where, samples}, ledger);
+      ledger.note("runs", 0, 0, where);
+    } catch (const std::exception& thrown) {
+      ledger.note("runs", 1, 0, fmt::format("{}: {}", where, thrown.what()));
+    }
     return ledger;
   }
 
-  /// Runs a drawn case; what fails is shrunk while it goes on failing, so that the report names the
-  /// smallest case found.
-  Ledger run_shrinking(Dimensions at, i64 stream, Checks checks) const {
-    Ledger found = run(at, stream, checks);
-    const auto failure = std::ranges::find(found.checks(), false, &Check::passed);
-    if (failure == found.checks().end()) return found;
-    const std::string name = failure->name;
-    const auto fails = [&](const Ledger& ledger) {
-      const auto same = std::ranges::find(ledger.checks(), name, &Check::name);
-      return same != ledger.checks().end() && !same->passed;
+  /// What the check called `name` says of the smallest case that still fails it.
+  Check smallest(const Dimensions& failing, CheckFunction function, const GradientSamples& samples,
+                 const std::string& name) const {
+    const auto fails = [&](const Dimensions& at) {
+      const Ledger ledger = one(at, function, samples);
+      const Check* check = ledger.find(name);
+      return check != nullptr && !check->passed;
     };
-    for (bool shrunk = true; shrunk;) {
-      shrunk = false;
-      for (const Dimensions& candidate : smaller(at)) {
-        Ledger ledger = run(candidate, stream, checks);
-        if (!fails(ledger)) continue;
-        at = candidate;
-        found = std::move(ledger);
-        shrunk = true;
-        break;
-      }
-    }
-    return found;
+    return *one(shrink(failing, fails), function, samples).find(name);
   }
+
+  const BackendFactory& make_;
+  bool truncated_;
+  std::uint64_t seed_;
+  Ledger& ledger_;
 };
 
+void run_drawn(const Round& round, bool quick) {
+  round.run(draw_small(round.draw("small")), kAllChecks, kThorough);
+  if (quick) return;
+  round.run(draw_small(round.draw("second small")), kAllChecks, kThorough);
+  round.run(draw_wide(round.draw("wide")), kCheapChecks, kFew);
+  round.run(draw_long(round.draw("long")), kCheapChecks, kFew);
+}
+
 }  // namespace
+
+void Ledger::note(std::string_view name, double error, double tolerance,
+                  const std::string& detail) {
+  if (!std::isfinite(error)) error = 1e300;
+  const Check* known = find(name);
+  if (known != nullptr && error <= known->error) return;
+  const Check check{std::string(name), error <= tolerance, error, tolerance, detail};
+  if (known == nullptr) {
+    checks_.push_back(check);
+  } else {
+    checks_[static_cast<std::size_t>(known - checks_.data())] = check;
+  }
+}
+
+void Ledger::add(const Check& check) {
+  const Check* known = find(check.name);
+  if (known == nullptr) {
+    checks_.push_back(check);
+  } else if (known->passed && (!check.passed || check.error > known->error)) {
+    checks_[static_cast<std::size_t>(known - checks_.data())] = check;
+  }
+}
+
+const Check* Ledger::find(std::string_view name) const {
+  const auto found = std::ranges::find(checks_, name, &Check::name);
+  return found == checks_.end() ? nullptr : &*found;
+}
 
 std::vector<Check> verify(const BackendFactory& make, const VerifyOptions& options) {
   Ledger ledger;
   const i64 rounds = options.quick ? 1 : options.seeds;
   const std::size_t sizes = options.quick ? 2 : std::size(kDimensions);
-  const auto each_round = [&](const auto& body) {
-    for (i64 number = 0; number < rounds; ++number) {
-      body(Round{make, options.seed + static_cast<std::uint64_t>(number)});
+  for (i64 number = 0; number < rounds; ++number) {
+    const Round round(make, options, number, ledger);
+    for (const Dimensions& dimensions : std::span(kDimensions).first(sizes)) {
+      round.run(dimensions, kAllChecks, kThorough);
     }
-  };
-  // Drawn shapes first: of equal failures the ledger keeps the first, and these are shrunk.
-  each_round([&](const Round& round) {
-    const Rng draw = Rng(round.seed).fork("shapes");
-    const i64 own = static_cast<i64>(std::size(kDimensions));
-    ledger.add(round.run_shrinking(drawn(draw.fork("small")), own, check_all));
-    if (options.quick) return;
-    ledger.add(round.run_shrinking(drawn_large(draw.fork("large")), own + 1, check_cheaply));
-  });
-  each_round([&](const Round& round) {
-    for (std::size_t i = 0; i < sizes; ++i) {
-      ledger.add(round.run(kDimensions[i], static_cast<i64>(i), check_all));
-    }
-  });
+    run_drawn(round, options.quick);
+  }
   if (!options.quick && options.long_stream > 0) {
-    guarded(fmt::format("heads 1/1 x 8, {} tokens, seed {}", options.long_stream, options.seed),
-            ledger, [&] {
-              const std::unique_ptr<Backend> backend = make({1, 1, 8});
-              check_long_stream(*backend, options.long_stream, Rng(options.seed), ledger);
-            });
+    try {
+      const std::unique_ptr<Backend> backend = make({1, 1, 8});
+      check_long_stream(*backend, options.long_stream, Rng(options.seed), ledger);
+    } catch (const std::exception& thrown) {
+      ledger.note("runs", 1, 0,
+                  fmt::format("heads 1/1 x 8, {} tokens, seed {}: {}", options.long_stream,
+                              options.seed, thrown.what()));
+    }
   }
   return ledger.checks();
 }
@@ -178,6 +166,7 @@ std::vector<VariantVerdict> verify_registered(std::string_view type, const Verif
   for (const Variant& variant : variants(type)) {
     VerifyOptions own = options;
     if (!variant.long_stream) own.long_stream = 0;
+    own.truncated = own.truncated || variant.truncated;
     verdicts.push_back({variant.parameters, verify(variant.make, own)});
   }
   return verdicts;

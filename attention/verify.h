@@ -27,15 +27,18 @@ struct VerifyOptions {
   i64 seeds = 2;            ///< rounds of random numbers and random cuts
   i64 long_stream = 65536;  ///< tokens of the long stream; 0 leaves it out
   bool quick = false;       ///< one round, fewer shapes, no long stream
+  /// The backend cuts gradients by design: they are not the definition's, so `gradient` and `state
+  /// gradient` are left out.
+  bool truncated = false;
 };
 
 /// One set of parameters, ready for any shape.
 using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 
-/// Runs every check over fixed shapes and, in each round, over shapes drawn from its seed: a small
-/// one for all checks and one of hundreds of tokens for `output`, `chunked ...`, `causality`,
-/// `repeatable` and `tape`. A drawn case that fails is shrunk while the same check goes on failing.
-/// Errors are relative to the largest magnitude expected: max|a - b| / max|b|.
+/// Runs every check over fixed shapes and, in each round, over shapes drawn from its seed: small
+/// ones, wide heads and, for all but `state gradient` and `accumulation`, hundreds of tokens. A
+/// case that fails is shrunk while the same check goes on failing: the report names the smallest
+/// found. Errors are relative to the largest magnitude expected: max|a - b| / max|b|.
 ///
 ///   output             against reference(), 1e-5; where the state is stored coarsely, 8 times
 ///                      its state_rounding()
@@ -51,8 +54,10 @@ using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 ///   batch              a stream's outputs, state and gradients have the same bits alone; state
 ///                      tensors have the batch as their first extent
 ///   accumulation       backward() adds to what the gradients held, 1e-5
-///   repeatable         the same call twice gives the same bits
+///   repeatable         the same call gives the same bits of everything, another stream in between
 ///   tape               outputs with and without a tape agree, 1e-5
+///   layout             strided views give the bits of dense ones; nothing beside them is touched
+///   capacity           a larger state gives the same outputs, 1e-5
 ///   state bytes        held = state_bytes(capacity) x batch, before and after the stream
 ///   activity           counted = cost(0, T).activity, at every cut
 ///   additive cost      cost(p, a + b) = cost(p, a) + cost(p + a, b)
@@ -66,15 +71,15 @@ struct Variant {
   std::string parameters;  ///< what differs from the defaults: "segment: 5, update: delta"
   BackendFactory make;
   bool long_stream = false;  ///< whether the long stream runs on it
+  bool truncated = false;    ///< see VerifyOptions
 };
 
 /// Parameter sets of a registered type, derived from its fields alone: the defaults; the same with
 /// integers above 16 set to 5, so that short streams cross windows and segments; then, on top of
 /// that, one change at a time: each other choice, each boolean and optional group flipped, each
 /// integer at its minimum (or at 2 where that is the default); and all changes of choice at once.
-/// Sets that the constructor refuses with Error are left out. A field named `bptt` keeps its
-/// default: truncated gradients are by design not the gradient of the definition. Throws Error for
-/// an unknown type.
+/// Sets that the constructor refuses with Error are left out. A field named `bptt` that is not 0
+/// makes a variant `truncated`. Throws Error for an unknown type.
 std::vector<Variant> variants(std::string_view type);
 
 struct VariantVerdict {

@@ -12,8 +12,6 @@ namespace {
 
 constexpr double kGradientTolerance = 1e-4;
 constexpr double kStateGradientTolerance = 1e-2;
-constexpr int kSampledCoordinates = 12;
-constexpr int kDirections = 2;
 
 /// Compares the gradient of one group of values with differences of a loss: single coordinates,
 /// relative to the largest gradient, and random directions, relative to the gradient's norm (the
@@ -38,7 +36,8 @@ struct Differences {
 };
 
 void compare(std::span<const float> gradient, const Differences& differences, double floor, Rng rng,
-             std::string_view name, double tolerance, const std::string& where, Ledger& ledger) {
+             const GradientSamples& samples, std::string_view name, double tolerance,
+             const std::string& where, Ledger& ledger) {
   const i64 size = static_cast<i64>(gradient.size());
   if (size == 0) return;
   double norm = 0;
@@ -46,7 +45,7 @@ void compare(std::span<const float> gradient, const Differences& differences, do
   norm = std::max(std::sqrt(norm), floor * std::sqrt(static_cast<double>(size)));
   const double scale = std::max(largest(gradient), floor);
   std::vector<double> direction(gradient.size(), 0.0);
-  for (int n = 0; n < kSampledCoordinates; ++n) {
+  for (int n = 0; n < samples.coordinates; ++n) {
     const std::size_t i = static_cast<std::size_t>(rng.below(size));
     direction[i] = 1;
     const double expected = differences.along(direction);
@@ -55,7 +54,7 @@ void compare(std::span<const float> gradient, const Differences& differences, do
                 tolerance,
                 fmt::format("{}, element {}: {} against {}", where, i, gradient[i], expected));
   }
-  for (int n = 0; n < kDirections; ++n) {
+  for (int n = 0; n < samples.directions; ++n) {
     double found = 0;
     for (std::size_t i = 0; i < direction.size(); ++i) {
       direction[i] = rng.normal();
@@ -124,7 +123,7 @@ void check_gradient(const Case& c, Ledger& ledger) {
           [&](std::span<const double> d, double amount) { add(part.values, d, amount); }, loss,
           step};
       compare(part.gradient.flat().subspan(stream * size, size), differences, floor,
-              c.rng.fork(part.name).fork(b), "gradient", tolerance,
+              c.rng.fork(part.name).fork(b), c.samples, "gradient", tolerance,
               fmt::format("{}, d_{} of stream {}", c.where, part.name, b), ledger);
     }
   }
@@ -138,8 +137,8 @@ void check_gradient(const Case& c, Ledger& ledger) {
         return sum;
       },
       step};
-  compare(gradients.weights, differences, floor, c.rng.fork("weights"), "gradient", tolerance,
-          fmt::format("{}, d_weights", c.where), ledger);
+  compare(gradients.weights, differences, floor, c.rng.fork("weights"), c.samples, "gradient",
+          tolerance, fmt::format("{}, d_weights", c.where), ledger);
 }
 
 void check_state_gradient(const Case& c, Ledger& ledger) {
@@ -172,7 +171,7 @@ void check_state_gradient(const Case& c, Ledger& ledger) {
         0.01};
     compare(
         gradients.state.tensors[i].tensor.flat(), differences, floor,
-        c.rng.fork(start.tensors[i].name), "state gradient", kStateGradientTolerance,
+        c.rng.fork(start.tensors[i].name), c.samples, "state gradient", kStateGradientTolerance,
         fmt::format("{}, d_state.{} after {} tokens", c.where, start.tensors[i].name, prefix[0]),
         ledger);
   }

@@ -16,21 +16,6 @@ void fill_normal(std::span<float> values, Rng rng) {
   for (float& value : values) value = static_cast<float>(rng.normal());
 }
 
-/// Rows of stream b, for a tensor whose first extent is the batch.
-Tensor rows_of(const Tensor& tensor, i64 batch, i64 b) {
-  std::vector<i64> shape = tensor.shape();
-  if (shape.empty() || shape[0] != batch) {
-    throw error("a state tensor's first extent must be the batch of {}", batch);
-  }
-  const i64 stride = tensor.size() / batch;
-  shape[0] = 1;
-  Tensor one(shape, tensor.element());
-  const i64 bytes = stride * bytes_of(tensor.element());
-  std::copy_n(static_cast<const char*>(tensor.data()) + b * bytes, bytes,
-              static_cast<char*>(one.data()));
-  return one;
-}
-
 template <class T>
 double error_of(std::span<const float> a, std::span<const T> b, double floor) {
   if (a.size() != b.size()) return kNotFinite;
@@ -45,6 +30,20 @@ double error_of(std::span<const float> a, std::span<const T> b, double floor) {
 }
 
 }  // namespace
+
+Tensor stream_rows(const Tensor& tensor, i64 batch, i64 b) {
+  std::vector<i64> shape = tensor.shape();
+  if (shape.empty() || shape[0] != batch) {
+    throw error("a state tensor's first extent must be the batch of {}", batch);
+  }
+  const i64 stride = tensor.size() / batch;
+  shape[0] = 1;
+  Tensor one(shape, tensor.element());
+  const i64 bytes = stride * bytes_of(tensor.element());
+  std::copy_n(static_cast<const char*>(tensor.data()) + b * bytes, bytes,
+              static_cast<char*>(one.data()));
+  return one;
+}
 
 Problem::Problem(const Backend& backend, i64 b, i64 t, const Rng& rng) : batch(b), tokens(t) {
   const auto [query_heads, kv_heads, head_dim] = backend.shape();
@@ -77,11 +76,11 @@ Chunk Problem::chunk(i64 begin, i64 count) const {
 Problem Problem::stream(i64 b) const {
   Problem one = *this;
   one.batch = 1;
-  one.q = rows_of(q, batch, b);
-  one.k = rows_of(k, batch, b);
-  one.v = rows_of(v, batch, b);
-  one.d_out = rows_of(d_out, batch, b);
-  for (NamedTensor& named : one.d_state.tensors) named.tensor = rows_of(named.tensor, batch, b);
+  one.q = stream_rows(q, batch, b);
+  one.k = stream_rows(k, batch, b);
+  one.v = stream_rows(v, batch, b);
+  one.d_out = stream_rows(d_out, batch, b);
+  for (NamedTensor& named : one.d_state.tensors) named.tensor = stream_rows(named.tensor, batch, b);
   return one;
 }
 
@@ -137,7 +136,8 @@ Gradients undo(const Backend& backend, const Problem& problem, const Pass& pass,
 std::vector<i64> random_cuts(i64 tokens, Rng& rng) {
   std::vector<i64> cuts;
   while (tokens > 0) {
-    cuts.push_back(1 + rng.below(std::min<i64>(tokens, 9)));
+    const i64 longest = rng.below(4) == 0 ? 200 : 9;
+    cuts.push_back(1 + rng.below(std::min(tokens, longest)));
     tokens -= cuts.back();
   }
   return cuts;
@@ -185,6 +185,14 @@ i64 bits_differing(std::span<const float> a, std::span<const float> b) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     count += std::bit_cast<std::uint32_t>(a[i]) != std::bit_cast<std::uint32_t>(b[i]);
   }
+  return count;
+}
+
+i64 bits_differing(const Tensor& a, const Tensor& b) {
+  if (a.size() != b.size() || a.element() != b.element()) return std::max(a.size(), b.size());
+  if (a.element() == Element::f32) return bits_differing(a.flat(), b.flat());
+  i64 count = 0;
+  for (std::size_t i = 0; i < a.halves().size(); ++i) count += a.halves()[i] != b.halves()[i];
   return count;
 }
 

@@ -50,7 +50,7 @@ Pass run(const Backend& backend, const Problem& problem, std::span<const i64> cu
 Gradients undo(const Backend& backend, const Problem& problem, const Pass& pass, State d_state,
                float held = 0);
 
-/// Lengths >= 1 that sum to `tokens`.
+/// Lengths >= 1 that sum to `tokens`: short ones, and now and then a long one.
 std::vector<i64> random_cuts(i64 tokens, Rng& rng);
 std::string describe_cuts(std::span<const i64> cuts);
 
@@ -69,7 +69,10 @@ struct ReferenceProblem {
 double relative_error(std::span<const float> a, std::span<const double> b, double floor = 0);
 double relative_error(std::span<const float> a, std::span<const float> b, double floor = 0);
 double largest(std::span<const float> a);
-/// How many floats differ in their bits.
+/// How many numbers differ in their bits; all of them when sizes or storage do.
 i64 bits_differing(std::span<const float> a, std::span<const float> b);
+i64 bits_differing(const Tensor& a, const Tensor& b);
+/// Stream b of a tensor whose first extent is the batch. Throws Error when it is not.
+Tensor stream_rows(const Tensor& tensor, i64 batch, i64 b);
 
 }  // namespace longreach::attention

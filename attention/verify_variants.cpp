@@ -31,7 +31,16 @@ class Vary final : public Fields {
   Vary(const Settings& settings, bool small) : settings_(settings), small_(small) {}
 
   void operator()(std::string_view key, i64& value, Range range, std::string_view) override {
-    if (key == kTruncation) return;
+    if (key == kTruncation) {
+      if (const i64* set = find(key)) {
+        value = *set;
+        describe(key, fmt::format("{}", value));
+      } else {
+        alternatives.push_back({path(key), 1, false});
+      }
+      truncated = value != 0;
+      return;
+    }
     const i64 low = std::isfinite(range.min) ? static_cast<i64>(std::ceil(range.min)) : value;
     if (const i64* set = find(key)) {
       value = *set;
@@ -58,6 +67,7 @@ class Vary final : public Fields {
 
   std::vector<Alternative> alternatives;
   std::vector<std::string> text;
+  bool truncated = false;
 
  protected:
   void choice(std::string_view key, std::size_t& index, std::span<const std::string_view> names,
@@ -154,7 +164,7 @@ class Deriver {
         return {};
       }
     }
-    out_.push_back({text, std::move(make), long_stream});
+    out_.push_back({text, std::move(make), long_stream, explore.truncated});
     return explore.alternatives;
   }
 

@@ -207,8 +207,24 @@ TEST_CASE("Variants cover the defaults, small sizes and each choice") {
   CHECK(contains(texts, "segment: 5, update: delta"));
   CHECK(contains(texts, "segment: 5, first_segment: bypass"));
   CHECK(contains(texts, "segment: 5, rope: none"));
-  CHECK(std::ranges::none_of(
-      texts, [](const std::string& text) { return text.find("bptt") != std::string::npos; }));
+  CHECK(contains(texts, "segment: 5, bptt: 1"));
+}
+
+TEST_CASE("A variant that cuts gradients is held to everything but their definition") {
+  for (const Variant& variant : variants("infini")) {
+    CHECK(variant.truncated == (variant.parameters.find("bptt") != std::string::npos));
+    if (!variant.truncated) continue;
+    VerifyOptions options = quick();
+    options.truncated = true;
+    std::vector<std::string> names;
+    for (const Check& check : verify(variant.make, options)) {
+      CAPTURE(check.name, check.detail);
+      CHECK(check.passed);
+      names.push_back(check.name);
+    }
+    CHECK(contains(names, "chunked gradient"));
+    CHECK(!contains(names, "gradient"));
+  }
 }
 
 TEST_CASE("Variants of an unknown type suggest the nearest name") {
