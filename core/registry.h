@@ -11,11 +11,9 @@
 
 #include "core/error.h"
 #include "core/fields.h"
+#include "core/plugin.h"
 
 namespace longreach {
-
-/// Bumped when a header that plugins include changes.
-inline constexpr int kPluginAbi = 2;
 
 /// Makes `Interface` objects by name; `Args` is what the caller adds to the parameters.
 template <class Interface, class... Args>
@@ -27,6 +25,8 @@ class Registry {
     std::function<std::unique_ptr<Interface>(Fields& reader, Args...)> make;
     /// Visits a struct of default parameters.
     std::function<void(Fields& visitor)> visit_defaults;
+    /// SHA-256 of the shared library it came from; "" when built in.
+    std::string plugin = {};
   };
 
   /// Defined once, in the interface's .cpp file.
@@ -45,21 +45,22 @@ class Registry {
     return out;
   }
 
-  /// Runs before main or inside dlopen, so never throws: a clash or a wrong ABI waits in
-  /// problems().
-  void add(std::string name, int abi, Entry entry) noexcept {
-    if (abi != kPluginAbi) {
-      problems_.push_back(fmt::format("'{}' was built for plugin ABI {}, this program has {}", name,
-                                      abi, kPluginAbi));
-    } else if (!entries_.emplace(name, std::move(entry)).second) {
+  /// Runs before main or inside dlopen, so never throws: a clash waits in problems().
+  void add(std::string name, Entry entry) noexcept {
+    entry.plugin = plugin_;
+    if (!entries_.emplace(name, std::move(entry)).second) {
       problems_.push_back(fmt::format("'{}' is registered twice", name));
     }
   }
   const std::vector<std::string>& problems() const { return problems_; }
 
+  /// What is added from now on comes from the plugin of that SHA-256.
+  void set_plugin(std::string sha) { plugin_ = std::move(sha); }
+
  private:
   std::map<std::string, Entry> entries_;
   std::vector<std::string> problems_;
+  std::string plugin_;
 };
 
 /// `const Registered<AttentionRegistry, Infini> registered{"infini", "one line"};` in a .cpp file
@@ -72,17 +73,16 @@ struct Registered<Registry<Interface, Args...>, Type> {
   Registered(std::string name, std::string summary) {
     using Params = typename Type::Params;
     Registry<Interface, Args...>::instance().add(
-        std::move(name), kPluginAbi,
-        {std::move(summary),
-         [](Fields& reader, Args... args) -> std::unique_ptr<Interface> {
-           Params params;
-           params.fields(reader);
-           return std::make_unique<Type>(params, args...);
-         },
-         [](Fields& visitor) {
-           Params params;
-           params.fields(visitor);
-         }});
+        std::move(name), {std::move(summary),
+                          [](Fields& reader, Args... args) -> std::unique_ptr<Interface> {
+                            Params params;
+                            params.fields(reader);
+                            return std::make_unique<Type>(params, args...);
+                          },
+                          [](Fields& visitor) {
+                            Params params;
+                            params.fields(visitor);
+                          }});
   }
 };
 

@@ -123,6 +123,11 @@ bool read_state(const Inputs& inputs, const std::string& prefix, State& state) {
       } else {
         narrow(given->flat().data(), named.tensor.element(), named.tensor.halves().data(),
                given->size());
+        require_finite(
+            widened(named.tensor).data(), static_cast<long>(given->size()),
+            fmt::format(
+                "{}: tensor '{}', rounded to {}", inputs.path(), prefix + named.name,
+                EnumNames<Element>::names[static_cast<std::size_t>(named.tensor.element())]));
       }
       any = true;
     }

@@ -7,16 +7,13 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "attention/backend.h"
 #include "core/error.h"
-#include "datasets/dataset.h"
 #include "harness/attend.h"
 #include "harness/bench.h"
 #include "harness/catalogue.h"
+#include "harness/plugin.h"
 #include "harness/run_command.h"
 #include "harness/verify_command.h"
-#include "metrics/metric.h"
-#include "reports/report.h"
 
 namespace longreach::harness {
 namespace {
@@ -29,6 +26,7 @@ struct Options {
   AttendOptions attend;
   BenchRequest bench;
   std::string name, folder;
+  std::vector<std::string> plugins;
 };
 
 std::string joined(int argc, char** argv) {
@@ -139,17 +137,24 @@ void add_cell(CLI::App& app, Options& options) {
   cell->add_option("--result-fd", options.cell.result_fd)->required();
 }
 
-/// Registrations that clashed could not be reported when they happened.
-template <class Registry>
-void require_sound() {
-  for (const std::string& problem : Registry::instance().problems()) throw Error(problem);
+/// Before the command's name and after it, of every command.
+void add_plugin(CLI::App& app, std::vector<std::string>& plugins) {
+  std::vector<CLI::App*> places = app.get_subcommands([](const CLI::App*) { return true; });
+  places.push_back(&app);
+  for (CLI::App* place : places) {
+    place
+        ->add_option_function<std::vector<std::string>>(
+            "--plugin",
+            [&plugins](const std::vector<std::string>& paths) {
+              plugins.insert(plugins.end(), paths.begin(), paths.end());
+            },
+            "a shared library with further backends, ...; may be given again")
+        ->allow_extra_args(false);
+  }
 }
 
 int dispatch(const CLI::App& app, Options& options) {
-  require_sound<attention::AttentionRegistry>();
-  require_sound<metrics::MetricRegistry>();
-  require_sound<datasets::DatasetRegistry>();
-  require_sound<reports::ReportRegistry>();
+  options.run.options.plugins = load_plugins(options.plugins);
   if (app.got_subcommand("run")) return run_command(options.run, std::cout, std::cerr);
   if (app.got_subcommand("plan")) return plan_command(options.run, std::cout);
   if (app.got_subcommand("report")) return report_command(options.folder, std::cout);
@@ -211,6 +216,7 @@ int command_line(int argc, char** argv) {
     add_tools(app, options);
     add_bench(app, options.bench);
     add_cell(app, options);
+    add_plugin(app, options.plugins);
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& asked) {

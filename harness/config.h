@@ -14,11 +14,12 @@ namespace longreach::harness {
 
 /// A registered thing and its parameters.
 struct Component {
-  std::string type;    ///< the registered name
-  std::string params;  ///< canonical text, defaults filled in
-  std::string where;   ///< for messages: "sweep.yaml:9 backends[1].infini"
-  i64 version = 0;     ///< a dataset's or metric's, filled in by validation
-  std::string sha;     ///< a dataset's content, filled in by validation
+  std::string type;         ///< the registered name
+  std::string params;       ///< canonical text, defaults filled in
+  std::string where;        ///< for messages: "sweep.yaml:9 backends[1].infini"
+  i64 version = 0;          ///< a dataset's or metric's, filled in by validation
+  std::string sha;          ///< a dataset's content, filled in by validation
+  std::string plugin = {};  ///< SHA-256 of the shared library `type` came from; "" = built in
 };
 
 struct BackendChoice {

@@ -39,8 +39,10 @@ std::optional<Component> read_component(std::string_view kind, const std::string
                              suggestion(type, Registry::instance().names())));
     return std::nullopt;
   }
-  return Component{
-      .type = type, .params = read_canonical(reader, found->second.visit_defaults), .where = where};
+  return Component{.type = type,
+                   .params = read_canonical(reader, found->second.visit_defaults),
+                   .where = where,
+                   .plugin = found->second.plugin};
 }
 
 /// Reads "data: {type: {params}}" or "data: type".

@@ -16,9 +16,14 @@ namespace {
 /// Raised when the meaning of a cell's inputs changes, so that old results are not taken for new.
 constexpr int kCellVersion = 1;
 
+/// Code that can change while this program stays the same; "" for what is built in.
+std::string plugin_of(const Component& component) {
+  return component.plugin.empty() ? "" : fmt::format(", plugin: {}", component.plugin);
+}
+
 std::string text_of(const Component& component) {
-  return fmt::format("{{type: {}, params: {{{}}}, version: {}, content: {}}}", component.type,
-                     component.params, component.version, component.sha);
+  return fmt::format("{{type: {}, params: {{{}}}, version: {}, content: {}{}}}", component.type,
+                     component.params, component.version, component.sha, plugin_of(component));
 }
 
 std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_sha,
@@ -29,6 +34,7 @@ std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_
       backend.layers.size() == 1 ? fmt::format("{{{}: {{{}}}}}", backend.type(), backend.params())
                                  : backend.params(),
       cell.seed);
+  for (const Component& layer : backend.layers) text += plugin_of(layer);
   if (!model.training) return text;
   const Training& training = *model.training;
   model::TrainParams params = training.params;

@@ -103,12 +103,16 @@ class Runner {
   bool execute(const Cell& cell, Outcome& outcome, double& seconds) {
     const std::string started = utc_now();
     const auto start = Clock::now();
-    const ChildCommand command{
-        .arguments = {"cell", "--config", options_.configuration, "--base", experiment_.folder,
-                      "--cell", cell.id, "--output", experiment_.output},
-        .threads = static_cast<long>(options_.threads),
-        .seconds = experiment_.limits.time_per_cell,
-        .interrupted = options_.interrupted};
+    std::vector<std::string> arguments{"cell",   "--config",         options_.configuration,
+                                       "--base", experiment_.folder, "--cell",
+                                       cell.id,  "--output",         experiment_.output};
+    for (const std::string& plugin : options_.plugins) {
+      arguments.insert(arguments.end(), {"--plugin", plugin});
+    }
+    const ChildCommand command{.arguments = std::move(arguments),
+                               .threads = static_cast<long>(options_.threads),
+                               .seconds = experiment_.limits.time_per_cell,
+                               .interrupted = options_.interrupted};
     const ChildResult child = run_child(command, [this](double share) { progress_.share(share); });
     seconds = std::chrono::duration<double>(Clock::now() - start).count();
     if (child.interrupted) return false;

@@ -12,11 +12,12 @@
 namespace longreach::harness {
 
 struct RunOptions {
-  bool resume = true;         ///< cells with status ok are not run again
-  bool fail_fast = false;     ///< stop at the first cell that is not ok
-  i64 limit = 0;              ///< run at most so many cells; 0 = all
-  i64 threads = 0;            ///< OpenMP threads of a cell; 0 = as the environment says
-  std::string configuration;  ///< path of the YAML that the children read
+  bool resume = true;                ///< cells with status ok are not run again
+  bool fail_fast = false;            ///< stop at the first cell that is not ok
+  i64 limit = 0;                     ///< run at most so many cells; 0 = all
+  i64 threads = 0;                   ///< OpenMP threads of a cell; 0 = as the environment says
+  std::string configuration;         ///< path of the YAML that the children read
+  std::vector<std::string> plugins;  ///< absolute paths, for the children
   std::string run_id;
   const volatile std::sig_atomic_t* interrupted = nullptr;
 };

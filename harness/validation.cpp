@@ -115,8 +115,11 @@ std::optional<Component> default_data(const metrics::Metric& metric, const Model
   }
   if (type.empty()) return std::nullopt;
   const auto& entry = datasets::DatasetRegistry::instance().find(type);
-  return Component{
-      .type = type, .params = canonical(entry.visit_defaults), .where = task.where, .sha = {}};
+  return Component{.type = type,
+                   .params = canonical(entry.visit_defaults),
+                   .where = task.where,
+                   .sha = {},
+                   .plugin = entry.plugin};
 }
 
 ModelChoice* find_model(Experiment& experiment, TaskChoice& task, Problems& problems) {

@@ -1,4 +1,4 @@
-// Registries: lookup, suggestions, clashes and plugins of another ABI.
+// Registries: lookup, suggestions, clashes and where an entry came from.
 #include "core/registry.h"
 
 #include <catch2/catch.hpp>
@@ -44,13 +44,22 @@ TEST_CASE("An unknown name suggests the nearest") {
                       "unknown name 'spidr'; did you mean 'spider'?");
 }
 
-TEST_CASE("A clash or another ABI is a problem kept for later, not a crash") {
+TEST_CASE("A clash is a problem kept for later, not a crash") {
   AnimalRegistry registry;
-  registry.add("a", kPluginAbi, {});
-  registry.add("a", kPluginAbi, {});
-  registry.add("b", kPluginAbi + 1, {});
-  REQUIRE(registry.problems().size() == 2);
-  REQUIRE(registry.problems()[0] == "'a' is registered twice");
-  REQUIRE(registry.problems()[1].find("plugin ABI") != std::string::npos);
+  registry.add("a", {});
+  registry.add("a", {});
+  REQUIRE(registry.problems() == std::vector<std::string>{"'a' is registered twice"});
   REQUIRE(registry.entries().size() == 1);
+}
+
+TEST_CASE("An entry remembers which plugin it came from, and the program's own that they did not") {
+  AnimalRegistry registry;
+  registry.add("own", {});
+  registry.set_plugin("abc");
+  registry.add("theirs", {});
+  registry.set_plugin("");
+  registry.add("own too", {});
+  REQUIRE(registry.find("own").plugin.empty());
+  REQUIRE(registry.find("theirs").plugin == "abc");
+  REQUIRE(registry.find("own too").plugin.empty());
 }

@@ -192,6 +192,21 @@ TEST_CASE("attend goes on from a state stored as halves, to the bit") {
   }
 }
 
+TEST_CASE("attend rounds a float32 state for a backend that stores halves, if it fits") {
+  TensorFile in = inputs();
+  std::erase_if(in.tensors, [](const NamedTensor& named) { return named.name == "weights.gate"; });
+  in.metadata = {{"position", "4"}, {"capacity", "20"}};
+  Tensor values({2, 2, 20, 4});
+  values.flat()[0] = 1 + 0x1p-12f;  // half a step below the f16 after 1: rounds to 1
+  in.tensors.push_back({"state.values", values});
+  CHECK(attended(in, "{full: {cache: f16}}").find("state.values")->flat()[0] == 1);
+  CHECK(attended(in, "{full: {cache: f32}}").find("state.values")->flat()[0] == 1 + 0x1p-12f);
+  tensor(in, "state.values").flat()[3] = 70000;  // the largest f16 is 65504
+  CHECK_THROWS_WITH(attended(in, "{full: {cache: f16}}"),
+                    Catch::Contains("'state.values', rounded to f16") && Catch::Contains("3"));
+  CHECK(attended(in, "{full: {cache: bf16}}").find("state.values")->flat()[3] > 6.9e4f);
+}
+
 TEST_CASE("attend returns the gradient of every input it was given") {
   // Loss = sum(d_out out) + sum(d_M M) over the final memory, against differences of attend itself.
   TensorFile in = inputs();

@@ -1,0 +1,16 @@
+// Shared libraries given with --plugin: what is checked before they run, and what they register.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace longreach::harness {
+
+/// Loads shared libraries, whose static `Registered<...>` objects (core/registry.h) then stand in
+/// the registries beside the built-in ones, and returns their absolute paths, each once. They stay
+/// until the process ends. Throws Error, first of all for clashes among the built-in names, then
+/// naming the file that is missing, no plugin, built for another ABI (core/plugin.h; nothing of it
+/// has run then), not loadable, takes a name that is taken or registers nothing.
+std::vector<std::string> load_plugins(const std::vector<std::string>& paths);
+
+}  // namespace longreach::harness

@@ -1,0 +1,2 @@
+// Stamped, and registers nothing.
+#include "core/registry.h"
