@@ -47,15 +47,15 @@ class Full final : public Backend {
     append(in, position, angles, keys, values);
     i64 pairs = 0;
     if (tape == nullptr) {
-      pairs = tokens > kernels::kFewRows ? read(in, position, angles, keys, values, out)
+      pairs = tokens > kernels::kFewRows ? read(in, position, angles, keys, values, out, nullptr)
                                          : decode(in, position, angles, keys, values, out);
     } else {
-      Tensor queries({in.batch(), shape_.query_heads, tokens, d});
-      Tensor lse({in.batch(), shape_.query_heads, tokens});
-      pairs = read(in, position, angles, keys, values, out, &queries, &lse);
+      const std::vector<i64> rows{in.batch(), shape_.query_heads, tokens, d};
       *tape = {position,
-               {std::move(queries), std::move(lse), dense_copy(out),
-                past(keys, position + tokens), past(values, position + tokens)}};
+               {Tensor::unset(rows), Tensor::unset({rows[0], rows[1], tokens}),
+                Tensor::unset({rows[0], tokens, rows[1], d}), past(keys, position + tokens),
+                past(values, position + tokens)}};
+      pairs = read(in, position, angles, keys, values, out, tape);
     }
     state.position += tokens;
     state.activity.tokens += tokens;
@@ -70,8 +70,8 @@ class Full final : public Backend {
     const auto d_keys = d_state["keys"].view<4>(), d_values = d_state["values"].view<4>();
     // Long streams of few heads are split by keys as well; how often may depend neither on the
     // threads at hand nor on the other streams.
-    const i64 shares = std::clamp<i64>((position + tokens) / 512, 1,
-                                       std::max<i64>(1, kTasks / shape_.kv_heads));
+    const i64 shares =
+        std::clamp<i64>((position + tokens) / 512, 1, std::max<i64>(1, kTasks / shape_.kv_heads));
     std::vector<Floats> d_queries(static_cast<std::size_t>(items * shares));
 #pragma omp parallel for collapse(2) schedule(dynamic, 1) if (worth_threads(*this, in, position))
     for (i64 item = 0; item < items; ++item) {
@@ -80,10 +80,10 @@ class Full final : public Backend {
         Floats& dq = d_queries[item * shares + share];
         dq.resize(static_cast<std::size_t>(group * tokens * d));
         kernels::backward(
-            problem(rows_by_head(tape.tensors[0].view<4>(), b, h, group, 0, tokens), position,
-                    tape.tensors[3], tape.tensors[4], b, kv),
-            head_rows(tape.tensors[2].view<4>(), b, h, group, 0, tokens),
-            tape_lse(tape.tensors[1], b, h), head_rows(d_out, b, h, group, 0, tokens),
+            problem(rows_by_head(tape.tensors[kQueries].view<4>(), b, h, group, 0, tokens),
+                    position, tape.tensors[kKeys], tape.tensors[kValues], b, kv),
+            head_rows(tape.tensors[kOut].view<4>(), b, h, group, 0, tokens),
+            tape_lse(tape.tensors[kLse], b, h), head_rows(d_out, b, h, group, 0, tokens),
             {.queries = View<float, 3>(dq.data(), {group, tokens, d}),
              .sink_queries = {},
              .recent_keys = d_keys.row(b, kv, 0).data(),
@@ -126,7 +126,6 @@ class Full final : public Backend {
   }
 
  private:
-  static constexpr i64 kRowsPerTask = 256;
   static constexpr i64 kKeysPerTask = 8192;  ///< decoding
   static constexpr i64 kTasks = 8;           ///< of one stream's backward pass, at least
   static i64 triangle(i64 n) { return n * (n + 1) / 2; }
@@ -158,31 +157,37 @@ class Full final : public Backend {
     }
   }
 
-  /// Many queries, by blocks of them; fills the tape's [B, Hq, T, D] and [B, Hq, T] when given.
-  /// Returns the pairs scored.
+  // The tape: turned queries [B, Hq, T, D], log-sum-exp [B, Hq, T], outputs [B, T, Hq, D], and the
+  // caches as far as they are filled.
+  enum : std::size_t { kQueries, kLse, kOut, kKeys, kValues };
+
+  /// Many queries, by blocks of them; fills the first three of a tape when there is one. Returns
+  /// the pairs scored.
   i64 read(const Chunk& in, i64 position, const Rope::Angles& angles, const Tensor& keys,
-           const Tensor& values, View<float, 4> out, Tensor* queries = nullptr,
-           Tensor* lse = nullptr) const {
+           const Tensor& values, View<float, 4> out, Tape* tape) const {
     const i64 tokens = in.tokens(), d = shape_.head_dim, group = shape_.group();
-    const i64 blocks = (tokens + kRowsPerTask - 1) / kRowsPerTask;
+    const i64 step = rows_per_task(shape_.kv_heads, tokens), blocks = (tokens + step - 1) / step;
     i64 pairs = 0;
 #pragma omp parallel for collapse(3) schedule(dynamic, 1) reduction(+ : pairs) if (worth_threads(*this, in, position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         for (i64 block = blocks - 1; block >= 0; --block) {  // the longest first
-          const i64 first = block * kRowsPerTask, count = std::min(kRowsPerTask, tokens - first);
-          const i64 h = kv * group;
-          Floats own(static_cast<std::size_t>(queries == nullptr ? group * count * d : 0));
-          const View<float, 3> q =
-              queries == nullptr ? View<float, 3>(own.data(), {group, count, d})
-                                 : rows_by_head(queries->view<4>(), b, h, group, first, count);
-          View<float, 2> kept;
-          if (lse != nullptr) {
-            kept = {lse->view<3>().row(b, h).data() + first, {group, count}, {tokens, 1}};
+          const i64 first = block * step, count = std::min(step, tokens - first), h = kv * group;
+          Scratch own(static_cast<std::size_t>(tape == nullptr ? group * count * d : 0));
+          const View<float, 3> q = tape == nullptr ? View<float, 3>(own.data(), {group, count, d})
+                                                   : rows_by_head(tape->tensors[kQueries].view<4>(),
+                                                                  b, h, group, first, count);
+          View<float, 2> lse;
+          if (tape != nullptr) {
+            lse = {tape->tensors[kLse].view<3>().row(b, h).data() + first,
+                   {group, count},
+                   {tokens, 1}};
           }
           gather_group(in.q, b, h, first, rope_, angles, first, q);
-          pairs += kernels::forward(problem(q, position + first, keys, values, b, kv),
-                                    head_rows(out, b, h, group, first, count), kept);
+          const View<float, 3> rows = head_rows(out, b, h, group, first, count);
+          pairs += kernels::forward(problem(q, position + first, keys, values, b, kv), rows, lse);
+          if (tape == nullptr) continue;
+          copy_rows(rows, head_rows(tape->tensors[kOut].view<4>(), b, h, group, first, count));
         }
       }
     }
@@ -195,7 +200,7 @@ class Full final : public Backend {
     const i64 tokens = in.tokens(), d = shape_.head_dim, group = shape_.group();
     const i64 items = in.batch() * shape_.kv_heads, end = position + tokens;
     const i64 runs = (end + kKeysPerTask - 1) / kKeysPerTask;
-    Floats queries(static_cast<std::size_t>(items * group * tokens * d));
+    Scratch queries(static_cast<std::size_t>(items * group * tokens * d));
     std::vector<kernels::Partial> parts(static_cast<std::size_t>(items * runs));
     const auto problem_of = [&](i64 item) {
       const View<const float, 3> q(&queries[item * group * tokens * d], {group, tokens, d});
@@ -225,11 +230,13 @@ class Full final : public Backend {
   /// The rows of a cache that are filled, on their own.
   static Tensor past(const Tensor& cache, i64 tokens) {
     const std::vector<i64>& n = cache.shape();
-    Tensor copy({n[0], n[1], tokens, n[3]}, cache.element());
+    Tensor copy = Tensor::unset({n[0], n[1], tokens, n[3]}, cache.element());
+    const i64 bytes = tokens * n[3] * bytes_of(cache.element());
+#pragma omp parallel for collapse( \
+    2) if (longreach::worth_threads(static_cast <double>(copy.size())))
     for (i64 b = 0; b < n[0]; ++b) {
       for (i64 h = 0; h < n[1]; ++h) {
-        std::copy_n(cache_row(cache, b, h, 0), tokens * n[3] * bytes_of(cache.element()),
-                    cache_row(copy, b, h, 0));
+        std::copy_n(cache_row(cache, b, h, 0), bytes, cache_row(copy, b, h, 0));
       }
     }
     return copy;

@@ -89,8 +89,8 @@ class Infini final : public Backend {
 
   i64 state_bytes(i64) const override {
     const i64 d = shape_.head_dim;
-    return shape_.kv_heads *
-           (d * (d + 1) * bytes_of(Element::f32) + 2 * params_.segment * d * bytes_of(params_.cache));
+    return shape_.kv_heads * (d * (d + 1) * bytes_of(Element::f32) +
+                              2 * params_.segment * d * bytes_of(params_.cache));
   }
 
   void forward(std::span<const float> gates, const Chunk& in, State& state, View<float, 4> out,
@@ -178,8 +178,8 @@ class Infini final : public Backend {
     cost.flops = q * (pairs * (4 * d + 1) + read * (retrieve + 2 * d)) +
                  kv * (written * (2 * d * d + 2 * d) + corrected * (retrieve + d));
     cost.bytes_moved =
-        kv * (static_cast<double>(bytes_of(params_.cache)) *
-                  (pairs + static_cast<double>(tokens)) * 2 * d +
+        kv * (static_cast<double>(bytes_of(params_.cache)) * (pairs + static_cast<double>(tokens)) *
+                  2 * d +
               sizeof(float) * (read + 2 * static_cast<double>(cost.activity.compressions)) * d *
                   (d + 1));
     return cost;
@@ -219,8 +219,8 @@ class Infini final : public Backend {
             state["normalizer"].view<3>().row(b, kv).data(), shape_.head_dim};
   }
 
-  kernels::Problem local_problem(const Piece& piece, View<const float, 3> queries,
-                                 const char* keys, const char* values) const {
+  kernels::Problem local_problem(const Piece& piece, View<const float, 3> queries, const char* keys,
+                                 const char* values) const {
     return {.queries = queries,
             .sink_queries = {},
             .position = piece.place,
@@ -335,8 +335,7 @@ class Infini final : public Backend {
     return {state.position,
             {Tensor({batch, in.tokens(), shape_.query_heads, d}),
              Tensor({batch, shape_.query_heads, in.tokens()}), Tensor({batch, h, count, d * d}),
-             Tensor({batch, h, count, d}),
-             Tensor({batch * h, count, n, d}, params_.cache),
+             Tensor({batch, h, count, d}), Tensor({batch * h, count, n, d}, params_.cache),
              Tensor({batch * h, count, n, d}, params_.cache)}};
   }
 
@@ -430,9 +429,8 @@ class Infini final : public Backend {
     const std::array<i64, 3> extents{group, rows, d};
     const Floats queries = turned_queries(in, piece, b, kv);
     Floats d_queries(queries.size());
-    const View<const float, 2> lse(
-        tape.tensors[kLse].view<3>().row(b, h).data() + piece.first, {group, rows},
-        {in.tokens(), 1});
+    const View<const float, 2> lse(tape.tensors[kLse].view<3>().row(b, h).data() + piece.first,
+                                   {group, rows}, {in.tokens(), 1});
     kernels::backward(
         local_problem(piece, View<const float, 3>(queries.data(), extents), keys, values),
         head_rows(tape.tensors[kLocal].view<4>(), b, h, group, piece.first, rows), lse,

@@ -18,6 +18,15 @@ inline bool worth_threads(const Backend& backend, const Chunk& in, i64 position)
                                   backend.cost(position, in.tokens()).flops);
 }
 
+/// Query rows of one stream and key/value head that a task of softmax attention takes: many, since
+/// each task packs all keys anew, but enough tasks for a few threads. Knows neither how many
+/// threads there are nor the other streams, so that no result depends on them.
+inline i64 rows_per_task(i64 kv_heads, i64 tokens) {
+  constexpr i64 kTasks = 16, kStep = 48;  // whole register tiles
+  return std::clamp<i64>((kv_heads * tokens / kTasks + kStep - 1) / kStep * kStep, 2 * kStep,
+                         21 * kStep);
+}
+
 /// to[i] = row (b, first + i, head) of x, turned by angles[first_angle + i], for count rows.
 inline void gather(View<const float, 4> x, i64 b, i64 head, i64 first, i64 count, const Rope& rope,
                    const Rope::Angles& angles, i64 first_angle, float* to) {
@@ -40,20 +49,17 @@ inline void hand_over(float* from, i64 count, const Rope& rope, const Rope::Angl
   }
 }
 
-/// Rows [first, first + count) of `heads` heads from `head` on, of x [B, T, H, D]: [heads, count, D].
+/// Rows [first, first + count) of `heads` heads from `head` on, of x [B, T, H, D]: [heads, count,
+/// D].
 template <class T>
 View<T, 3> head_rows(View<T, 4> x, i64 b, i64 head, i64 heads, i64 first, i64 count) {
-  return {x.row(b, first, head).data(),
-          {heads, count, x.extent(3)},
-          {x.stride(2), x.stride(1), 1}};
+  return {x.row(b, first, head).data(), {heads, count, x.extent(3)}, {x.stride(2), x.stride(1), 1}};
 }
 
 /// The same of x [B, H, T, D].
 template <class T>
 View<T, 3> rows_by_head(View<T, 4> x, i64 b, i64 head, i64 heads, i64 first, i64 count) {
-  return {x.row(b, head, first).data(),
-          {heads, count, x.extent(3)},
-          {x.stride(1), x.stride(2), 1}};
+  return {x.row(b, head, first).data(), {heads, count, x.extent(3)}, {x.stride(1), x.stride(2), 1}};
 }
 
 /// Queries of `heads` heads from `head` on, turned: to [heads, count, D].
@@ -111,18 +117,12 @@ inline void gather_into(View<const float, 4> x, i64 b, i64 h, i64 first, i64 cou
   store_rows(rows.data(), count, cache, b, h, at);
 }
 
-/// A dense copy of a view: a tape's own, since the memory behind the view goes on changing.
-inline Tensor dense_copy(View<const float, 4> from) {
-  Tensor to(std::vector<i64>(from.extents().begin(), from.extents().end()));
-  const auto view = to.view<4>();
+/// Copies rows of heads, [heads, rows, D] each.
+inline void copy_rows(View<const float, 3> from, View<float, 3> to) {
   for (i64 i = 0; i < from.extent(0); ++i) {
-    for (i64 j = 0; j < from.extent(1); ++j) {
-      for (i64 k = 0; k < from.extent(2); ++k) {
-        std::ranges::copy(from.row(i, j, k), view.row(i, j, k).begin());
-      }
-    }
+    for (i64 j = 0; j < from.extent(1); ++j)
+      std::ranges::copy(from.row(i, j), to.row(i, j).begin());
   }
-  return to;
 }
 
 }  // namespace longreach::attention

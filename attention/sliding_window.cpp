@@ -77,6 +77,7 @@ class SlidingWindow final : public Backend {
 
   void forward(std::span<const float>, const Chunk& in, State& state, View<float, 4> out,
                Tape* tape) const override {
+    if (tape == nullptr && in.tokens() > longest_run()) return forward_in_runs(in, state, out);
     const Call call = make_call(state.position, in.tokens());
     i64 pairs = 0;
     if (in.tokens() == 1 && tape == nullptr) {
@@ -88,7 +89,7 @@ class SlidingWindow final : public Backend {
         *tape = {state.position,
                  {std::move(kept.queries), std::move(kept.sink_queries), std::move(kept.keys),
                   std::move(kept.values), std::move(kept.sink_keys), std::move(kept.sink_values),
-                  std::move(kept.lse), dense_copy(out)}};
+                  std::move(kept.lse), std::move(kept.out)}};
       }
     }
     state.position += in.tokens();
@@ -120,18 +121,17 @@ class SlidingWindow final : public Backend {
         const auto q = rows_by_head(queries.view<4>(), b, h, group, 0, tokens);
         const auto sink_q =
             call.turns_sinks ? rows_by_head(sink_queries.view<4>(), b, h, group, 0, tokens) : q;
-        kernels::backward(
-            problem(call, q, sink_q, 0, keys, values, sink_keys, sink_values, b, kv),
-            head_rows(out.view<4>(), b, h, group, 0, tokens),
-            View<const float, 2>(lse.view<3>().row(b, h).data(), {group, tokens}),
-            head_rows(d_out, b, h, group, 0, tokens),
-            {d_q, d_sink_q, dk.data(), dv.data(), rows(d_state["sink_keys"], b, kv),
-             rows(d_state["sink_values"], b, kv)});
+        kernels::backward(problem(call, q, sink_q, 0, keys, values, sink_keys, sink_values, b, kv),
+                          head_rows(out.view<4>(), b, h, group, 0, tokens),
+                          View<const float, 2>(lse.view<3>().row(b, h).data(), {group, tokens}),
+                          head_rows(d_out, b, h, group, 0, tokens),
+                          {d_q, d_sink_q, dk.data(), dv.data(), rows(d_state["sink_keys"], b, kv),
+                           rows(d_state["sink_values"], b, kv)});
         for (i64 g = 0; g < group; ++g) {
           hand_over(d_q.row(g, 0).data(), tokens, rope_, call.angles, 0, grad.q, b, h + g, 0);
           if (!call.turns_sinks) continue;
-          hand_over(d_sink_q.row(g, 0).data(), tokens, rope_, call.sink_angles, 0, grad.q, b,
-                    h + g, 0);
+          hand_over(d_sink_q.row(g, 0).data(), tokens, rope_, call.sink_angles, 0, grad.q, b, h + g,
+                    0);
         }
         give_grads(call, d_state, b, kv, dk.data(), dv.data(), grad);
       }
@@ -192,6 +192,18 @@ class SlidingWindow final : public Backend {
     return call;
   }
 
+  /// Without a tape a long chunk goes through in runs, so that scratch does not grow with it.
+  i64 longest_run() const { return std::max<i64>(1024, params_.window); }
+  void forward_in_runs(const Chunk& in, State& state, View<float, 4> out) const {
+    for (i64 first = 0; first < in.tokens(); first += longest_run()) {
+      const i64 count = std::min(longest_run(), in.tokens() - first);
+      forward(
+          {},
+          {in.q.slice(1, first, count), in.k.slice(1, first, count), in.v.slice(1, first, count)},
+          state, out.slice(1, first, count), nullptr);
+    }
+  }
+
   static float* rows(Tensor& tensor, i64 b, i64 kv) {
     return tensor.size() == 0 ? nullptr : tensor.view<4>().row(b, kv, 0).data();
   }
@@ -202,20 +214,21 @@ class SlidingWindow final : public Backend {
                            const Tensor& sink_keys, const Tensor& sink_values, i64 b,
                            i64 kv) const {
     const i64 position = call.position + first;
-    return {.queries = q,
-            .sink_queries = sink_q,
-            .position = position,
-            .recent = {cache_row(keys, b, kv, 0), cache_row(values, b, kv, 0), keys.element(),
-                       call.first, call.keys},
-            .sinks = {cache_row(sink_keys, b, kv, 0), cache_row(sink_values, b, kv, 0),
-                      sink_keys.element(), 0, std::min(sink_keys.shape()[2], position + q.extent(1))},
-            .window = params_.window};
+    return {
+        .queries = q,
+        .sink_queries = sink_q,
+        .position = position,
+        .recent = {cache_row(keys, b, kv, 0), cache_row(values, b, kv, 0), keys.element(),
+                   call.first, call.keys},
+        .sinks = {cache_row(sink_keys, b, kv, 0), cache_row(sink_values, b, kv, 0),
+                  sink_keys.element(), 0, std::min(sink_keys.shape()[2], position + q.extent(1))},
+        .window = params_.window};
   }
 
   /// What a call works on, and what its tape keeps: the dense run of keys and values, the sinks as
-  /// they are after it, and for a tape the turned queries and the log-sum-exp.
+  /// they are after it, and for a tape the turned queries, the log-sum-exp and the outputs.
   struct Kept {
-    Tensor keys, values, sink_keys, sink_values, queries, sink_queries, lse;
+    Tensor keys, values, sink_keys, sink_values, queries, sink_queries, lse, out;
   };
 
   /// Fills the dense run from the ring and the chunk, then ring and sinks from the run.
@@ -223,19 +236,18 @@ class SlidingWindow final : public Backend {
     const i64 d = shape_.head_dim, before = call.position - call.first;
     const i64 end = call.position + call.tokens;
     Kept kept;
-    kept.keys = Tensor({in.batch(), shape_.kv_heads, call.keys, d}, params_.cache);
-    kept.values = kept.keys;
+    const std::vector<i64> run_shape{in.batch(), shape_.kv_heads, call.keys, d};
+    kept.keys = Tensor::unset(run_shape, params_.cache);
+    kept.values = Tensor::unset(run_shape, params_.cache);
     const Rope none(std::nullopt, d);
     const i64 ring = state["keys"].shape()[2], sinks = state["sink_keys"].shape()[2];
-#pragma omp parallel for collapse(2) \
-    schedule(static) if (worth_threads(*this, in, state.position))
+#pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, state.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         gather_into(in.k, b, kv, 0, call.tokens, rope_, call.angles, 0, kept.keys, before);
         gather_into(in.v, b, kv, 0, call.tokens, none, call.angles, 0, kept.values, before);
-        for (const auto& [run, name, sink] :
-             {std::tuple(&kept.keys, "keys", "sink_keys"),
-              std::tuple(&kept.values, "values", "sink_values")}) {
+        for (const auto& [run, name, sink] : {std::tuple(&kept.keys, "keys", "sink_keys"),
+                                              std::tuple(&kept.values, "values", "sink_values")}) {
           const i64 bytes = d * bytes_of(params_.cache);
           const auto at = [&](Tensor& t, i64 row) { return cache_row(t, b, kv, row); };
           Tensor &held = state[name], &first_ones = state[sink];
@@ -260,24 +272,24 @@ class SlidingWindow final : public Backend {
   i64 read(const Chunk& in, const Call& call, Kept& kept, View<float, 4> out, bool keep) const {
     const i64 tokens = call.tokens, d = shape_.head_dim, group = shape_.group();
     if (keep) {
-      kept.queries = Tensor({in.batch(), shape_.query_heads, tokens, d});
-      if (call.turns_sinks) kept.sink_queries = kept.queries;
-      kept.lse = Tensor({in.batch(), shape_.query_heads, tokens});
+      const std::vector<i64> queries{in.batch(), shape_.query_heads, tokens, d};
+      kept.queries = Tensor::unset(queries);
+      if (call.turns_sinks) kept.sink_queries = Tensor::unset(queries);
+      kept.lse = Tensor::unset({in.batch(), shape_.query_heads, tokens});
+      kept.out = Tensor::unset({in.batch(), tokens, shape_.query_heads, d});
     }
-    const i64 blocks = (tokens + kRowsPerTask - 1) / kRowsPerTask;
+    const i64 step = rows_per_task(shape_.kv_heads, tokens), blocks = (tokens + step - 1) / step;
     i64 pairs = 0;
 #pragma omp parallel for collapse(3) schedule(dynamic, 1) reduction(+ : pairs) if (worth_threads(*this, in, call.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         for (i64 block = 0; block < blocks; ++block) {
-          const i64 first = block * kRowsPerTask, count = std::min(kRowsPerTask, tokens - first);
-          const i64 h = kv * group;
-          Floats own, own_sinks;
-          const auto turned = [&](Tensor& tape, Floats& mine, const Rope::Angles& angles) {
+          const i64 first = block * step, count = std::min(step, tokens - first), h = kv * group;
+          Scratch own, own_sinks;
+          const auto turned = [&](Tensor& tape, Scratch& mine, const Rope::Angles& angles) {
             if (!keep) mine.resize(static_cast<std::size_t>(group * count * d));
-            const View<float, 3> q =
-                keep ? rows_by_head(tape.view<4>(), b, h, group, first, count)
-                     : View<float, 3>(mine.data(), {group, count, d});
+            const View<float, 3> q = keep ? rows_by_head(tape.view<4>(), b, h, group, first, count)
+                                          : View<float, 3>(mine.data(), {group, count, d});
             gather_group(in.q, b, h, first, rope_, angles, first, q);
             return q;
           };
@@ -285,10 +297,15 @@ class SlidingWindow final : public Backend {
           const View<float, 3> sink_q =
               call.turns_sinks ? turned(kept.sink_queries, own_sinks, call.sink_angles) : q;
           View<float, 2> lse;
-          if (keep) lse = {kept.lse.view<3>().row(b, h).data() + first, {group, count}, {tokens, 1}};
+          if (keep)
+            lse = {kept.lse.view<3>().row(b, h).data() + first, {group, count}, {tokens, 1}};
+          const View<float, 3> rows = head_rows(out, b, h, group, first, count);
           pairs += kernels::forward(problem(call, q, sink_q, first, kept.keys, kept.values,
                                             kept.sink_keys, kept.sink_values, b, kv),
-                                    head_rows(out, b, h, group, first, count), lse);
+                                    rows, lse);
+          if (keep) {
+            copy_rows(rows, head_rows(kept.out.view<4>(), b, h, group, first, count));
+          }
         }
       }
     }
@@ -323,9 +340,9 @@ class SlidingWindow final : public Backend {
         if (call.turns_sinks) {
           gather_group(in.q, b, h, 0, rope_, call.sink_angles, 0, rows_sink_q);
         }
-        pairs += kernels::forward(problem(seen, rows_q, rows_sink_q, 0, keys, values, sink_keys,
-                                          sink_values, b, kv),
-                                  head_rows(out, b, h, group, 0, 1), {});
+        pairs += kernels::forward(
+            problem(seen, rows_q, rows_sink_q, 0, keys, values, sink_keys, sink_values, b, kv),
+            head_rows(out, b, h, group, 0, 1), {});
       }
     }
     return pairs;
@@ -377,7 +394,6 @@ class SlidingWindow final : public Backend {
            ramp(std::max<i64>(0, tokens - params_.window), params_.sinks);
   }
 
-  static constexpr i64 kRowsPerTask = 256;
   Params params_;
   Shape shape_;
   Rope rope_;

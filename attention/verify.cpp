@@ -161,13 +161,16 @@ bool VariantVerdict::passed() const {
   return std::ranges::all_of(checks, [](const Check& check) { return check.passed; });
 }
 
+std::vector<Check> verify(const Variant& variant, VerifyOptions options) {
+  if (!variant.long_stream) options.long_stream = 0;
+  options.truncated = options.truncated || variant.truncated;
+  return verify(variant.make, options);
+}
+
 std::vector<VariantVerdict> verify_registered(std::string_view type, const VerifyOptions& options) {
   std::vector<VariantVerdict> verdicts;
   for (const Variant& variant : variants(type)) {
-    VerifyOptions own = options;
-    if (!variant.long_stream) own.long_stream = 0;
-    own.truncated = own.truncated || variant.truncated;
-    verdicts.push_back({variant.parameters, verify(variant.make, own)});
+    verdicts.push_back({variant.parameters, verify(variant, options)});
   }
   return verdicts;
 }

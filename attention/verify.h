@@ -82,6 +82,9 @@ struct Variant {
 /// makes a variant `truncated`. Throws Error for an unknown type.
 std::vector<Variant> variants(std::string_view type);
 
+/// The same for a variant: its long stream and its gradients as far as they apply.
+std::vector<Check> verify(const Variant& variant, VerifyOptions options);
+
 struct VariantVerdict {
   std::string parameters;
   std::vector<Check> checks;

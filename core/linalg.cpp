@@ -1,6 +1,5 @@
-#define EIGEN_USE_BLAS
-#define EIGEN_DONT_PARALLELIZE
-
+// Matrix products in blocks (Goto & van de Geijn 2008): a block of B is packed into panels once
+// for all rows of A; a single row meets B where it lies.
 #include "core/linalg.h"
 
 #include <Eigen/Core>
@@ -8,87 +7,144 @@
 #include <omp.h>
 
 #include "core/error.h"
+#include "core/products.h"
 
 namespace longreach {
 namespace {
 
-using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Strided = Eigen::OuterStride<>;
-
-Eigen::Map<const RowMajor, 0, Strided> map(Matrix m) {
-  return {m.data, m.rows, m.columns, Strided(m.stride)};
-}
-Eigen::Map<RowMajor, 0, Strided> map(MutableMatrix m) {
-  return {m.data, m.rows, m.columns, Strided(m.stride)};
+/// Numbers of B packed at a time, and the columns that they make up: few enough for a cache, many
+/// enough that threads seldom wait for one another.
+constexpr i64 kPackedNumbers = i64{1} << 20;
+i64 columns_at_a_time(i64 depth) {
+  constexpr i64 kLeast = 128;  // a multiple of every panel's width
+  return std::max<i64>(1, kPackedNumbers / depth / kLeast) * kLeast;
 }
 
-template <class Product>
-void store(const Product& product, MutableMatrix c, Into into) {
-  if (into == Into::add) {
-    map(c).noalias() += product;
+Factor plain(Matrix m) { return {m.data, m.stride, 1}; }
+Factor transposed(Matrix m) { return {m.data, 1, m.stride}; }
+
+/// A product's operands: C (+)= A B, A with `depth` columns.
+struct Product {
+  Factor a, b;
+  i64 depth;
+  MutableMatrix c;
+  Into into;
+};
+
+/// Run `part` of `parts` near-equal ones of [0, count), cut at multiples of `step`.
+Range share_of(i64 count, i64 step, i64 part, i64 parts) {
+  const i64 steps = (count + step - 1) / step;
+  const i64 first = std::min(count, steps * part / parts * step);
+  return {first, std::min(count, steps * (part + 1) / parts * step) - first};
+}
+
+void multiply_row(const Product& p) {
+  using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using Row = Eigen::Matrix<float, 1, Eigen::Dynamic>;
+  using Stride = Eigen::OuterStride<>;
+  const Eigen::Map<const Row, 0, Eigen::InnerStride<>> a(p.a.data, p.depth,
+                                                         Eigen::InnerStride<>(p.a.column_step));
+  const i64 n = p.c.columns;
+  Eigen::Map<Row> c(p.c.data, n);
+  if (p.into == Into::overwrite) c.setZero();
+  if (p.b.column_step == 1) {
+    c.noalias() +=
+        a * Eigen::Map<const RowMajor, 0, Stride>(p.b.data, p.depth, n, Stride(p.b.row_step));
   } else {
-    map(c).noalias() = product;
+    c.noalias() +=
+        a * Eigen::Map<const RowMajor, 0, Stride>(p.b.data, n, p.depth, Stride(p.b.column_step))
+                .transpose();
   }
 }
 
-/// Calls work(first, count) once a thread on near-equal runs of rows.
-template <class Work>
-void split_rows(i64 rows, double flops, const Work& work) {
-  const i64 threads = std::min<i64>(omp_get_max_threads(), std::max<i64>(1, rows));
-  if (threads == 1 || !worth_threads(flops)) {
-    work(0, rows);
-    return;
-  }
-#pragma omp parallel for num_threads(static_cast <int>(threads)) schedule(static, 1)
-  for (i64 thread = 0; thread < threads; ++thread) {
-    const i64 first = rows * thread / threads;
-    work(first, rows * (thread + 1) / threads - first);
+Floats room_for_panels(const Product& p) {
+  const i64 width = panel_columns();
+  const i64 columns = std::min(p.c.columns, columns_at_a_time(p.depth));
+  return Floats(static_cast<std::size_t>(p.depth * ((columns + width - 1) / width * width)));
+}
+
+/// Calls body(range) for the blocks of [0, depth).
+template <class Body>
+void each_block(i64 depth, const Body& body) {
+  for (i64 k = 0; k < depth; k += kBlockDepth) body(Range{k, std::min(kBlockDepth, depth - k)});
+}
+
+/// What one of `threads` threads does of a product. All of them call it with the same `panels`;
+/// `wait` returns when all have arrived. Each packs a share of B and computes the same rows of C
+/// throughout.
+template <class Wait>
+void multiply_share(const Product& p, i64 thread, i64 threads, float* panels, const Wait& wait) {
+  const i64 width = panel_columns(), step = columns_at_a_time(p.depth);
+  const Range rows = share_of(p.c.rows, tile_height(), thread, threads);
+  for (i64 column = 0; column < p.c.columns; column += step) {
+    const Range columns{column, std::min(step, p.c.columns - column)};
+    const Range own = share_of(columns.count, width, thread, threads);
+    const i64 padded = (columns.count + width - 1) / width * width;
+    if (column > 0) wait();
+    each_block(p.depth, [&](const Range& depth) {
+      pack_panels(p.b, depth, {column + own.first, own.count},
+                  panels + depth.first * padded + own.first * depth.count);
+    });
+    wait();
+    each_block(p.depth, [&](const Range& depth) {
+      multiply_block(p.a, panels + depth.first * padded, rows, depth, columns, p.c,
+                     depth.first > 0 ? Into::add : p.into);
+    });
   }
 }
 
-MutableMatrix rows_of(MutableMatrix m, i64 first, i64 count) {
-  return {m.data + first * m.stride, count, m.columns, m.stride};
+void multiply_alone(const Product& p) {
+  assert(p.depth > 0);
+  if (p.c.rows == 1) return multiply_row(p);
+  Floats panels = room_for_panels(p);
+  multiply_share(p, 0, 1, panels.data(), [] {});
 }
-Matrix rows_of(Matrix m, i64 first, i64 count) {
-  return {m.data + first * m.stride, count, m.columns, m.stride};
+
+void multiply_together(const Product& p) {
+  const double flops =
+      2.0 * static_cast<double>(p.c.rows * p.c.columns) * static_cast<double>(p.depth);
+  const i64 most = (p.c.rows + tile_height() - 1) / tile_height();
+  const i64 threads = std::min<i64>(omp_get_max_threads(), most);
+  if (threads == 1 || !worth_threads(flops)) return multiply_alone(p);
+  Floats panels = room_for_panels(p);
+#pragma omp parallel num_threads(static_cast <int>(threads))
+  {
+    multiply_share(p, omp_get_thread_num(), omp_get_num_threads(), panels.data(), [] {
+#pragma omp barrier
+    });
+  }
 }
-Matrix columns_of(Matrix m, i64 first, i64 count) {
-  return {m.data + first, m.rows, count, m.stride};
+
+Product nn(Matrix a, Matrix b, MutableMatrix c, Into into) {
+  assert(a.columns == b.rows && c.rows == a.rows && c.columns == b.columns);
+  return {plain(a), plain(b), a.columns, c, into};
+}
+Product nt(Matrix a, Matrix b, MutableMatrix c, Into into) {
+  assert(a.columns == b.columns && c.rows == a.rows && c.columns == b.rows);
+  return {plain(a), transposed(b), a.columns, c, into};
+}
+Product tn(Matrix a, Matrix b, MutableMatrix c, Into into) {
+  assert(a.rows == b.rows && c.rows == a.columns && c.columns == b.columns);
+  return {transposed(a), plain(b), a.rows, c, into};
 }
 
 }  // namespace
 
-void multiply(Matrix a, Matrix b, MutableMatrix c, Into into, float scale) {
-  assert(a.columns == b.rows && c.rows == a.rows && c.columns == b.columns);
-  store(scale * map(a) * map(b), c, into);
+void multiply(Matrix a, Matrix b, MutableMatrix c, Into into) { multiply_alone(nn(a, b, c, into)); }
+void multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into into) {
+  multiply_alone(nt(a, b, c, into));
 }
-
-void multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into into, float scale) {
-  assert(a.columns == b.columns && c.rows == a.rows && c.columns == b.rows);
-  store(scale * map(a) * map(b).transpose(), c, into);
+void multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into into) {
+  multiply_alone(tn(a, b, c, into));
 }
-
-void multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into into, float scale) {
-  assert(a.rows == b.rows && c.rows == a.columns && c.columns == b.columns);
-  store(scale * map(a).transpose() * map(b), c, into);
-}
-
 void parallel_multiply(Matrix a, Matrix b, MutableMatrix c, Into into) {
-  split_rows(c.rows, 2.0 * c.rows * c.columns * a.columns, [&](i64 first, i64 count) {
-    multiply(rows_of(a, first, count), b, rows_of(c, first, count), into);
-  });
+  multiply_together(nn(a, b, c, into));
 }
-
 void parallel_multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into into) {
-  split_rows(c.rows, 2.0 * c.rows * c.columns * a.columns, [&](i64 first, i64 count) {
-    multiply_nt(rows_of(a, first, count), b, rows_of(c, first, count), into);
-  });
+  multiply_together(nt(a, b, c, into));
 }
-
 void parallel_multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into into) {
-  split_rows(c.rows, 2.0 * c.rows * c.columns * a.rows, [&](i64 first, i64 count) {
-    multiply_tn(columns_of(a, first, count), b, rows_of(c, first, count), into);
-  });
+  multiply_together(tn(a, b, c, into));
 }
 
 }  // namespace longreach

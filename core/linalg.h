@@ -1,4 +1,4 @@
-// Matrix products on row-major memory: Eigen, with OpenBLAS beneath it.
+// Matrix products on row-major memory.
 #pragma once
 
 #include "core/tensor.h"
@@ -24,13 +24,13 @@ enum class Into { overwrite, add };
 /// Whether so much work pays for waking the other threads: below, a fork costs more than it brings.
 inline bool worth_threads(double flops) { return flops >= 2e5; }
 
-// One thread each; safe inside parallel regions. `scale` multiplies the product.
-void multiply(Matrix a, Matrix b, MutableMatrix c, Into, float scale = 1);     ///< C = A B
-void multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into, float scale = 1);  ///< C = A B^T
-void multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into, float scale = 1);  ///< C = A^T B
+// One thread each; safe inside parallel regions. A's columns (in the third, rows) are at least one.
+void multiply(Matrix a, Matrix b, MutableMatrix c, Into);     ///< C = A B
+void multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into);  ///< C = A B^T
+void multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into);  ///< C = A^T B
 
-// The same over all OpenMP threads, split by rows of C, so that results do not depend on how the
-// rest of C is computed. Not for use inside a parallel region.
+// The same over all OpenMP threads, split by rows of C: the bits do not depend on how many there
+// are. Not for use inside a parallel region.
 void parallel_multiply(Matrix a, Matrix b, MutableMatrix c, Into);
 void parallel_multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into);
 void parallel_multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into);

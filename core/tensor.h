@@ -79,14 +79,19 @@ class View {
   std::array<i64, R> extents_{}, strides_{};
 };
 
-/// Cache-line alignment, so that kernels may load whole vectors.
-template <class T>
+/// Cache-line alignment, so that kernels may load whole vectors. Without kZero, numbers that are
+/// given no value keep what the memory held.
+template <class T, bool kZero = true>
 struct AlignedAllocator {
   using value_type = T;
+  template <class U>
+  struct rebind {
+    using other = AlignedAllocator<U, kZero>;
+  };
   static constexpr std::align_val_t kAlignment{64};
   AlignedAllocator() = default;
   template <class U>
-  AlignedAllocator(const AlignedAllocator<U>&) {}
+  AlignedAllocator(const AlignedAllocator<U, kZero>&) {}
   T* allocate(std::size_t n) {
     T* p = static_cast<T*>(::operator new(n * sizeof(T), kAlignment));
     MemoryCount::add(static_cast<i64>(n * sizeof(T)));
@@ -96,15 +101,20 @@ struct AlignedAllocator {
     MemoryCount::remove(static_cast<i64>(n * sizeof(T)));
     ::operator delete(p, kAlignment);
   }
+  template <class U>
+  requires(!kZero) void construct(U* p) noexcept { ::new (static_cast<void*>(p)) U; }
   bool operator==(const AlignedAllocator&) const { return true; }
 };
 using Floats = std::vector<float, AlignedAllocator<float>>;
+/// For what is written before it is read: Scratch(n) and resize() leave the numbers as they are.
+using Scratch = std::vector<float, AlignedAllocator<float, false>>;
 
 /// How a tensor stores its numbers. Arithmetic is float32 always; the halves (IEEE 754 binary16,
 /// and bfloat16: a float's upper 16 bits) are for what is kept and read often, see core/half.h.
 enum class Element { f32, f16, bf16 };
 using Half = std::uint16_t;  ///< the bits of an f16 or bf16
-using Halves = std::vector<Half, AlignedAllocator<Half>>;
+/// As Scratch: Halves(n) leaves the numbers as they are.
+using Halves = std::vector<Half, AlignedAllocator<Half, false>>;
 
 constexpr i64 bytes_of(Element element) { return element == Element::f32 ? 4 : 2; }
 
@@ -115,7 +125,17 @@ class Tensor {
   explicit Tensor(std::vector<i64> shape, Element element = Element::f32)
       : shape_(std::move(shape)), element_(element), size_(count(shape_)) {
     const auto n = static_cast<std::size_t>(size_);
-    element == Element::f32 ? data_.resize(n) : halves_.resize(n);
+    element == Element::f32 ? data_.resize(n, 0.0f) : halves_.resize(n, Half{0});
+  }
+  /// Holds what the memory held: for what is written before it is read.
+  static Tensor unset(std::vector<i64> shape, Element element = Element::f32) {
+    Tensor tensor;
+    tensor.shape_ = std::move(shape);
+    tensor.element_ = element;
+    tensor.size_ = count(tensor.shape_);
+    const auto n = static_cast<std::size_t>(tensor.size_);
+    element == Element::f32 ? tensor.data_.resize(n) : tensor.halves_.resize(n);
+    return tensor;
   }
 
   const std::vector<i64>& shape() const { return shape_; }
@@ -176,7 +196,7 @@ class Tensor {
   std::vector<i64> shape_;
   Element element_ = Element::f32;
   i64 size_ = 0;
-  Floats data_;
+  Scratch data_;
   Halves halves_;
 };
 

@@ -47,11 +47,11 @@ struct GradTile {
     std::fill(d_values.begin(), d_values.end(), 0.0f);
   }
 
-  Floats keys_by_row, values_by_row;  ///< transposed panels: for S and dP
-  Floats keys_by_column;              ///< for dQ
-  Floats weights, d_scores;           ///< P and dS, [kGradRows, kGradKeys]
-  Floats d_keys, d_values;            ///< [kGradKeys, padded]
-  Floats query_panels, d_out_panels;  ///< [kGradRows, padded]: for the sums over queries
+  Scratch keys_by_row, values_by_row;  ///< transposed panels: for S and dP
+  Scratch keys_by_column;              ///< for dQ
+  Scratch weights, d_scores;           ///< P and dS, [kGradRows, kGradKeys]
+  Floats d_keys, d_values;             ///< [kGradKeys, padded]
+  Scratch query_panels, d_out_panels;  ///< [kGradRows, padded]: for the sums over queries
   i64 key = 0, keys = 0;
 };
 
@@ -104,14 +104,20 @@ void weights_and_d_scores(const Problem& problem, const Part& part, View<const f
   }
 }
 
-/// c[keys, padded] += a^T panels, a [rows, keys] with rows kGradKeys apart.
-void add_transposed_product(const float* a, i64 rows, i64 keys, const Floats& panels, i64 head,
-                            i64 padded, Floats& c) {
-  const i64 width = panel_width();
-  for (i64 k = 0; k < keys; k += kTileRows) {
+/// c[keys, padded] += a^T panels for rows [row, row + rows) of a, kGradKeys apart: for each tile of
+/// keys over the rows that see any of them.
+void add_transposed_product(const Problem& problem, const Part& part, const GradTile& at,
+                            const Scratch& a, i64 row, i64 rows, const Scratch& panels, i64 padded,
+                            Floats& c) {
+  const i64 head = problem.head_dim(), width = panel_width();
+  for (i64 k = 0; k < at.keys; k += kTileRows) {
+    const i64 count = std::min(kTileRows, at.keys - k);
+    const Bounds own =
+        part.seeing(problem, problem.rows(), at.key + k, at.key + k + count).within(row, rows);
+    if (own.empty()) continue;
     for (i64 column = 0; column < head; column += width) {
-      tile_rows(std::min(kTileRows, keys - k), rows, a + k, 1, kGradKeys, &panels[column * rows],
-                &c[k * padded + column], padded, true);
+      tile_rows(count, own.end - own.begin, &a[own.begin * kGradKeys + k], 1, kGradKeys,
+                &panels[column * rows + own.begin * width], &c[k * padded + column], padded, true);
     }
   }
 }
@@ -136,9 +142,9 @@ void meet_backward(const Problem& problem, const Part& part, View<const float, 2
   pack_columns(part.queries.row(g, row).data(), rows, head, part.queries.stride(1),
                at.query_panels.data());
   pack_columns(d_out.row(g, row).data(), rows, head, d_out.stride(1), at.d_out_panels.data());
-  add_transposed_product(at.d_scores.data(), rows, at.keys, at.query_panels, head, padded,
+  add_transposed_product(problem, part, at, at.d_scores, row, rows, at.query_panels, padded,
                          at.d_keys);
-  add_transposed_product(at.weights.data(), rows, at.keys, at.d_out_panels, head, padded,
+  add_transposed_product(problem, part, at, at.weights, row, rows, at.d_out_panels, padded,
                          at.d_values);
 }
 

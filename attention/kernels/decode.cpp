@@ -89,8 +89,7 @@ void add_part(const Problem& problem, const Part& part, const Floats& queries, i
     const void* keys = Part::row(part.keys.keys, kElement, key, head);
     const void* values = Part::row(part.keys.values, kElement, key, head);
     for (i64 state = 0; state < problem.heads() * rows; ++state) {
-      const Bounds own =
-          part.seen(problem, problem.position + state % rows).within(key, count);
+      const Bounds own = part.seen(problem, problem.position + state % rows).within(key, count);
       if (own.empty()) continue;
       const float* query = &queries[state * head];
       const bool first_visit = state == 0;
@@ -99,8 +98,7 @@ void add_part(const Problem& problem, const Part& part, const Floats& queries, i
         weights[j] = score<kElement>(query, keys, j * head, head);
       }
       const float before = partial.maximum[state];
-      const float top =
-          std::max(before, max_of_row(weights + own.begin, own.end - own.begin));
+      const float top = std::max(before, max_of_row(weights + own.begin, own.end - own.begin));
       const float correction = std::exp2(before - top);
       const i64 lanes = static_cast<i64>(hn::Lanes(D()));
       partial.sum[state] = correction * partial.sum[state] +

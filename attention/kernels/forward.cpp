@@ -1,8 +1,8 @@
 // The tiled forward pass, compiled once for each instruction set.
 //
-// For a tile of keys, K is packed into transposed panels and V into column panels; then six query
-// rows at a time make their scores, fold them into the running maximum and sum, and add P V to
-// their outputs. Packed keys carry the factor log2(e) / sqrt(D), so that the exponential is 2^x.
+// For a tile of keys, K is packed into transposed panels and V into column panels; then a few
+// query rows at a time make their scores, fold them into the running maximum and sum, and add P V
+// to their outputs. Packed keys carry the factor log2(e) / sqrt(D), so that the exponential is 2^x.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "attention/kernels/forward.cpp"
@@ -28,21 +28,7 @@ struct Online {
   Floats maximum, sum;  ///< [rows]; maxima in powers of two
 };
 
-/// Folds the scores of one row into its running state: they become weights.
-HWY_INLINE void fold(float* scores, Bounds seen, i64 padded_keys, i64 row, i64 padded,
-                     Online& online) {
-  const float before = online.maximum[row];
-  const float top = std::max(before, max_of_row(scores + seen.begin, seen.end - seen.begin));
-  if (top > before) {
-    const float correction = std::exp2(before - top);
-    scale_row(correction, &online.outputs[row * padded], padded);
-    online.sum[row] *= correction;
-    online.maximum[row] = top;
-  }
-  online.sum[row] += exponentials(scores, seen, padded_keys, top);
-}
-
-/// A tile of packed keys and the scores that six rows get from them.
+/// A tile of packed keys and the scores that a tile of rows gets from them.
 struct KeyTile {
   KeyTile(i64 head, i64 padded)
       : keys(static_cast<std::size_t>(kKeyTile * head)),
@@ -62,13 +48,38 @@ struct KeyTile {
     });
   }
 
-  Floats keys;    ///< transposed panels
-  Floats values;  ///< column panels
-  Floats scores;  ///< [kTileRows, kKeyTile]
+  Scratch keys;    ///< transposed panels
+  Scratch values;  ///< column panels
+  Scratch scores;  ///< [kTileRows, kKeyTile]
   i64 first = 0, count = 0;
 };
 
-/// Up to six rows of one head meet a tile of keys; returns the pairs scored.
+/// Folds the scores of a tile's rows, kKeyTile apart, into their running states: they become
+/// weights. All maxima first: rows do not wait for one another.
+HWY_INLINE void fold(float* scores, const Bounds* seen, i64 rows, i64 padded_keys, i64 state,
+                     i64 padded, Online& online) {
+  for (i64 r = 0; r < rows; ++r) {
+    if (seen[r].empty()) continue;
+    const float before = online.maximum[state + r];
+    const float top = std::max(
+        before, max_of_row(scores + r * kKeyTile + seen[r].begin, seen[r].end - seen[r].begin));
+    if (top == before) continue;
+    const float correction = std::exp2(before - top);
+    scale_row(correction, &online.outputs[(state + r) * padded], padded);
+    online.sum[state + r] *= correction;
+    online.maximum[state + r] = top;
+  }
+  for (i64 r = 0; r < rows; ++r) {
+    float* row = scores + r * kKeyTile;
+    if (seen[r].empty()) {
+      std::fill_n(row, padded_keys, 0.0f);
+    } else {
+      online.sum[state + r] += exponentials(row, seen[r], padded_keys, online.maximum[state + r]);
+    }
+  }
+}
+
+/// Up to kTileRows rows of one head meet a tile of keys; returns the pairs scored.
 HWY_INLINE i64 meet(const Problem& problem, const Part& part, i64 g, i64 row, i64 rows,
                     KeyTile& tile, i64 padded, Online& online) {
   const i64 head = problem.head_dim(), width = panel_width();
@@ -82,19 +93,15 @@ HWY_INLINE i64 meet(const Problem& problem, const Part& part, i64 g, i64 row, i6
               &tile.scores[c - first], kKeyTile, false);
   }
   const i64 state = g * problem.rows() + row;
+  Bounds seen[kTileRows];
   i64 pairs = 0;
   for (i64 r = 0; r < rows; ++r) {
-    float* scores = &tile.scores[r * kKeyTile];
-    const Bounds own = part.seen(problem, problem.position + row + r)
-                           .within(tile.first + first, last - first);
-    if (own.empty()) {
-      std::fill_n(scores, last - first, 0.0f);
-      continue;
-    }
-    fold(scores, own, last - first, state + r, padded, online);
-    pairs += own.end - own.begin;
+    seen[r] =
+        part.seen(problem, problem.position + row + r).within(tile.first + first, last - first);
+    pairs += std::max<i64>(0, seen[r].end - seen[r].begin);
   }
-  const i64 depth = std::min(last, tile.count) - first;  // the last panel may be padded
+  fold(tile.scores.data(), seen, rows, last - first, state, padded, online);
+  const i64 depth = any.end - tile.first - first;
   for (i64 c = 0; c < head; c += width) {
     tile_rows(rows, depth, tile.scores.data(), kKeyTile, 1,
               &tile.values[c * tile.count + first * width], &online.outputs[state * padded + c],

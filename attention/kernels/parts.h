@@ -40,6 +40,12 @@ struct Part {
     return {std::clamp(seen(problem, first).begin, from, to),
             std::clamp(seen(problem, first + rows - 1).end, from, to)};
   }
+  /// Those of the first `rows` rows that see any of the keys [from, to).
+  Bounds seeing(const Problem& problem, i64 rows, i64 from, i64 to) const {
+    const i64 first = keys.first + from - problem.position;
+    if (sinks) return Bounds{first + problem.window, rows}.within(0, rows);
+    return Bounds{first, first + to - from - 1 + problem.window}.within(0, rows);
+  }
   /// Row `key` of the keys or values: `element` halves or floats.
   static const void* row(const void* rows, Element element, i64 key, i64 head_dim) {
     return static_cast<const char*>(rows) + key * head_dim * bytes_of(element);

@@ -10,11 +10,32 @@
 
 #include <limits>
 
-#include "attention/kernels/panels-inl.h"
 #include "attention/kernels/parts.h"
+#include "core/panels-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace longreach::attention::kernels::HWY_NAMESPACE {
+using namespace longreach::HWY_NAMESPACE;  // the tile
+
+/// 2^x for x <= 0, but 2^-126 below that: rounding by a magic number, then a degree-5 polynomial on
+/// [-1/2, 1/2], relative error below 2e-7.
+HWY_INLINE V exp2_of_nonpositive(V x) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const V magic = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+  const V bounded = hn::Max(x, hn::Set(d, -126.0f));
+  const V shifted = hn::Add(bounded, magic);
+  const V f = hn::Sub(bounded, hn::Sub(shifted, magic));
+  V p = hn::Set(d, 0.0013264723820611835f);
+  p = hn::MulAdd(p, f, hn::Set(d, 0.009671512991189957f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.05550733581185341f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.24022242426872253f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.6931470036506653f));
+  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
+  // The integer is in the low bits of `shifted`: move it into the exponent.
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
+}
 
 HWY_INLINE float max_of_row(const float* x, i64 n) {
   float best = x[0];
@@ -22,16 +43,21 @@ HWY_INLINE float max_of_row(const float* x, i64 n) {
   const i64 lanes = static_cast<i64>(hn::Lanes(d));
   i64 i = 0;
   if (n >= lanes) {
-    V top = hn::LoadU(d, x);
-    for (i = lanes; i + lanes <= n; i += lanes) top = hn::Max(top, hn::LoadU(d, x + i));
-    best = hn::GetLane(hn::MaxOfLanes(d, top));
+    V top = hn::LoadU(d, x), other = top;
+    for (i = lanes; i + 2 * lanes <= n; i += 2 * lanes) {
+      top = hn::Max(top, hn::LoadU(d, x + i));
+      other = hn::Max(other, hn::LoadU(d, x + i + lanes));
+    }
+    for (; i + lanes <= n; i += lanes) top = hn::Max(top, hn::LoadU(d, x + i));
+    best = hn::GetLane(hn::MaxOfLanes(d, hn::Max(top, other)));
   }
   for (; i < n; ++i) best = std::max(best, x[i]);
   return best;
 }
 
 /// x = 2^(x - shift) on [begin, end), 0 elsewhere in [0, padded); returns the sum. `padded` is a
-/// multiple of the vector.
+/// multiple of the vector. What lies outside has no influence, not even on the last bit: it is one
+/// constant too small for any sum to feel, before it is 0.
 HWY_INLINE float exponentials(float* x, Bounds seen, i64 padded, float shift) {
   const D d;
   const i64 lanes = static_cast<i64>(hn::Lanes(d));
@@ -44,6 +70,8 @@ HWY_INLINE float exponentials(float* x, Bounds seen, i64 padded, float shift) {
     hn::StoreU(y, d, x + i);
     sum = hn::Add(sum, y);
   }
+  std::fill(x, x + seen.begin, 0.0f);
+  std::fill(x + seen.end, x + padded, 0.0f);
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 

@@ -1,11 +1,11 @@
-// The register tile that all attention kernels are built from, and the panels it reads. Included
-// once for each instruction set (Highway's foreach_target).
+// The register tile that matrix products and attention kernels are built from, and the panels it
+// reads. Included once for each instruction set (Highway's foreach_target).
 
-#if defined(LONGREACH_ATTENTION_KERNELS_PANELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef LONGREACH_ATTENTION_KERNELS_PANELS_INL_H_
-#undef LONGREACH_ATTENTION_KERNELS_PANELS_INL_H_
+#if defined(LONGREACH_CORE_PANELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LONGREACH_CORE_PANELS_INL_H_
+#undef LONGREACH_CORE_PANELS_INL_H_
 #else
-#define LONGREACH_ATTENTION_KERNELS_PANELS_INL_H_
+#define LONGREACH_CORE_PANELS_INL_H_
 #endif
 
 #include <algorithm>
@@ -16,15 +16,16 @@
 #include "core/tensor.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace longreach::attention::kernels::HWY_NAMESPACE {
+namespace longreach::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-/// Rows of a register tile. Six rows of two vectors are twelve accumulators, which hide the
-/// latency of a fused multiply-add on two ports and leave four of sixteen registers for operands.
-constexpr i64 kTileRows = 6;
+/// Rows of a register tile of two vectors a row. Six rows are twelve accumulators, which hide the
+/// latency of a fused multiply-add on two ports and leave four of sixteen registers for operands;
+/// AVX-512 has thirty-two.
+constexpr i64 kTileRows = HWY_LANES(float) >= 16 ? 12 : 6;
 
 /// Columns of a panel: two vectors.
 HWY_INLINE i64 panel_width() { return 2 * static_cast<i64>(hn::Lanes(D())); }
@@ -36,7 +37,7 @@ HWY_INLINE hn::Vec<Tag> load(Tag d, const void* row, i64 i) {
   if constexpr (kElement == Element::f32) {
     return hn::LoadU(d, static_cast<const float*>(row) + i);
   } else {
-    return longreach::HWY_NAMESPACE::load_widened<kElement>(d, static_cast<const Half*>(row) + i);
+    return load_widened<kElement>(d, static_cast<const Half*>(row) + i);
   }
 }
 /// One number of such a row.
@@ -46,7 +47,7 @@ HWY_INLINE float load_one(const void* row, i64 i) {
     return static_cast<const float*>(row)[i];
   } else {
     HWY_ALIGN Half padded[HWY_LANES(float)] = {static_cast<const Half*>(row)[i]};
-    return hn::GetLane(longreach::HWY_NAMESPACE::load_widened<kElement>(D(), padded));
+    return hn::GetLane(load_widened<kElement>(D(), padded));
   }
 }
 
@@ -127,9 +128,8 @@ HWY_INLINE void pack_rows(const void* from, i64 rows, i64 columns, i64 stride, f
       for (i64 c = 0; c < whole; c += side) {
         hn::Vec<BlockTag> block[8];
         for (i64 i = 0; i < side; ++i) {
-          block[i] = i < count
-                         ? hn::Mul(f, load<kElement>(d, from, (first + r + i) * stride + c))
-                         : hn::Zero(d);
+          block[i] = i < count ? hn::Mul(f, load<kElement>(d, from, (first + r + i) * stride + c))
+                               : hn::Zero(d);
         }
         transpose(block);
         for (i64 i = 0; i < side; ++i) hn::StoreU(block[i], d, to + (c + i) * width + r);
@@ -157,6 +157,7 @@ HWY_INLINE void tile(i64 depth, const float* HWY_RESTRICT a, i64 row_step, i64 d
     sum[r][0] = add ? hn::LoadU(d, c + r * c_stride) : hn::Zero(d);
     sum[r][1] = add ? hn::LoadU(d, c + r * c_stride + lanes) : hn::Zero(d);
   }
+#pragma GCC unroll 4
   for (i64 k = 0; k < depth; ++k) {
     const V b0 = hn::LoadU(d, panel);
     const V b1 = hn::LoadU(d, panel + lanes);
@@ -175,46 +176,18 @@ HWY_INLINE void tile(i64 depth, const float* HWY_RESTRICT a, i64 row_step, i64 d
 }
 
 /// tile() for 1 to kTileRows rows.
+template <int Rows = kTileRows>
 HWY_INLINE void tile_rows(i64 rows, i64 depth, const float* a, i64 row_step, i64 depth_step,
                           const float* panel, float* c, i64 c_stride, bool add) {
-  switch (rows) {
-    case 1:
-      return tile<1>(depth, a, row_step, depth_step, panel, c, c_stride, add);
-    case 2:
-      return tile<2>(depth, a, row_step, depth_step, panel, c, c_stride, add);
-    case 3:
-      return tile<3>(depth, a, row_step, depth_step, panel, c, c_stride, add);
-    case 4:
-      return tile<4>(depth, a, row_step, depth_step, panel, c, c_stride, add);
-    case 5:
-      return tile<5>(depth, a, row_step, depth_step, panel, c, c_stride, add);
-    default:
-      return tile<6>(depth, a, row_step, depth_step, panel, c, c_stride, add);
+  if constexpr (Rows > 1) {
+    if (rows < Rows) {
+      return tile_rows<Rows - 1>(rows, depth, a, row_step, depth_step, panel, c, c_stride, add);
+    }
   }
+  tile<Rows>(depth, a, row_step, depth_step, panel, c, c_stride, add);
 }
 
-/// 2^x for x <= 0, 0 below the least normal exponent: rounding by a magic number, then a degree-5
-/// polynomial on [-1/2, 1/2], relative error below 2e-7.
-HWY_INLINE V exp2_of_nonpositive(V x) {
-  const D d;
-  const hn::RebindToSigned<D> di;
-  const V magic = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-  const V least = hn::Set(d, -126.0f);
-  const auto kept = hn::Ge(x, least);
-  const V shifted = hn::Add(hn::Max(x, least), magic);
-  const V f = hn::Sub(hn::Max(x, least), hn::Sub(shifted, magic));
-  V p = hn::Set(d, 0.0013264723820611835f);
-  p = hn::MulAdd(p, f, hn::Set(d, 0.009671512991189957f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.05550733581185341f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.24022242426872253f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.6931470036506653f));
-  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
-  // The integer is in the low bits of `shifted`: move it into the exponent.
-  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
-  return hn::IfThenElseZero(kept, hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent)));
-}
-
-}  // namespace longreach::attention::kernels::HWY_NAMESPACE
+}  // namespace longreach::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // LONGREACH_ATTENTION_KERNELS_PANELS_INL_H_
+#endif  // LONGREACH_CORE_PANELS_INL_H_
