@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "attention/kernels/memory.h"
 #include "core/linalg.h"
 #include "core/vector_math.h"
 
@@ -22,11 +23,13 @@ std::optional<Retrieval> known(const float* features, i64 rows, Update update,
   return Retrieval(features, rows, memory);
 }
 
-/// What is written for each key: V, or V less what is known.
-Floats written(const float* values, i64 rows, i64 d, const std::optional<Retrieval>& known) {
-  Floats out(values, values + rows * d);
-  if (known) add_scaled(-1, known->values.data(), out.data(), rows * d);
-  return out;
+/// What is written for each key: V, or V less what is known, which `room` then holds.
+const float* written(const float* values, i64 rows, i64 d, const std::optional<Retrieval>& known,
+                     Scratch& room) {
+  if (!known) return values;
+  room.assign(values, values + rows * d);
+  add_scaled(-1, known->values.data(), room.data(), rows * d);
+  return room.data();
 }
 
 }  // namespace
@@ -45,13 +48,12 @@ Retrieval::Retrieval(const float* features, i64 rows, const Memory& memory)
   const i64 d = memory.d;
   multiply(Matrix(features, rows, d), Matrix(memory.matrix, d, d),
            MutableMatrix(values.data(), rows, d), Into::overwrite);
-  for (i64 i = 0; i < rows; ++i) denominators[i] = dot(features + i * d, memory.normalizer, d);
-  divide_rows(denominators.data(), rows, d, values.data());
+  kernels::normalize(features, memory.normalizer, rows, d, values.data(), denominators.data());
 }
 
 // With A = N / c, N = sigma M, c = sigma . z:  dN = dA / c,  dc = -(dA . A) / c,
 // dsigma = dN M^T + dc z^T,  dM += sigma^T dN,  dz += sigma^T dc.
-void Retrieval::backward(const float* features, const Memory& memory, Floats d_values,
+void Retrieval::backward(const float* features, const Memory& memory, Scratch d_values,
                          float* d_features, const Memory& d_memory) const {
   const i64 d = memory.d, rows = static_cast<i64>(denominators.size());
   for (i64 i = 0; i < rows; ++i) {
@@ -70,10 +72,11 @@ void Retrieval::backward(const float* features, const Memory& memory, Floats d_v
 void write(const float* features, const float* values, i64 rows, Update update,
            const Memory& memory) {
   const i64 d = memory.d;
-  const Floats news = written(values, rows, d, known(features, rows, update, memory));
-  multiply_tn(Matrix(features, rows, d), Matrix(news.data(), rows, d),
-              MutableMatrix(memory.matrix, d, d), Into::add);
-  for (i64 i = 0; i < rows; ++i) add_scaled(1, features + i * d, memory.normalizer, d);
+  Scratch room;
+  const float* news = written(values, rows, d, known(features, rows, update, memory), room);
+  multiply_tn(Matrix(features, rows, d), Matrix(news, rows, d), MutableMatrix(memory.matrix, d, d),
+              Into::add);
+  kernels::add_column_sums(features, rows, d, memory.normalizer);
 }
 
 // With U written:  dsigma = U dM^T + 1 dz^T,  dU = sigma dM,  dV += dU; what is known took part
@@ -83,11 +86,12 @@ void write_backward(const float* features, const float* values, i64 rows, Update
                     float* d_values) {
   const i64 d = memory.d;
   const std::optional<Retrieval> retrieved = known(features, rows, update, memory);
-  const Floats news = written(values, rows, d, retrieved);
+  Scratch room;
+  const float* news = written(values, rows, d, retrieved, room);
   for (i64 i = 0; i < rows; ++i) add_scaled(1, d_memory.normalizer, d_features + i * d, d);
-  multiply_nt(Matrix(news.data(), rows, d), Matrix(d_memory.matrix, d, d),
+  multiply_nt(Matrix(news, rows, d), Matrix(d_memory.matrix, d, d),
               MutableMatrix(d_features, rows, d), Into::add);
-  Floats d_written(static_cast<std::size_t>(rows * d));
+  Scratch d_written(static_cast<std::size_t>(rows * d));
   multiply(Matrix(features, rows, d), Matrix(d_memory.matrix, d, d),
            MutableMatrix(d_written.data(), rows, d), Into::overwrite);
   add_scaled(1, d_written.data(), d_values, rows * d);

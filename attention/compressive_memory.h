@@ -30,11 +30,11 @@ struct Retrieval {
   Retrieval(const float* features, i64 rows, const Memory& memory);
 
   /// Given the gradient of `values`, adds to those of the features [rows, D] and of the memory.
-  void backward(const float* features, const Memory& memory, Floats d_values, float* d_features,
+  void backward(const float* features, const Memory& memory, Scratch d_values, float* d_features,
                 const Memory& d_memory) const;
 
-  Floats values;        ///< [rows, D]
-  Floats denominators;  ///< [rows]
+  Scratch values;        ///< [rows, D]
+  Scratch denominators;  ///< [rows]
 };
 
 /// Writes `rows` keys and values, one batched step against the memory before it; z += sum sigma(K).

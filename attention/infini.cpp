@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "attention/compressive_memory.h"
+#include "attention/kernels/memory.h"
 #include "attention/kernels/softmax.h"
 #include "attention/reference.h"
 #include "attention/rows.h"
@@ -117,14 +118,13 @@ class Infini final : public Backend {
             if (!empty) reads += piece.rows;
           }
           if (!piece.closes) continue;
-          const Floats turned = segment_rows(keys, b, kv), held = segment_rows(values, b, kv);
-          write(key_features(turned).data(), held.data(), params_.segment, params_.update, memory);
+          Scratch room;
+          const Scratch features = key_features(segment_rows(keys, b, kv, room));
+          write(features.data(), segment_rows(values, b, kv, room), params_.segment, params_.update,
+                memory);
           ++writes;
-          for (Tensor* buffer : {&keys, &values}) {
-            std::fill_n(cache_row(*buffer, b, kv, 0),
-                        params_.segment * shape_.head_dim * bytes_of(params_.cache), char{0});
-          }
         }
+        forget_closed_segments(pieces, b, kv, keys, values);
       }
     }
     state.position += in.tokens();
@@ -228,9 +228,9 @@ class Infini final : public Backend {
   }
 
   /// The turned queries of a group in a piece, [G, rows, D].
-  Floats turned_queries(const Chunk& in, const Piece& piece, i64 b, i64 kv) const {
+  Scratch turned_queries(const Chunk& in, const Piece& piece, i64 b, i64 kv) const {
     const i64 d = shape_.head_dim, group = shape_.group();
-    Floats queries(static_cast<std::size_t>(group * piece.rows * d));
+    Scratch queries(static_cast<std::size_t>(group * piece.rows * d));
     gather_group(in.q, b, kv * group, piece.first, rope_, angles_, piece.place,
                  {queries.data(), {group, piece.rows, d}});
     return queries;
@@ -240,7 +240,7 @@ class Infini final : public Backend {
   i64 attend_locally(const Chunk& in, const Piece& piece, i64 b, i64 kv, const Tensor& keys,
                      const Tensor& values, View<float, 4> out, Tape* tape) const {
     const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group;
-    const Floats queries = turned_queries(in, piece, b, kv);
+    const Scratch queries = turned_queries(in, piece, b, kv);
     const View<float, 3> rows = head_rows(out, b, h, group, piece.first, piece.rows);
     View<float, 2> lse;
     if (tape != nullptr) {
@@ -255,54 +255,66 @@ class Infini final : public Backend {
     if (tape != nullptr) {
       const auto kept =
           head_rows(tape->tensors[kLocal].view<4>(), b, h, group, piece.first, piece.rows);
-      for (i64 g = 0; g < group; ++g) {
-        for (i64 i = 0; i < piece.rows; ++i) {
-          std::ranges::copy(rows.row(g, i), kept.row(g, i).begin());
-        }
-      }
+      copy_rows(rows, kept);
     }
     return pairs;
   }
 
-  /// The whole open segment as floats, [segment, D].
-  Floats segment_rows(const Tensor& cache, i64 b, i64 kv) const {
-    Floats rows(static_cast<std::size_t>(params_.segment * shape_.head_dim));
-    load_rows(cache, b, kv, 0, params_.segment, rows.data());
-    return rows;
+  /// The whole open segment as floats, [segment, D]: as it lies, or widened into `room`.
+  const float* segment_rows(const Tensor& cache, i64 b, i64 kv, Scratch& room) const {
+    if (cache.element() == Element::f32) {
+      return reinterpret_cast<const float*>(cache_row(cache, b, kv, 0));
+    }
+    room.resize(static_cast<std::size_t>(params_.segment * shape_.head_dim));
+    load_rows(cache, b, kv, 0, params_.segment, room.data());
+    return room.data();
+  }
+
+  /// What lies behind the open segment's last token is left from segments that are in the memory
+  /// by now: the state holds zeros there.
+  void forget_closed_segments(const std::vector<Piece>& pieces, i64 b, i64 kv, Tensor& keys,
+                              Tensor& values) const {
+    if (std::ranges::none_of(pieces, &Piece::closes)) return;
+    const i64 kept = pieces.back().closes ? 0 : pieces.back().end();
+    const i64 bytes = (params_.segment - kept) * shape_.head_dim * bytes_of(params_.cache);
+    for (Tensor* buffer : {&keys, &values}) {
+      std::fill_n(cache_row(*buffer, b, kv, kept), bytes, char{0});
+    }
   }
 
   /// sigma of unturned query rows: the memory knows no positions.
-  Floats query_features(const Chunk& in, const Piece& piece, i64 b, i64 h) const {
-    const i64 d = shape_.head_dim;
-    Floats features(static_cast<std::size_t>(piece.rows * d));
-    for (i64 i = 0; i < piece.rows; ++i) {
-      elu1(in.q.row(b, piece.first + i, h).data(), &features[i * d], d);
-    }
+  Scratch query_features(const Chunk& in, const Piece& piece, i64 b, i64 h) const {
+    Scratch features(static_cast<std::size_t>(piece.rows * shape_.head_dim));
+    kernels::features_of(one_head(in.q, piece, b, h), features.data());
     return features;
+  }
+
+  /// The rows of a piece of one head of x [B, T, H, D]: [rows, D].
+  template <class T>
+  static View<T, 2> one_head(View<T, 4> x, const Piece& piece, i64 b, i64 h) {
+    return {x.row(b, piece.first, h).data(), {piece.rows, x.extent(3)}, {x.stride(1), 1}};
   }
 
   /// (10) A = g A_mem + (1 - g) A_dot, in place of A_dot in `out`.
   void mix(const Chunk& in, const Piece& piece, i64 b, i64 h, const Gate& gate, bool empty,
            const Memory& memory, View<float, 4> out) const {
     if (empty && params_.first_segment == FirstSegment::bypass) return;
-    const i64 d = shape_.head_dim;
-    for (i64 i = 0; i < piece.rows; ++i) {
-      scale(gate.local, out.row(b, piece.first + i, h).data(), d);
+    const View<float, 2> rows = one_head(out, piece, b, h);
+    if (empty) {
+      for (i64 i = 0; i < piece.rows; ++i) scale(gate.local, rows.row(i).data(), shape_.head_dim);
+      return;
     }
-    if (empty) return;
-    const Floats features = query_features(in, piece, b, h);
+    const Scratch features = query_features(in, piece, b, h);
     const Retrieval memory_read(features.data(), piece.rows, memory);
-    for (i64 i = 0; i < piece.rows; ++i) {
-      add_scaled(gate.memory, &memory_read.values[i * d], out.row(b, piece.first + i, h).data(), d);
-    }
+    kernels::blend(gate.local, gate.memory, memory_read.values.data(), rows);
   }
 
   /// sigma of a whole segment's keys, turned back first.
-  Floats key_features(const Floats& turned_keys) const {
+  Scratch key_features(const float* turned_keys) const {
     const i64 n = params_.segment, d = shape_.head_dim;
-    Floats features(static_cast<std::size_t>(n * d));
+    Scratch features(static_cast<std::size_t>(n * d));
     for (i64 i = 0; i < n; ++i) {
-      rope_.turn(angles_, i, &turned_keys[i * d], &features[i * d], Turn::back);
+      rope_.turn(angles_, i, turned_keys + i * d, &features[i * d], Turn::back);
     }
     elu1(features.data(), features.data(), n * d);
     return features;
@@ -310,12 +322,12 @@ class Infini final : public Backend {
 
   /// Gradient of folding a closed segment into the memory: d_memory becomes that of the memory
   /// before; adds to d_keys (turned) and d_values.
-  void write_backward(const Floats& turned_keys, const Floats& values, const Memory& memory,
+  void write_backward(const float* turned_keys, const float* values, const Memory& memory,
                       const Memory& d_memory, float* d_keys, float* d_values) const {
     const i64 n = params_.segment, d = shape_.head_dim;
-    const Floats features = key_features(turned_keys);
+    const Scratch features = key_features(turned_keys);
     Floats d_features(features.size());
-    attention::write_backward(features.data(), values.data(), n, params_.update, memory, d_memory,
+    attention::write_backward(features.data(), values, n, params_.update, memory, d_memory,
                               d_features.data(), d_values);
     elu1_backward(features.data(), d_features.data(), n * d);
     for (i64 i = 0; i < n; ++i) {
@@ -370,8 +382,10 @@ class Infini final : public Backend {
       std::fill_n(d_keys, params_.segment * d, 0.0f);  // the closed segment left the state
       std::fill_n(d_values, params_.segment * d, 0.0f);
       if (params_.bptt > 0 && (piece.segment + 1) % params_.bptt == 0) d_memory.clear();
-      write_backward(segment_rows(keys, head, at), segment_rows(values, head, at), memory, d_memory,
-                     d_keys, d_values);
+      Scratch key_room, value_room;
+      write_backward(segment_rows(keys, head, at, key_room),
+                     segment_rows(values, head, at, value_room), memory, d_memory, d_keys,
+                     d_values);
     }
     const bool empty = memory.empty();
     const i64 group = shape_.group();
@@ -397,7 +411,7 @@ class Infini final : public Backend {
     const i64 d = shape_.head_dim, rows = piece.rows;
     const bool bypass = empty && params_.first_segment == FirstSegment::bypass;
     const auto local = tape.tensors[kLocal].view<4>();
-    Floats d_memory_read(static_cast<std::size_t>(rows * d));
+    Scratch d_memory_read(static_cast<std::size_t>(rows * d), 0.0f);
     double gate_sum = 0;  // sum of dA . (A_mem - A_dot)
     for (i64 i = 0; i < rows; ++i) {
       const float* da = d_out.row(b, piece.first + i, h).data();
@@ -406,7 +420,7 @@ class Infini final : public Backend {
       gate_sum -= dot(da, local.row(b, piece.first + i, h).data(), d);
     }
     if (!empty) {
-      const Floats features = query_features(in, piece, b, h);
+      const Scratch features = query_features(in, piece, b, h);
       const Retrieval read(features.data(), rows, memory);
       for (i64 i = 0; i < rows; ++i) {
         gate_sum += dot(d_out.row(b, piece.first + i, h).data(), &read.values[i * d], d);
@@ -427,7 +441,7 @@ class Infini final : public Backend {
                   float* d_values, const ChunkGrad& grad) const {
     const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group, rows = piece.rows;
     const std::array<i64, 3> extents{group, rows, d};
-    const Floats queries = turned_queries(in, piece, b, kv);
+    const Scratch queries = turned_queries(in, piece, b, kv);
     Floats d_queries(queries.size());
     const View<const float, 2> lse(tape.tensors[kLse].view<3>().row(b, h).data() + piece.first,
                                    {group, rows}, {in.tokens(), 1});

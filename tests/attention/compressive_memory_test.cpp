@@ -55,7 +55,8 @@ void written(const Numbers& features, Numbers values, Update update, Numbers& m,
   }
 }
 
-void check_close(const Floats& found, const Numbers& wanted, double tolerance) {
+template <class Found>
+void check_close(const Found& found, const Numbers& wanted, double tolerance) {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     INFO("element " << i);
     CHECK(found[i] == Approx(wanted[i]).margin(tolerance));

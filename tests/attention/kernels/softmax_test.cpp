@@ -32,9 +32,7 @@ struct Operands {
     for (float& value : x) value = static_cast<float>(rng.normal());
   }
   View<float, 3> heads(Floats& x) const { return {x.data(), {1, c.rows, c.head_dim}}; }
-  View<const float, 3> heads(const Floats& x) const {
-    return {x.data(), {1, c.rows, c.head_dim}};
-  }
+  View<const float, 3> heads(const Floats& x) const { return {x.data(), {1, c.rows, c.head_dim}}; }
   Problem problem() const {
     return {.queries = heads(q),
             .sink_queries = heads(sink_q),
@@ -224,12 +222,10 @@ TEST_CASE("Halves give what their widened values give") {
 TEST_CASE("Parts of a deep cache merge to the whole") {
   const Operands x({40, 3, 1000, 900, 5}, 9);
   Floats whole(x.q.size()), merged(x.q.size()), lse(3), merged_lse(3);
-  const i64 pairs =
-      forward(x.problem(), x.heads(whole), View<float, 2>(lse.data(), {1, 3}));
+  const i64 pairs = forward(x.problem(), x.heads(whole), View<float, 2>(lse.data(), {1, 3}));
   std::vector<Partial> parts;
   for (i64 begin = 0; begin < x.keys; begin += 300) {
-    parts.push_back(
-        attend_part(x.problem(), {begin, std::min(begin + 300, x.keys)}, begin == 0));
+    parts.push_back(attend_part(x.problem(), {begin, std::min(begin + 300, x.keys)}, begin == 0));
   }
   CHECK(pairs == merge(x.problem(), parts.data(), static_cast<i64>(parts.size()), x.heads(merged),
                        View<float, 2>(merged_lse.data(), {1, 3})));
