@@ -25,7 +25,7 @@ TEST_CASE("Forks of other purposes, other indices and other seeds differ") {
   REQUIRE(seen.size() == 3 * 105);
 }
 
-TEST_CASE("Uniform numbers lie in [0, 1) with mean 1/2 and variance 1/12") {
+TEST_CASE("Uniform numbers lie from 0 to below 1 with mean 1/2 and variance 1/12") {
   Rng rng(1);
   double sum = 0, squares = 0;
   constexpr int n = 100000;
