@@ -8,7 +8,7 @@
 #include <elf.h>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 
 #include "attention/backend.h"
 #include "core/error.h"
@@ -41,12 +41,12 @@ std::string first_problem() {
 
 std::string read_bytes(const std::string& path) {
   std::error_code failure;
-  if (std::filesystem::is_directory(path, failure)) throw error("{}: is a folder", path);
+  if (!std::filesystem::is_regular_file(path, failure)) {
+    throw error("{}: is no regular file; --plugin takes a shared library", path);
+  }
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  if (!file || !bytes) throw error("{}: cannot be read ({})", path, std::strerror(errno));
-  return std::move(bytes).str();
+  if (!file) throw error("{}: cannot be read ({})", path, std::strerror(errno));
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 /// Every stamp in a file: one, or one of each compiled source whose copy the linker kept.
@@ -65,7 +65,9 @@ std::string runtime_of(const PluginStamp& stamp) {
 }
 
 void require_fitting(const std::string& path, std::string_view bytes) {
-  if (!bytes.starts_with(ELFMAG)) throw error("{}: is no shared library", path);
+  if (!bytes.starts_with(ELFMAG)) {
+    throw error("{}: is no shared library, which is what --plugin takes", path);
+  }
   const std::vector<PluginStamp> stamps = stamps_in(bytes);
   if (stamps.empty()) {
     throw error(
@@ -93,8 +95,14 @@ void load(const std::string& path) {
   const std::string sha = sha256(bytes);
   each_registry([&sha](auto& registry) { registry.set_plugin(sha); });
   if (dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {
-    const std::string reason = dlerror();
-    throw error("{}{}", reason.starts_with(path) ? "" : path + ": ", reason);
+    std::string_view reason = dlerror();
+    if (const std::string place = path + ": "; reason.starts_with(place)) {
+      reason.remove_prefix(place.size());
+    }
+    throw error(
+        "{}: cannot be loaded ({}); link what it needs into it, or build it again, against "
+        "the headers that came with this program",
+        path, reason);
   }
   each_registry([](auto& registry) { registry.set_plugin(""); });
   if (const std::string problem = first_problem(); !problem.empty()) {
@@ -115,7 +123,10 @@ std::vector<std::string> load_plugins(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     std::error_code failure;
     const std::string whole = std::filesystem::canonical(path, failure).string();
-    if (failure) throw error("{}: {}", path, failure.message());
+    if (failure) {
+      throw error("{}: {}; --plugin takes the path of a shared library", path.empty() ? "''" : path,
+                  failure.message());
+    }
     if (std::ranges::find(loaded, whole) != loaded.end()) continue;
     load(whole);
     loaded.push_back(whole);

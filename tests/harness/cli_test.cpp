@@ -1,5 +1,4 @@
 // The command line: what is refused, with which words and which exit code.
-#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "command.h"
@@ -9,15 +8,6 @@ using namespace longreach::tests;
 using Catch::Matchers::Contains;
 
 namespace {
-
-/// One clear line on stderr, nothing on stdout, exit 2.
-void require_refused(const Run& run, const std::string& words) {
-  INFO(run.out << run.err);
-  CHECK(run.exit_code == 2);
-  CHECK_THAT(run.err, Contains(words));
-  CHECK(run.out.empty());
-  CHECK(std::count(run.err.begin(), run.err.end(), '\n') == 1);
-}
 
 /// A configuration that trains nothing, with parts to spoil.
 std::string configuration(const std::string& backend, const std::string& corpus,

@@ -1,6 +1,8 @@
 // Runs the built binary as a user would, and folders that vanish with their test.
 #pragma once
 
+#include <algorithm>
+#include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -54,6 +56,15 @@ inline Run run_command(const std::string& arguments) {
   const int status = std::system(line.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(folder / "out"),
           read_file(folder / "err")};
+}
+
+/// One clear line on stderr, nothing on stdout, exit 2.
+inline void require_refused(const Run& run, const std::string& words) {
+  INFO(run.out << run.err);
+  CHECK(run.exit_code == 2);
+  CHECK_THAT(run.err, Catch::Contains(words));
+  CHECK(run.out.empty());
+  CHECK(std::count(run.err.begin(), run.err.end(), '\n') == 1);
 }
 
 }  // namespace longreach::tests
