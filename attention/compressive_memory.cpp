@@ -4,17 +4,12 @@
 #include <algorithm>
 #include <optional>
 
-#include "attention/kernels/memory.h"
+#include "attention/kernels/rowwise.h"
 #include "core/linalg.h"
 #include "core/vector_math.h"
 
 namespace longreach::attention {
 namespace {
-
-/// out[i] = numerators[i] / denominators[i], in place.
-void divide_rows(const float* denominators, i64 rows, i64 d, float* values) {
-  for (i64 i = 0; i < rows; ++i) scale(1 / denominators[i], values + i * d, d);
-}
 
 /// What the memory already returns for the keys; nothing when the rule does not ask for it.
 std::optional<Retrieval> known(const float* features, i64 rows, Update update,
@@ -56,12 +51,8 @@ Retrieval::Retrieval(const float* features, i64 rows, const Memory& memory)
 void Retrieval::backward(const float* features, const Memory& memory, Scratch d_values,
                          float* d_features, const Memory& d_memory) const {
   const i64 d = memory.d, rows = static_cast<i64>(denominators.size());
-  for (i64 i = 0; i < rows; ++i) {
-    const float dc = -dot(&d_values[i * d], &values[i * d], d) / denominators[i];
-    add_scaled(dc, memory.normalizer, d_features + i * d, d);
-    add_scaled(dc, features + i * d, d_memory.normalizer, d);
-  }
-  divide_rows(denominators.data(), rows, d, d_values.data());  // now dN
+  kernels::undo_normalize(features, memory.normalizer, values.data(), denominators.data(), rows, d,
+                          d_values.data(), d_features, d_memory.normalizer);  // now dN
   const Matrix d_numerators(d_values.data(), rows, d);
   multiply_nt(d_numerators, Matrix(memory.matrix, d, d), MutableMatrix(d_features, rows, d),
               Into::add);

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "attention/compressive_memory.h"
-#include "attention/kernels/memory.h"
+#include "attention/kernels/rowwise.h"
 #include "attention/kernels/softmax.h"
 #include "attention/reference.h"
 #include "attention/rows.h"
@@ -285,21 +285,15 @@ class Infini final : public Backend {
   /// sigma of unturned query rows: the memory knows no positions.
   Scratch query_features(const Chunk& in, const Piece& piece, i64 b, i64 h) const {
     Scratch features(static_cast<std::size_t>(piece.rows * shape_.head_dim));
-    kernels::features_of(one_head(in.q, piece, b, h), features.data());
+    kernels::features_of(one_head(in.q, b, h, piece.first, piece.rows), features.data());
     return features;
-  }
-
-  /// The rows of a piece of one head of x [B, T, H, D]: [rows, D].
-  template <class T>
-  static View<T, 2> one_head(View<T, 4> x, const Piece& piece, i64 b, i64 h) {
-    return {x.row(b, piece.first, h).data(), {piece.rows, x.extent(3)}, {x.stride(1), 1}};
   }
 
   /// (10) A = g A_mem + (1 - g) A_dot, in place of A_dot in `out`.
   void mix(const Chunk& in, const Piece& piece, i64 b, i64 h, const Gate& gate, bool empty,
            const Memory& memory, View<float, 4> out) const {
     if (empty && params_.first_segment == FirstSegment::bypass) return;
-    const View<float, 2> rows = one_head(out, piece, b, h);
+    const View<float, 2> rows = one_head(out, b, h, piece.first, piece.rows);
     if (empty) {
       for (i64 i = 0; i < piece.rows; ++i) scale(gate.local, rows.row(i).data(), shape_.head_dim);
       return;
@@ -313,10 +307,9 @@ class Infini final : public Backend {
   Scratch key_features(const float* turned_keys) const {
     const i64 n = params_.segment, d = shape_.head_dim;
     Scratch features(static_cast<std::size_t>(n * d));
-    for (i64 i = 0; i < n; ++i) {
-      rope_.turn(angles_, i, turned_keys + i * d, &features[i * d], Turn::back);
-    }
-    elu1(features.data(), features.data(), n * d);
+    const View<float, 2> rows(features.data(), {n, d});
+    rope_.turn(angles_, 0, View<const float, 2>(turned_keys, {n, d}), rows, Turn::back);
+    kernels::features_of(rows, features.data());
     return features;
   }
 
@@ -330,11 +323,9 @@ class Infini final : public Backend {
     attention::write_backward(features.data(), values, n, params_.update, memory, d_memory,
                               d_features.data(), d_values);
     elu1_backward(features.data(), d_features.data(), n * d);
-    for (i64 i = 0; i < n; ++i) {
-      float* row = &d_features[i * d];
-      rope_.turn(angles_, i, row, row, Turn::forward);
-      add_scaled(1, row, d_keys + i * d, d);
-    }
+    const View<float, 2> rows(d_features.data(), {n, d});
+    rope_.turn(angles_, 0, rows, rows, Turn::forward);
+    add_scaled(1, d_features.data(), d_keys, n * d);
   }
 
   // The tape: A_dot and its log-sum-exp for every token; for every piece the memory before it and
@@ -389,7 +380,7 @@ class Infini final : public Backend {
     }
     const bool empty = memory.empty();
     const i64 group = shape_.group();
-    Floats d_local(static_cast<std::size_t>(group * piece.rows * d));
+    Scratch d_local(static_cast<std::size_t>(group * piece.rows * d));
     for (i64 g = 0; g < group; ++g) {
       const i64 h = kv * group + g;
       undo_mix(Gate(gates[h]), in, tape, piece, b, h, memory, empty, d_out, d_memory,
@@ -410,34 +401,28 @@ class Infini final : public Backend {
                 double& d_gate) const {
     const i64 d = shape_.head_dim, rows = piece.rows;
     const bool bypass = empty && params_.first_segment == FirstSegment::bypass;
-    const auto local = tape.tensors[kLocal].view<4>();
-    Scratch d_memory_read(static_cast<std::size_t>(rows * d), 0.0f);
-    double gate_sum = 0;  // sum of dA . (A_mem - A_dot)
-    for (i64 i = 0; i < rows; ++i) {
-      const float* da = d_out.row(b, piece.first + i, h).data();
-      add_scaled(bypass ? 1 : gate.local, da, d_local + i * d, d);
-      add_scaled(gate.memory, da, &d_memory_read[i * d], d);
-      gate_sum -= dot(da, local.row(b, piece.first + i, h).data(), d);
-    }
+    const View<const float, 2> da = one_head(d_out, b, h, piece.first, rows);
+    kernels::scale_into(bypass ? 1 : gate.local, da, d_local);
+    // The sum of dA . (A_mem - A_dot).
+    double gate_sum =
+        -kernels::dot_rows(da, one_head(tape.tensors[kLocal].view<4>(), b, h, piece.first, rows));
     if (!empty) {
       const Scratch features = query_features(in, piece, b, h);
       const Retrieval read(features.data(), rows, memory);
-      for (i64 i = 0; i < rows; ++i) {
-        gate_sum += dot(d_out.row(b, piece.first + i, h).data(), &read.values[i * d], d);
-      }
+      gate_sum += kernels::dot_rows(da, View<const float, 2>(read.values.data(), {rows, d}));
+      Scratch d_memory_read(static_cast<std::size_t>(rows * d));
+      kernels::scale_into(gate.memory, da, d_memory_read.data());
       Floats d_features(features.size());
       read.backward(features.data(), memory, std::move(d_memory_read), d_features.data(), d_memory);
       elu1_backward(features.data(), d_features.data(), rows * d);
-      for (i64 i = 0; i < rows; ++i) {
-        add_scaled(1, &d_features[i * d], grad.q.row(b, piece.first + i, h).data(), d);
-      }
+      kernels::blend(1, 1, d_features.data(), one_head(grad.q, b, h, piece.first, rows));
     }
     if (!bypass) d_gate += static_cast<double>(gate.memory) * gate.local * gate_sum;
   }
 
   /// Equation (6) of a group.
   void undo_local(const Chunk& in, const Tape& tape, const Piece& piece, i64 b, i64 kv,
-                  const char* keys, const char* values, const Floats& d_local, float* d_keys,
+                  const char* keys, const char* values, const Scratch& d_local, float* d_keys,
                   float* d_values, const ChunkGrad& grad) const {
     const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group, rows = piece.rows;
     const std::array<i64, 3> extents{group, rows, d};

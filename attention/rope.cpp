@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attention/kernels/rowwise.h"
+#include "core/linalg.h"
+
 namespace longreach::attention {
 namespace {
 
@@ -45,45 +48,40 @@ Rope::Angles Rope::angles(i64 first, i64 count) const {
   const i64 half = head_dim_ / 2;
   table.cosine.resize(static_cast<std::size_t>(count * half));
   table.sine.resize(table.cosine.size());
-  for (i64 begin = 0; begin < count; begin += kBlock) {
-    const i64 steps = std::min(kBlock, count - begin);
+  const i64 blocks = (count + kBlock - 1) / kBlock;
+#pragma omp parallel for schedule(static) if (worth_threads(static_cast <double>(count * half)))
+  for (i64 block = 0; block < blocks; ++block) {
+    const i64 begin = block * kBlock, steps = std::min(kBlock, count - begin);
+    std::vector<double> cosine(frequencies_.size()), sine(frequencies_.size());
     for (i64 i = 0; i < half; ++i) {
       const double angle = static_cast<double>(first + begin) * frequencies_[i];
-      const double cosine = std::cos(angle), sine = std::sin(angle);
-      for (i64 step = 0; step < steps; ++step) {
+      cosine[i] = std::cos(angle);
+      sine[i] = std::sin(angle);
+    }
+    for (i64 step = 0; step < steps; ++step) {
+      float* cosines = &table.cosine[(begin + step) * half];
+      float* sines = &table.sine[(begin + step) * half];
+#pragma omp simd
+      for (i64 i = 0; i < half; ++i) {
         double c = 0, s = 0;
-        turn_pair(step_cosine_[step * half + i], step_sine_[step * half + i], cosine, sine, c, s);
-        table.cosine[(begin + step) * half + i] = static_cast<float>(c);
-        table.sine[(begin + step) * half + i] = static_cast<float>(s);
+        turn_pair(step_cosine_[step * half + i], step_sine_[step * half + i], cosine[i], sine[i], c,
+                  s);
+        cosines[i] = static_cast<float>(c);
+        sines[i] = static_cast<float>(s);
       }
     }
   }
   return table;
 }
 
-void Rope::turn(const Angles& angles, i64 index, const float* in, float* out, Turn way) const {
-  if (!params_) {
-    if (in != out) std::copy_n(in, head_dim_, out);
-    return;
-  }
-  const i64 half = head_dim_ / 2;
-  const float* cosine = angles.cosine.data() + index * half;
-  const float* sine = angles.sine.data() + index * half;
-  const float sign = way == Turn::forward ? 1.0f : -1.0f;
-  if (params_->pairing == Pairing::half) {
-    // Read, then written: a row may be turned in place, and pairs do not overlap, so vectors may
-    // go.
-#pragma omp simd
-    for (i64 i = 0; i < half; ++i) {
-      const float a = in[i], b = in[i + half];
-      turn_pair(cosine[i], sign * sine[i], a, b, out[i], out[i + half]);
-    }
-    return;
-  }
-#pragma omp simd
-  for (i64 i = 0; i < half; ++i) {
-    const float a = in[2 * i], b = in[2 * i + 1];
-    turn_pair(cosine[i], sign * sine[i], a, b, out[2 * i], out[2 * i + 1]);
+void Rope::turn(const Angles& angles, i64 first, View<const float, 2> in, View<float, 2> out,
+                Turn way) const {
+  if (params_) {
+    const i64 at = first * head_dim_ / 2;
+    kernels::rotate(params_->pairing, angles.cosine.data() + at, angles.sine.data() + at,
+                    way == Turn::forward ? 1.0f : -1.0f, in, out);
+  } else if (in.data() != out.data()) {
+    kernels::copy_rows(in, out);
   }
 }
 

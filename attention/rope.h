@@ -4,13 +4,13 @@
 #include <optional>
 #include <vector>
 
+#include "attention/kernels/rotate.h"
 #include "core/fields.h"
 #include "core/tensor.h"
 
 namespace longreach::attention {
 
-/// Which elements a rotation pairs: (i, i + D/2) as in Llama, or (2i, 2i + 1) as in llama2.c.
-enum class Pairing { half, interleaved };
+using kernels::Pairing;
 
 struct RopeParams {
   double theta = 10000;
@@ -29,12 +29,14 @@ class Rope {
   /// Cosines and sines of positions [first, first + count), [count, D/2] each. Angles are formed in
   /// float64: in float32 they are off by 4.5e-5 at position 4096 already.
   struct Angles {
-    Floats cosine, sine;
+    Scratch cosine, sine;
   };
   Angles angles(i64 first, i64 count) const;
 
-  /// out = row turned to position first + index of `angles`; in and out may be the same row.
-  void turn(const Angles& angles, i64 index, const float* in, float* out, Turn) const;
+  /// out = rows of `in` [rows, D], row i turned to position first + i of `angles`; in and out may
+  /// be the same memory.
+  void turn(const Angles& angles, i64 first, View<const float, 2> in, View<float, 2> out,
+            Turn) const;
 
   /// The same in float64 from the definition, for references.
   void turn64(i64 position, const double* in, double* out) const;

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "attention/backend.h"
+#include "attention/kernels/rowwise.h"
 #include "attention/rope.h"
 #include "core/half.h"
 #include "core/linalg.h"
@@ -22,31 +23,34 @@ inline bool worth_threads(const Backend& backend, const Chunk& in, i64 position)
 /// each task packs all keys anew, but enough tasks for a few threads. Knows neither how many
 /// threads there are nor the other streams, so that no result depends on them.
 inline i64 rows_per_task(i64 kv_heads, i64 tokens) {
-  constexpr i64 kTasks = 16, kStep = 48;  // whole register tiles
-  return std::clamp<i64>((kv_heads * tokens / kTasks + kStep - 1) / kStep * kStep, 2 * kStep,
-                         21 * kStep);
+  constexpr i64 kMost = 1056, kLeast = 96, kTasks = 8, kTile = 12;
+  const auto ceil = [](i64 n, i64 step) { return (n + step - 1) / step; };
+  const i64 tasks =
+      std::max(ceil(tokens, kMost), std::min(ceil(kTasks, kv_heads), ceil(tokens, kLeast)));
+  return ceil(ceil(tokens, tasks), kTile) * kTile;
+}
+
+/// Rows [first, first + count) of one head of x [B, T, H, D]: [count, D].
+template <class T>
+View<T, 2> one_head(View<T, 4> x, i64 b, i64 head, i64 first, i64 count) {
+  return {x.row(b, first, head).data(), {count, x.extent(3)}, {x.stride(1), 1}};
 }
 
 /// to[i] = row (b, first + i, head) of x, turned by angles[first_angle + i], for count rows.
 inline void gather(View<const float, 4> x, i64 b, i64 head, i64 first, i64 count, const Rope& rope,
                    const Rope::Angles& angles, i64 first_angle, float* to) {
-  const i64 d = x.extent(3);
-  for (i64 i = 0; i < count; ++i) {
-    rope.turn(angles, first_angle + i, x.row(b, first + i, head).data(), to + i * d, Turn::forward);
-  }
+  rope.turn(angles, first_angle, one_head(x, b, head, first, count),
+            View<float, 2>(to, {count, x.extent(3)}), Turn::forward);
 }
 
 /// Row (b, first + i, head) of x += from[i] turned back; clears `from`.
 inline void hand_over(float* from, i64 count, const Rope& rope, const Rope::Angles& angles,
                       i64 first_angle, View<float, 4> x, i64 b, i64 head, i64 first) {
   const i64 d = x.extent(3);
-  for (i64 i = 0; i < count; ++i) {
-    float* row = from + i * d;
-    rope.turn(angles, first_angle + i, row, row, Turn::back);
-    float* to = x.row(b, first + i, head).data();
-    for (i64 j = 0; j < d; ++j) to[j] += row[j];
-    std::fill_n(row, d, 0.0f);
-  }
+  const View<float, 2> rows(from, {count, d});
+  rope.turn(angles, first_angle, rows, rows, Turn::back);
+  kernels::blend(1, 1, from, one_head(x, b, head, first, count));
+  std::fill_n(from, count * d, 0.0f);
 }
 
 /// Rows [first, first + count) of `heads` heads from `head` on, of x [B, T, H, D]: [heads, count,
@@ -119,9 +123,10 @@ inline void gather_into(View<const float, 4> x, i64 b, i64 h, i64 first, i64 cou
 
 /// Copies rows of heads, [heads, rows, D] each.
 inline void copy_rows(View<const float, 3> from, View<float, 3> to) {
-  for (i64 i = 0; i < from.extent(0); ++i) {
-    for (i64 j = 0; j < from.extent(1); ++j)
-      std::ranges::copy(from.row(i, j), to.row(i, j).begin());
+  for (i64 h = 0; h < from.extent(0); ++h) {
+    kernels::copy_rows(
+        {from.row(h, 0).data(), {from.extent(1), from.extent(2)}, {from.stride(1), 1}},
+        {to.row(h, 0).data(), {to.extent(1), to.extent(2)}, {to.stride(1), 1}});
   }
 }
 

@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 #include <type_traits>
 
@@ -71,15 +72,17 @@ template <Element kElement = Element::f32>
 HWY_INLINE void pack_columns(const void* from, i64 rows, i64 columns, i64 stride, float* to) {
   const D d;
   const i64 width = panel_width(), lanes = static_cast<i64>(hn::Lanes(d));
-  for (i64 first = 0; first < columns; first += width) {
-    const i64 count = std::min(width, columns - first);
-    for (i64 r = 0; r < rows; ++r, to += width) {
-      i64 i = 0;
-      for (; i + lanes <= count; i += lanes) {
-        hn::StoreU(load<kElement>(d, from, r * stride + first + i), d, to + i);
-      }
-      for (; i < count; ++i) to[i] = load_one<kElement>(from, r * stride + first + i);
-      std::fill(to + count, to + width, 0.0f);
+  for (i64 r = 0; r < rows; ++r, to += width) {
+    float* panel = to;
+    i64 first = 0;
+    for (; first + width <= columns; first += width, panel += rows * width) {
+      const i64 at = r * stride + first;
+      hn::StoreU(load<kElement>(d, from, at), d, panel);
+      hn::StoreU(load<kElement>(d, from, at + lanes), d, panel + lanes);
+    }
+    if (first == columns) continue;
+    for (i64 i = 0; i < width; ++i) {
+      panel[i] = first + i < columns ? load_one<kElement>(from, r * stride + first + i) : 0.0f;
     }
   }
 }
@@ -113,6 +116,18 @@ HWY_INLINE void transpose(hn::Vec<BlockTag>* rows) {
 #endif
 }
 
+/// Fetches `count` bytes of memory, `offset` behind `base`.
+HWY_INLINE void prefetch_row(const void* base, i64 offset, i64 count) {
+  const char* at = static_cast<const char*>(base) + offset;
+  for (i64 i = 0; i < count; i += 64) hwy::Prefetch(at + i);
+}
+
+/// While row r is at work, fetches one that no prefetcher expects: a head's rows lie far apart.
+HWY_INLINE void prefetch_ahead(const View<const float, 2>& x, i64 r) {
+  constexpr i64 kRows = 48;
+  if (r + kRows < x.extent(0)) prefetch_row(x.row(r + kRows).data(), 0, 4 * x.extent(1));
+}
+
 /// The same of the transposed matrix times `factor`: rows become a panel's columns. Size
 /// round_up(rows) * columns.
 template <Element kElement = Element::f32>
@@ -125,6 +140,11 @@ HWY_INLINE void pack_rows(const void* from, i64 rows, i64 columns, i64 stride, f
   for (i64 first = 0; first < rows; first += width, to += width * columns) {
     for (i64 r = 0; r < width; r += side) {
       const i64 count = std::clamp<i64>(rows - first - r, 0, side);
+      // Rows may come from far away, and no prefetcher follows eight of them at a time.
+      for (i64 i = 0; i < std::min(side, rows - first - r - side); ++i) {
+        prefetch_row(from, bytes_of(kElement) * (first + r + side + i) * stride,
+                     bytes_of(kElement) * columns);
+      }
       for (i64 c = 0; c < whole; c += side) {
         hn::Vec<BlockTag> block[8];
         for (i64 i = 0; i < side; ++i) {

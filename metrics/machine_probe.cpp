@@ -97,8 +97,8 @@ double fma_peak(int threads) {
 }
 
 ReadProbe::ReadProbe()
-    : buffer_(static_cast<std::size_t>(
-                  std::max<i64>(i64{64} << 20, 4 * sysconf(_SC_LEVEL3_CACHE_SIZE))) /
+    : buffer_(static_cast<std::size_t>(std::clamp<i64>(4 * sysconf(_SC_LEVEL3_CACHE_SIZE),
+                                                       i64{64} << 20, i64{1} << 30)) /
                   sizeof(float),
               1.0f) {}
 

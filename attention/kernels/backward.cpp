@@ -148,26 +148,51 @@ void meet_backward(const Problem& problem, const Part& part, View<const float, 2
                          at.d_values);
 }
 
-/// [G * T]: sum_j P_j dP_j = dO . O
-Floats deltas(View<const float, 3> out, View<const float, 3> d_out) {
-  Floats delta(static_cast<std::size_t>(out.extent(0) * out.extent(1)));
-  for (i64 g = 0; g < out.extent(0); ++g) {
-    for (i64 row = 0; row < out.extent(1); ++row) {
-      const auto a = out.row(g, row), b = d_out.row(g, row);
-      float sum = 0;
-      for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-      delta[g * out.extent(1) + row] = sum;
+/// dO beside one another, [G, T, D], and for each row sum_j P_j dP_j = dO . O.
+struct Cotangent {
+  Cotangent(View<const float, 3> out, View<const float, 3> d_out)
+      : rows(static_cast<std::size_t>(d_out.extent(0) * d_out.extent(1) * d_out.extent(2))),
+        delta(static_cast<std::size_t>(d_out.extent(0) * d_out.extent(1))) {
+    const D d;
+    const i64 count = d_out.extent(1), head = d_out.extent(2);
+    const i64 lanes = static_cast<i64>(hn::Lanes(d));
+    for (i64 g = 0; g < d_out.extent(0); ++g) {
+      const View<const float, 2> o = rows_of(out, g), from = rows_of(d_out, g);
+      for (i64 row = 0; row < count; ++row) {
+        prefetch_ahead(o, row);
+        prefetch_ahead(from, row);
+        const float* a = o.row(row).data();
+        const float* b = from.row(row).data();
+        float* to = &rows[(g * count + row) * head];
+        V sum = hn::Zero(d);
+        i64 i = 0;
+        for (; i + lanes <= head; i += lanes) {
+          const V x = hn::LoadU(d, b + i);
+          sum = hn::MulAdd(hn::LoadU(d, a + i), x, sum);
+          hn::StoreU(x, d, to + i);
+        }
+        float total = hn::GetLane(hn::SumOfLanes(d, sum));
+        for (; i < head; ++i) {
+          total += a[i] * b[i];
+          to[i] = b[i];
+        }
+        delta[g * count + row] = total;
+      }
     }
   }
-  return delta;
-}
+  static View<const float, 2> rows_of(const View<const float, 3>& x, i64 g) {
+    return {x.row(g, 0).data(), {x.extent(1), x.extent(2)}, {x.stride(1), 1}};
+  }
+  Scratch rows, delta;
+};
 
 void Backward(const Problem& problem, View<const float, 3> out, View<const float, 2> lse,
-              View<const float, 3> d_out, const ProblemGrad& grad, KeyShare share) {
+              View<const float, 3> strided_d_out, const ProblemGrad& grad, KeyShare share) {
   const i64 head = problem.head_dim(), rows = problem.rows();
   const i64 padded = round_up(head, panel_width());
   const float inverse_root = 1 / std::sqrt(static_cast<float>(head));
-  const Floats delta = deltas(out, d_out);
+  const Cotangent cotangent(out, strided_d_out);
+  const View<const float, 3> d_out(cotangent.rows.data(), strided_d_out.extents());
   GradTile at(head, padded);
   for (const Part& part : parts_of(problem)) {
     if (part.keys.count == 0) continue;
@@ -180,8 +205,8 @@ void Backward(const Problem& problem, View<const float, 3> out, View<const float
         for (i64 row = 0; row < rows; row += kGradRows) {
           const i64 count = std::min(kGradRows, rows - row);
           if (part.seen_by_any(problem, row, count, key, key + at.keys).empty()) continue;
-          meet_backward(problem, part, lse, &delta[g * rows], d_out, g, row, count, padded,
-                        &d_queries[g * rows * padded], at);
+          meet_backward(problem, part, lse, &cotangent.delta[g * rows], d_out, g, row, count,
+                        padded, &d_queries[g * rows * padded], at);
         }
       }
       float* d_keys = part.sinks ? grad.sink_keys : grad.recent_keys;

@@ -6,7 +6,6 @@
 #include <hwy/foreach_target.h>
 //
 #include <cmath>
-#include <hwy/cache_control.h>
 
 #include "attention/kernels/weights-inl.h"
 
@@ -17,10 +16,6 @@ namespace longreach::attention::kernels::HWY_NAMESPACE {
 constexpr i64 kBlock = 128;
 /// Vectors of an output summed in registers at a time.
 constexpr i64 kSums = 8;
-
-HWY_INLINE void prefetch_row(const void* row, i64 bytes) {
-  for (i64 i = 0; i < bytes; i += 64) hwy::Prefetch(static_cast<const char*>(row) + i);
-}
 
 template <Element kElement>
 HWY_INLINE float score(const float* query, const void* keys, i64 at, i64 head) {
@@ -94,7 +89,7 @@ void add_part(const Problem& problem, const Part& part, const Floats& queries, i
       const float* query = &queries[state * head];
       const bool first_visit = state == 0;
       for (i64 j = own.begin; j < own.end; ++j) {
-        if (first_visit) prefetch_row(static_cast<const char*>(values) + j * bytes, bytes);
+        if (first_visit) prefetch_row(values, j * bytes, bytes);
         weights[j] = score<kElement>(query, keys, j * head, head);
       }
       const float before = partial.maximum[state];

@@ -64,10 +64,11 @@ HWY_INLINE void fold(float* scores, const Bounds* seen, i64 rows, i64 padded_key
     const float top = std::max(
         before, max_of_row(scores + r * kKeyTile + seen[r].begin, seen[r].end - seen[r].begin));
     if (top == before) continue;
+    online.maximum[state + r] = top;
+    if (online.sum[state + r] == 0) continue;  // nothing to correct yet
     const float correction = std::exp2(before - top);
     scale_row(correction, &online.outputs[(state + r) * padded], padded);
     online.sum[state + r] *= correction;
-    online.maximum[state + r] = top;
   }
   for (i64 r = 0; r < rows; ++r) {
     float* row = scores + r * kKeyTile;

@@ -11,7 +11,8 @@ std::vector<float> turned(const Rope& rope, i64 position, std::vector<float> row
   // Through a block that does not begin at the position, as kernels do.
   const i64 first = position > 3 ? position - 3 : 0;
   const Rope::Angles angles = rope.angles(first, 8);
-  rope.turn(angles, position - first, row.data(), row.data(), turn);
+  const View<float, 2> rows(row.data(), {1, std::ssize(row)});
+  rope.turn(angles, position - first, rows, rows, turn);
   return row;
 }
 

@@ -1,0 +1,17 @@
+// Rotary positions on many rows at once.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace longreach::attention::kernels {
+
+/// Which elements of a row of D rotate together: i with i + D/2 as in Llama, or 2i with 2i + 1 as
+/// in llama2.c.
+enum class Pairing { half, interleaved };
+
+/// out = rows of `in` [rows, D], each pair turned by the angle whose cosine and sine are in the
+/// same row of the tables [rows, D/2]; backwards for `sign` -1. `out` may be `in`.
+void rotate(Pairing pairing, const float* cosine, const float* sine, float sign,
+            View<const float, 2> in, View<float, 2> out);
+
+}  // namespace longreach::attention::kernels
