@@ -151,8 +151,8 @@ class Full final : public Backend {
 #pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-        gather_into(in.k, b, kv, 0, in.tokens(), rope_, angles, 0, keys, position);
-        gather_into(in.v, b, kv, 0, in.tokens(), none, angles, 0, values, position);
+        gather_into(in.k, b, kv, 0, in.tokens(), rope_, angles, 0, keys, b, kv, position);
+        gather_into(in.v, b, kv, 0, in.tokens(), none, angles, 0, values, b, kv, position);
       }
     }
   }

@@ -98,33 +98,28 @@ class Infini final : public Backend {
                Tape* tape) const override {
     const std::vector<Piece> pieces = cut(state.position, in.tokens());
     if (tape != nullptr) *tape = make_tape(in, state, pieces);
+    const bool whole = std::ranges::any_of(pieces, &Piece::whole);
     i64 pairs = 0, reads = 0, writes = 0;
-    Tensor &keys = state["segment_keys"], &values = state["segment_values"];
-#pragma omp parallel for collapse(2) schedule(dynamic, 1) reduction(+ : pairs, reads, writes) if (worth_threads(*this, in, state.position))
-    for (i64 b = 0; b < in.batch(); ++b) {
-      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-        const Memory memory = memory_of(state, b, kv);
-        for (std::size_t n = 0; n < pieces.size(); ++n) {
-          const Piece& piece = pieces[n];
-          gather_into(in.k, b, kv, piece.first, piece.rows, rope_, angles_, piece.place, keys,
-                      piece.place);
-          gather_into(in.v, b, kv, piece.first, piece.rows, unturned_, angles_, 0, values,
-                      piece.place);
-          if (tape != nullptr) remember(*tape, n, piece, b, kv, memory, keys, values);
-          const bool empty = memory.empty();
-          pairs += attend_locally(in, piece, b, kv, keys, values, out, tape);
-          for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
-            mix(in, piece, b, h, Gate(gates[h]), empty, memory, out);
-            if (!empty) reads += piece.rows;
+#pragma omp parallel reduction(+ : pairs, reads, writes) if (worth_threads(*this, in, state.position))
+    {
+      Room room(params_, shape_, whole && tape == nullptr);
+      // All heads of a segment before the next, since they lie side by side in the chunk. A static
+      // schedule gives a head to the same thread each time: its memory needs no waiting for.
+      for (std::size_t n = 0; n < pieces.size(); ++n) {
+#pragma omp for collapse(2) schedule(static) nowait
+        for (i64 b = 0; b < in.batch(); ++b) {
+          for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+            const Activity done =
+                forward_piece(gates, in, state, out, tape, n, pieces[n], b, kv, room);
+            pairs += done.keys_scored, reads += done.memory_reads, writes += done.compressions;
           }
-          if (!piece.closes) continue;
-          Scratch room;
-          const Scratch features = key_features(segment_rows(keys, b, kv, room));
-          write(features.data(), segment_rows(values, b, kv, room), params_.segment, params_.update,
-                memory);
-          ++writes;
         }
-        forget_closed_segments(pieces, b, kv, keys, values);
+      }
+#pragma omp for collapse(2) schedule(static)
+      for (i64 b = 0; b < in.batch(); ++b) {
+        for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+          forget_closed_segments(pieces, b, kv, state);
+        }
       }
     }
     state.position += in.tokens();
@@ -139,11 +134,11 @@ class Infini final : public Backend {
     const std::vector<Piece> pieces = cut(tape.position, in.tokens());
     const i64 heads = shape_.query_heads;
     std::vector<double> d_gate(static_cast<std::size_t>(in.batch() * heads));
-#pragma omp parallel for collapse(2) \
-    schedule(dynamic, 1) if (worth_threads(*this, in, tape.position))
-    for (i64 b = 0; b < in.batch(); ++b) {
-      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-        for (std::size_t n = pieces.size(); n-- > 0;) {
+#pragma omp parallel if (worth_threads(*this, in, tape.position))
+    for (std::size_t n = pieces.size(); n-- > 0;) {
+#pragma omp for collapse(2) schedule(static) nowait
+      for (i64 b = 0; b < in.batch(); ++b) {
+        for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
           undo_piece(gates, in, tape, n, pieces[n], b, kv, d_out, d_state, grad,
                      &d_gate[b * heads]);
         }
@@ -201,6 +196,7 @@ class Infini final : public Backend {
     i64 segment, place, first, rows;
     bool closes;  ///< its last token ends the segment
     i64 end() const { return place + rows; }
+    bool whole() const { return place == 0 && closes; }
   };
   std::vector<Piece> cut(i64 position, i64 tokens) const {
     std::vector<Piece> pieces;
@@ -217,6 +213,58 @@ class Infini final : public Backend {
   Memory memory_of(State& state, i64 b, i64 kv) const {
     return {state["memory"].view<4>().row(b, kv, 0).data(),
             state["normalizer"].view<3>().row(b, kv).data(), shape_.head_dim};
+  }
+
+  /// A thread's own rows for a segment that a call brings whole: they need not pass through the
+  /// state, whose rows for all heads no cache would hold.
+  struct Room {
+    Room(const Params& params, const Shape& shape, bool wanted)
+        : keys(Tensor::unset({1, 1, wanted ? params.segment : 0, shape.head_dim}, params.cache)),
+          values(Tensor::unset(keys.shape(), params.cache)) {}
+    Tensor keys, values;
+  };
+
+  /// Where the turned keys and the values of a segment lie: row (b, h) of two caches.
+  struct Rows {
+    Tensor *keys, *values;
+    i64 b, h;
+    const char* key() const { return cache_row(*keys, b, h, 0); }
+    const char* value() const { return cache_row(*values, b, h, 0); }
+  };
+  Rows rows_for(const Piece& piece, std::size_t n, i64 b, i64 kv, State& state, Tape* tape,
+                Room& room) const {
+    if (!piece.whole()) return {&state["segment_keys"], &state["segment_values"], b, kv};
+    if (tape == nullptr) return {&room.keys, &room.values, 0, 0};
+    return {&tape->tensors[kKeys], &tape->tensors[kValues], b * shape_.kv_heads + kv,
+            static_cast<i64>(n)};
+  }
+
+  /// Everything one piece does for the query heads of a key/value head; returns the work done for
+  /// all of them.
+  Activity forward_piece(std::span<const float> gates, const Chunk& in, State& state,
+                         View<float, 4> out, Tape* tape, std::size_t n, const Piece& piece, i64 b,
+                         i64 kv, Room& room) const {
+    const Memory memory = memory_of(state, b, kv);
+    const Rows held = rows_for(piece, n, b, kv, state, tape, room);
+    gather_into(in.k, b, kv, piece.first, piece.rows, rope_, angles_, piece.place, *held.keys,
+                held.b, held.h, piece.place);
+    gather_into(in.v, b, kv, piece.first, piece.rows, unturned_, angles_, 0, *held.values, held.b,
+                held.h, piece.place);
+    if (tape != nullptr) remember(*tape, n, piece, b, kv, memory, held);
+    const bool empty = memory.empty();
+    Activity done;
+    done.keys_scored = attend_locally(in, piece, b, kv, held, out, tape);
+    for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
+      mix(in, piece, b, h, Gate(gates[h]), empty, memory, out);
+      if (!empty) done.memory_reads += piece.rows;
+    }
+    if (!piece.closes) return done;
+    Scratch widened;
+    const Scratch features = key_features(segment_rows(*held.keys, held.b, held.h, widened));
+    write(features.data(), segment_rows(*held.values, held.b, held.h, widened), params_.segment,
+          params_.update, memory);
+    done.compressions = 1;
+    return done;
   }
 
   kernels::Problem local_problem(const Piece& piece, View<const float, 3> queries, const char* keys,
@@ -237,8 +285,8 @@ class Infini final : public Backend {
   }
 
   /// (6) A_dot of a group into `out`; returns the pairs scored.
-  i64 attend_locally(const Chunk& in, const Piece& piece, i64 b, i64 kv, const Tensor& keys,
-                     const Tensor& values, View<float, 4> out, Tape* tape) const {
+  i64 attend_locally(const Chunk& in, const Piece& piece, i64 b, i64 kv, const Rows& held,
+                     View<float, 4> out, Tape* tape) const {
     const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group;
     const Scratch queries = turned_queries(in, piece, b, kv);
     const View<float, 3> rows = head_rows(out, b, h, group, piece.first, piece.rows);
@@ -250,7 +298,7 @@ class Infini final : public Backend {
     }
     const i64 pairs = kernels::forward(
         local_problem(piece, View<const float, 3>(queries.data(), {group, piece.rows, d}),
-                      cache_row(keys, b, kv, 0), cache_row(values, b, kv, 0)),
+                      held.key(), held.value()),
         rows, lse);
     if (tape != nullptr) {
       const auto kept =
@@ -272,13 +320,12 @@ class Infini final : public Backend {
 
   /// What lies behind the open segment's last token is left from segments that are in the memory
   /// by now: the state holds zeros there.
-  void forget_closed_segments(const std::vector<Piece>& pieces, i64 b, i64 kv, Tensor& keys,
-                              Tensor& values) const {
+  void forget_closed_segments(const std::vector<Piece>& pieces, i64 b, i64 kv, State& state) const {
     if (std::ranges::none_of(pieces, &Piece::closes)) return;
     const i64 kept = pieces.back().closes ? 0 : pieces.back().end();
     const i64 bytes = (params_.segment - kept) * shape_.head_dim * bytes_of(params_.cache);
-    for (Tensor* buffer : {&keys, &values}) {
-      std::fill_n(cache_row(*buffer, b, kv, kept), bytes, char{0});
+    for (const char* name : {"segment_keys", "segment_values"}) {
+      std::fill_n(cache_row(state[name], b, kv, kept), bytes, char{0});
     }
   }
 
@@ -343,14 +390,15 @@ class Infini final : public Backend {
   }
 
   void remember(Tape& tape, std::size_t n, const Piece& piece, i64 b, i64 kv, const Memory& memory,
-                const Tensor& keys, const Tensor& values) const {
+                const Rows& held) const {
     const i64 d = shape_.head_dim, at = static_cast<i64>(n);
     std::copy_n(memory.matrix, d * d, tape.tensors[kMemory].view<4>().row(b, kv, at).data());
     std::copy_n(memory.normalizer, d, tape.tensors[kNormalizer].view<4>().row(b, kv, at).data());
+    if (held.keys == &tape.tensors[kKeys]) return;  // they lie in the tape as it is
     const i64 bytes = piece.end() * d * bytes_of(params_.cache);
     const i64 head = b * shape_.kv_heads + kv;
-    std::copy_n(cache_row(keys, b, kv, 0), bytes, cache_row(tape.tensors[kKeys], head, at, 0));
-    std::copy_n(cache_row(values, b, kv, 0), bytes, cache_row(tape.tensors[kValues], head, at, 0));
+    std::copy_n(held.key(), bytes, cache_row(tape.tensors[kKeys], head, at, 0));
+    std::copy_n(held.value(), bytes, cache_row(tape.tensors[kValues], head, at, 0));
   }
 
   /// Everything one piece did, backwards: the write that closed its segment, then for each query
@@ -369,9 +417,17 @@ class Infini final : public Backend {
     const Memory d_memory = memory_of(d_state, b, kv);
     float* d_keys = d_state["segment_keys"].view<4>().row(b, kv, 0).data();
     float* d_values = d_state["segment_values"].view<4>().row(b, kv, 0).data();
+    const i64 size = params_.segment * d;
+    if (piece.closes && (!piece.whole() || n == 0)) {  // what the state held was cleared
+      std::fill_n(d_keys, size, 0.0f);
+      std::fill_n(d_values, size, 0.0f);
+    }
+    Floats own(static_cast<std::size_t>(piece.whole() ? 2 * size : 0));
+    if (piece.whole()) {  // never was in the state
+      d_keys = own.data();
+      d_values = own.data() + size;
+    }
     if (piece.closes) {
-      std::fill_n(d_keys, params_.segment * d, 0.0f);  // the closed segment left the state
-      std::fill_n(d_values, params_.segment * d, 0.0f);
       if (params_.bptt > 0 && (piece.segment + 1) % params_.bptt == 0) d_memory.clear();
       Scratch key_room, value_room;
       write_backward(segment_rows(keys, head, at, key_room),

@@ -107,18 +107,19 @@ inline void load_rows(const Tensor& cache, i64 b, i64 h, i64 at, i64 count, floa
   }
 }
 
-/// Turns a chunk's keys or values into rows [at, at + count) of a cache.
+/// Turns `count` rows of head h of a chunk's keys or values into rows from `at` on of row
+/// (to_b, to_h) of a cache.
 inline void gather_into(View<const float, 4> x, i64 b, i64 h, i64 first, i64 count,
                         const Rope& rope, const Rope::Angles& angles, i64 first_angle,
-                        Tensor& cache, i64 at) {
+                        Tensor& cache, i64 to_b, i64 to_h, i64 at) {
   if (cache.element() == Element::f32) {
     gather(x, b, h, first, count, rope, angles, first_angle,
-           reinterpret_cast<float*>(cache_row(cache, b, h, at)));
+           reinterpret_cast<float*>(cache_row(cache, to_b, to_h, at)));
     return;
   }
-  Floats rows(static_cast<std::size_t>(count * x.extent(3)));
+  Scratch rows(static_cast<std::size_t>(count * x.extent(3)));
   gather(x, b, h, first, count, rope, angles, first_angle, rows.data());
-  store_rows(rows.data(), count, cache, b, h, at);
+  store_rows(rows.data(), count, cache, to_b, to_h, at);
 }
 
 /// Copies rows of heads, [heads, rows, D] each.

@@ -244,8 +244,8 @@ class SlidingWindow final : public Backend {
 #pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, state.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-        gather_into(in.k, b, kv, 0, call.tokens, rope_, call.angles, 0, kept.keys, before);
-        gather_into(in.v, b, kv, 0, call.tokens, none, call.angles, 0, kept.values, before);
+        gather_into(in.k, b, kv, 0, call.tokens, rope_, call.angles, 0, kept.keys, b, kv, before);
+        gather_into(in.v, b, kv, 0, call.tokens, none, call.angles, 0, kept.values, b, kv, before);
         for (const auto& [run, name, sink] : {std::tuple(&kept.keys, "keys", "sink_keys"),
                                               std::tuple(&kept.values, "values", "sink_values")}) {
           const i64 bytes = d * bytes_of(params_.cache);
@@ -326,11 +326,11 @@ class SlidingWindow final : public Backend {
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         const i64 h = kv * group;
-        gather_into(in.k, b, kv, 0, 1, rope_, call.angles, 0, keys, position % ring);
-        gather_into(in.v, b, kv, 0, 1, none, call.angles, 0, values, position % ring);
+        gather_into(in.k, b, kv, 0, 1, rope_, call.angles, 0, keys, b, kv, position % ring);
+        gather_into(in.v, b, kv, 0, 1, none, call.angles, 0, values, b, kv, position % ring);
         if (position < sink_keys.shape()[2]) {
-          gather_into(in.k, b, kv, 0, 1, rope_, call.angles, 0, sink_keys, position);
-          gather_into(in.v, b, kv, 0, 1, none, call.angles, 0, sink_values, position);
+          gather_into(in.k, b, kv, 0, 1, rope_, call.angles, 0, sink_keys, b, kv, position);
+          gather_into(in.v, b, kv, 0, 1, none, call.angles, 0, sink_values, b, kv, position);
         }
         Floats q(static_cast<std::size_t>(group * d)), sink_q(call.turns_sinks ? q.size() : 0);
         const View<float, 3> rows_q(q.data(), {group, 1, d});
