@@ -45,8 +45,9 @@ struct Activity {
   Activity& operator+=(const Activity& other);
 };
 
-/// All that B streams remember between calls, as plain tensors whose meaning only their backend
-/// knows. Copy it to fork a stream, sum its bytes to weigh it; the gradient of a state is a state.
+/// All that B streams remember between calls, as plain tensors whose first extent is B and whose
+/// meaning only their backend knows. Copy it to fork a stream, sum its bytes to weigh it; the
+/// gradient of a state is a state.
 struct State {
   i64 position = 0;  ///< tokens consumed so far
   std::vector<NamedTensor> tensors;

@@ -5,6 +5,7 @@
 #include "attention/kernels/softmax.h"
 #include "attention/reference.h"
 #include "attention/rows.h"
+#include "attention/tasks.h"
 
 namespace longreach::attention {
 namespace {

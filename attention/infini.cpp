@@ -1,6 +1,7 @@
 // Infini-attention (Munkhdalai et al. 2024, arXiv 2404.07143v2): softmax attention inside a
 // segment, mixed by a learned gate with a compressive memory of all segments before it. Equation
 // numbers are the paper's; symbols too: M memory, z normalizer, sigma(x) = ELU(x) + 1.
+// Longer than most files: forward and backward of one mechanism are read side by side.
 #include <algorithm>
 #include <cmath>
 
@@ -9,6 +10,8 @@
 #include "attention/kernels/softmax.h"
 #include "attention/reference.h"
 #include "attention/rows.h"
+#include "attention/segments.h"
+#include "attention/tasks.h"
 #include "core/vector_math.h"
 
 namespace longreach::attention {
@@ -190,24 +193,8 @@ class Infini final : public Backend {
  private:
   static i64 sum_to(i64 n) { return n * (n + 1) / 2; }
 
-  /// The part of a call that lies in one segment: tokens [first, first + rows) of the chunk, at
-  /// places [place, place + rows) of their segment.
-  struct Piece {
-    i64 segment, place, first, rows;
-    bool closes;  ///< its last token ends the segment
-    i64 end() const { return place + rows; }
-    bool whole() const { return place == 0 && closes; }
-  };
   std::vector<Piece> cut(i64 position, i64 tokens) const {
-    std::vector<Piece> pieces;
-    for (i64 first = 0; first < tokens;) {
-      const i64 place = (position + first) % params_.segment;
-      const i64 rows = std::min(params_.segment - place, tokens - first);
-      pieces.push_back({(position + first) / params_.segment, place, first, rows,
-                        place + rows == params_.segment});
-      first += rows;
-    }
-    return pieces;
+    return cut_at_segments(position, tokens, params_.segment);
   }
 
   Memory memory_of(State& state, i64 b, i64 kv) const {

@@ -1,4 +1,5 @@
-// Moves one head's rows between a chunk's [B, T, H, D] and a dense [T, D], turning them on the way.
+// Moves rows of heads between a chunk's [B, T, H, D], dense rows and caches, turning them on the
+// way.
 #pragma once
 
 #include <algorithm>
@@ -8,27 +9,8 @@
 #include "attention/kernels/rowwise.h"
 #include "attention/rope.h"
 #include "core/half.h"
-#include "core/linalg.h"
 
 namespace longreach::attention {
-
-/// Whether a call's attention alone pays for waking the other threads; decoding a small state does
-/// not.
-inline bool worth_threads(const Backend& backend, const Chunk& in, i64 position) {
-  return longreach::worth_threads(static_cast<double>(in.batch()) *
-                                  backend.cost(position, in.tokens()).flops);
-}
-
-/// Query rows of one stream and key/value head that a task of softmax attention takes: many, since
-/// each task packs all keys anew, but enough tasks for a few threads. Knows neither how many
-/// threads there are nor the other streams, so that no result depends on them.
-inline i64 rows_per_task(i64 kv_heads, i64 tokens) {
-  constexpr i64 kMost = 1056, kLeast = 96, kTasks = 8, kTile = 12;
-  const auto ceil = [](i64 n, i64 step) { return (n + step - 1) / step; };
-  const i64 tasks =
-      std::max(ceil(tokens, kMost), std::min(ceil(kTasks, kv_heads), ceil(tokens, kLeast)));
-  return ceil(ceil(tokens, tasks), kTile) * kTile;
-}
 
 /// Rows [first, first + count) of one head of x [B, T, H, D]: [count, D].
 template <class T>

@@ -1,11 +1,13 @@
 // Softmax attention over the last W tokens, with attention sinks (StreamingLLM, Xiao et al. 2023,
 // arXiv 2309.17453).
+// Longer than most files: forward and backward of one mechanism are read side by side.
 #include <algorithm>
 #include <tuple>
 
 #include "attention/kernels/softmax.h"
 #include "attention/reference.h"
 #include "attention/rows.h"
+#include "attention/tasks.h"
 
 namespace longreach::attention {
 namespace {

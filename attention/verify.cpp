@@ -56,7 +56,7 @@ class Round {
       for (const Check& check : found.checks()) {
         const Check* known = ledger_.find(check.name);
         const bool fails_first = !check.passed && (known == nullptr || known->passed);
-        ledger_.add(fails_first ? smallest(at, function, samples, check.name) : check);
+        ledger_.add(fails_first ? smallest(at, function, samples, check) : check);
       }
     }
   }
@@ -79,15 +79,18 @@ class Round {
     return ledger;
   }
 
-  /// What the check called `name` says of the smallest case that still fails it.
+  /// What a failed check says of the smallest case that still fails it. A failure that does not
+  /// come back, such as a race's, stays as it was seen.
   Check smallest(const Dimensions& failing, CheckFunction function, const GradientSamples& samples,
-                 const std::string& name) const {
-    const auto fails = [&](const Dimensions& at) {
+                 Check failed) const {
+    shrink(failing, [&](const Dimensions& at) {
       const Ledger ledger = one(at, function, samples);
-      const Check* check = ledger.find(name);
-      return check != nullptr && !check->passed;
-    };
-    return *one(shrink(failing, fails), function, samples).find(name);
+      const Check* check = ledger.find(failed.name);
+      if (check == nullptr || check->passed) return false;
+      failed = *check;
+      return true;
+    });
+    return failed;
   }
 
   const BackendFactory& make_;

@@ -13,7 +13,8 @@
 
 namespace longreach::attention {
 
-/// The worst case of one property over all shapes and seeds tried.
+/// The worst case of one property over all shapes and seeds tried; of failures the first, made
+/// small.
 struct Check {
   std::string name;  ///< "output", "chunked gradient", "causality", ...
   bool passed = true;
@@ -36,9 +37,10 @@ struct VerifyOptions {
 using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 
 /// Runs every check over fixed shapes and, in each round, over shapes drawn from its seed: small
-/// ones, wide heads and, for all but `state gradient` and `accumulation`, hundreds of tokens. A
-/// case that fails is shrunk while the same check goes on failing: the report names the smallest
-/// found. Errors are relative to the largest magnitude expected: max|a - b| / max|b|.
+/// ones and, for all but `state gradient` and `accumulation`, wide heads and hundreds of tokens
+/// (quick: one small one). A case that fails is shrunk while the same check goes on failing: the
+/// report names the smallest found. Errors are relative to the largest magnitude expected: max|a -
+/// b| / max|b|.
 ///
 ///   output             against reference(), 1e-5; where the state is stored coarsely, 8 times
 ///                      its state_rounding()

@@ -196,4 +196,13 @@ i64 bits_differing(const Tensor& a, const Tensor& b) {
   return count;
 }
 
+i64 bits_differing(const State& a, const State& b) {
+  if (a.tensors.size() != b.tensors.size()) return std::max(a.bytes(), b.bytes());
+  i64 count = 0;
+  for (std::size_t i = 0; i < a.tensors.size(); ++i) {
+    count += bits_differing(a.tensors[i].tensor, b.tensors[i].tensor);
+  }
+  return count;
+}
+
 }  // namespace longreach::attention

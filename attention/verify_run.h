@@ -72,6 +72,7 @@ double largest(std::span<const float> a);
 /// How many numbers differ in their bits; all of them when sizes or storage do.
 i64 bits_differing(std::span<const float> a, std::span<const float> b);
 i64 bits_differing(const Tensor& a, const Tensor& b);
+i64 bits_differing(const State& a, const State& b);
 /// Stream b of a tensor whose first extent is the batch. Throws Error when it is not.
 Tensor stream_rows(const Tensor& tensor, i64 batch, i64 b);
 

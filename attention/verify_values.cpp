@@ -156,10 +156,7 @@ void check_repeatable(const Case& c, Ledger& ledger) {
   i64 count = bits_differing(first.out, second.out) + bits_differing(gradients.q, again.q) +
               bits_differing(gradients.k, again.k) + bits_differing(gradients.v, again.v) +
               bits_differing(gradients.weights, again.weights);
-  for (std::size_t i = 0; i < first.state.tensors.size(); ++i) {
-    count += bits_differing(first.state.tensors[i].tensor, second.state.tensors[i].tensor) +
-             bits_differing(gradients.state.tensors[i].tensor, again.state.tensors[i].tensor);
-  }
+  count += bits_differing(first.state, second.state) + bits_differing(gradients.state, again.state);
   ledger.note("repeatable", static_cast<double>(count), 0, c.where);
 
   const Pass untaped = run(c.backend, c.problem, whole, false);

@@ -12,8 +12,8 @@
 namespace longreach {
 namespace {
 
-/// Numbers of B packed at a time, and the columns that they make up: few enough for a cache, many
-/// enough that threads seldom wait for one another.
+/// Numbers of B packed at a time, where it is not too deep for that, and the columns that they make
+/// up: few enough for a cache, many enough that threads seldom wait for one another.
 constexpr i64 kPackedNumbers = i64{1} << 20;
 i64 columns_at_a_time(i64 depth) {
   constexpr i64 kLeast = 128;  // a multiple of every panel's width
@@ -57,10 +57,10 @@ void multiply_row(const Product& p) {
   }
 }
 
-Floats room_for_panels(const Product& p) {
+Scratch room_for_panels(const Product& p) {
   const i64 width = panel_columns();
   const i64 columns = std::min(p.c.columns, columns_at_a_time(p.depth));
-  return Floats(static_cast<std::size_t>(p.depth * ((columns + width - 1) / width * width)));
+  return Scratch(static_cast<std::size_t>(p.depth * ((columns + width - 1) / width * width)));
 }
 
 /// Calls body(range) for the blocks of [0, depth).
@@ -94,9 +94,9 @@ void multiply_share(const Product& p, i64 thread, i64 threads, float* panels, co
 }
 
 void multiply_alone(const Product& p) {
-  assert(p.depth > 0);
+  check(p.depth > 0, "a product needs columns of A");
   if (p.c.rows == 1) return multiply_row(p);
-  Floats panels = room_for_panels(p);
+  Scratch panels = room_for_panels(p);
   multiply_share(p, 0, 1, panels.data(), [] {});
 }
 
@@ -106,7 +106,7 @@ void multiply_together(const Product& p) {
   const i64 most = (p.c.rows + tile_height() - 1) / tile_height();
   const i64 threads = std::min<i64>(omp_get_max_threads(), most);
   if (threads == 1 || !worth_threads(flops)) return multiply_alone(p);
-  Floats panels = room_for_panels(p);
+  Scratch panels = room_for_panels(p);
 #pragma omp parallel num_threads(static_cast <int>(threads))
   {
     multiply_share(p, omp_get_thread_num(), omp_get_num_threads(), panels.data(), [] {

@@ -30,7 +30,8 @@ void multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into);  ///< C = A B^T
 void multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into);  ///< C = A^T B
 
 // The same over all OpenMP threads, split by rows of C: the bits do not depend on how many there
-// are. Not for use inside a parallel region.
+// are. Not for use inside a parallel region. A product of one row sums in another order than the
+// same row among others: there equality ends at rounding.
 void parallel_multiply(Matrix a, Matrix b, MutableMatrix c, Into);
 void parallel_multiply_nt(Matrix a, Matrix b, MutableMatrix c, Into);
 void parallel_multiply_tn(Matrix a, Matrix b, MutableMatrix c, Into);

@@ -15,13 +15,10 @@
 
 #include "core/half-inl.h"
 #include "core/tensor.h"
+#include "core/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace longreach::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
 
 /// Rows of a register tile of two vectors a row. Six rows are twelve accumulators, which hide the
 /// latency of a fused multiply-add on two ports and leave four of sixteen registers for operands;
@@ -122,13 +119,13 @@ HWY_INLINE void prefetch_row(const void* base, i64 offset, i64 count) {
   for (i64 i = 0; i < count; i += 64) hwy::Prefetch(at + i);
 }
 
-/// While row r is at work, fetches one that no prefetcher expects: a head's rows lie far apart.
+/// While row r is at work, fetches one that no prefetcher expects when rows lie far apart.
 HWY_INLINE void prefetch_ahead(const View<const float, 2>& x, i64 r) {
   constexpr i64 kRows = 48;
   if (r + kRows < x.extent(0)) prefetch_row(x.row(r + kRows).data(), 0, 4 * x.extent(1));
 }
 
-/// The same of the transposed matrix times `factor`: rows become a panel's columns. Size
+/// As pack_columns, of the transposed matrix times `factor`: rows become a panel's columns. Size
 /// round_up(rows) * columns.
 template <Element kElement = Element::f32>
 HWY_INLINE void pack_rows(const void* from, i64 rows, i64 columns, i64 stride, float factor,

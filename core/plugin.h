@@ -9,7 +9,15 @@
 namespace longreach {
 
 /// Raised when a header that plugins include changes.
-inline constexpr std::uint32_t kPluginAbi = 2;
+inline constexpr std::uint32_t kPluginAbi = 3;
+
+#if defined(__SANITIZE_ADDRESS__)
+#define LONGREACH_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#define LONGREACH_ADDRESS_SANITIZER __has_feature(address_sanitizer)
+#else
+#define LONGREACH_ADDRESS_SANITIZER 0
+#endif
 
 /// What changes the layout of the standard library's types between plugin and program.
 inline constexpr std::string_view kRuntime =
@@ -23,7 +31,7 @@ inline constexpr std::string_view kRuntime =
 #if defined(_GLIBCXX_DEBUG)
     " in debug mode"
 #endif
-#if defined(__SANITIZE_ADDRESS__)
+#if LONGREACH_ADDRESS_SANITIZER
     " under AddressSanitizer"
 #endif
     ;

@@ -5,33 +5,10 @@
 #define HWY_TARGET_INCLUDE "core/vector_math.cpp"
 #include <hwy/foreach_target.h>
 //
-#include <hwy/contrib/math/math-inl.h>
-#include <hwy/highway.h>
+#include "core/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace longreach::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-
-/// Calls body(offset, mask-or-not load/store helpers) over whole vectors, then once over the rest.
-/// `body(load, store)` gets functions that read and write the current lanes of any array.
-template <class Body>
-HWY_ATTR void over(i64 n, const Body& body) {
-  const D d;
-  const i64 lanes = static_cast<i64>(hn::Lanes(d));
-  i64 i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    body([&](const float* p) HWY_ATTR { return hn::LoadU(d, p + i); },
-         [&](V v, float* p) HWY_ATTR { hn::StoreU(v, d, p + i); });
-  }
-  if (i < n) {
-    const auto rest = hn::FirstN(d, static_cast<std::size_t>(n - i));
-    body([&](const float* p) HWY_ATTR { return hn::MaskedLoad(rest, d, p + i); },
-         [&](V v, float* p) HWY_ATTR { hn::BlendedStore(v, rest, d, p + i); });
-  }
-}
 
 /// 0 below the least exponent that gives a normal number, where the polynomial is not valid.
 HWY_ATTR V exp_safe(V x) {
@@ -72,14 +49,7 @@ float ExpShifted(float* x, i64 n, float shift) {
 }
 
 void Elu1(const float* x, float* y, i64 n) {
-  const D d;
-  over(n, [&](auto load, auto store) HWY_ATTR {
-    const V v = load(x);
-    const V zero = hn::Zero(d);
-    store(hn::IfThenElse(hn::Gt(v, zero), hn::Add(v, hn::Set(d, 1.0f)),
-                         hn::Exp(d, hn::Max(hn::Min(v, zero), hn::Set(d, -87.0f)))),
-          y);
-  });
+  over(n, [&](auto load, auto store) HWY_ATTR { store(elu1_of(load(x)), y); });
 }
 
 void Elu1Backward(const float* y, float* g, i64 n) {
@@ -100,12 +70,7 @@ void Scale(float a, float* y, i64 n) {
   over(n, [&](auto load, auto store) HWY_ATTR { store(hn::Mul(factor, load(y)), y); });
 }
 
-float Dot(const float* x, const float* y, i64 n) {
-  const D d;
-  V sum = hn::Zero(d);
-  over(n, [&](auto load, auto) HWY_ATTR { sum = hn::MulAdd(load(x), load(y), sum); });
-  return hn::GetLane(hn::SumOfLanes(d, sum));
-}
+float Dot(const float* x, const float* y, i64 n) { return dot_of(x, y, n); }
 
 /// 1 / (1 + exp(-x)).
 HWY_ATTR V sigmoid(V x) {

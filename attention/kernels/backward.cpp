@@ -74,7 +74,7 @@ void weights_and_d_scores(const Problem& problem, const Part& part, View<const f
     const i64 count = std::min(kTileRows, rows - r);
     const Bounds any =
         part.seen_by_any(problem, row + r, count, at.key, at.key + at.keys).within(at.key, at.keys);
-    // Panels that none of the six sees hold zeros for the sums over queries.
+    // Panels that none of the rows sees hold zeros for the sums over queries.
     const i64 first = any.empty() ? padded_keys : any.begin / width * width;
     const i64 last = any.empty() ? padded_keys : round_up(any.end, width);
     for (i64 c = first; c < last; c += width) {
@@ -151,32 +151,15 @@ void meet_backward(const Problem& problem, const Part& part, View<const float, 2
 /// dO beside one another, [G, T, D], and for each row sum_j P_j dP_j = dO . O.
 struct Cotangent {
   Cotangent(View<const float, 3> out, View<const float, 3> d_out)
-      : rows(static_cast<std::size_t>(d_out.extent(0) * d_out.extent(1) * d_out.extent(2))),
-        delta(static_cast<std::size_t>(d_out.extent(0) * d_out.extent(1))) {
-    const D d;
-    const i64 count = d_out.extent(1), head = d_out.extent(2);
-    const i64 lanes = static_cast<i64>(hn::Lanes(d));
+      : rows(static_cast<std::size_t>(d_out.extent(0) * d_out.extent(1) * d_out.extent(2))) {
+    float* to = rows.data();
     for (i64 g = 0; g < d_out.extent(0); ++g) {
       const View<const float, 2> o = rows_of(out, g), from = rows_of(d_out, g);
-      for (i64 row = 0; row < count; ++row) {
+      for (i64 row = 0; row < from.extent(0); ++row, to += from.extent(1)) {
         prefetch_ahead(o, row);
         prefetch_ahead(from, row);
-        const float* a = o.row(row).data();
-        const float* b = from.row(row).data();
-        float* to = &rows[(g * count + row) * head];
-        V sum = hn::Zero(d);
-        i64 i = 0;
-        for (; i + lanes <= head; i += lanes) {
-          const V x = hn::LoadU(d, b + i);
-          sum = hn::MulAdd(hn::LoadU(d, a + i), x, sum);
-          hn::StoreU(x, d, to + i);
-        }
-        float total = hn::GetLane(hn::SumOfLanes(d, sum));
-        for (; i < head; ++i) {
-          total += a[i] * b[i];
-          to[i] = b[i];
-        }
-        delta[g * count + row] = total;
+        std::ranges::copy(from.row(row), to);
+        delta.push_back(dot_of(o.row(row).data(), to, from.extent(1)));
       }
     }
   }

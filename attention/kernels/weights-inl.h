@@ -18,12 +18,12 @@ namespace longreach::attention::kernels::HWY_NAMESPACE {
 using namespace longreach::HWY_NAMESPACE;  // the tile
 
 /// 2^x for x <= 0, but 2^-126 below that: rounding by a magic number, then a degree-5 polynomial on
-/// [-1/2, 1/2], relative error below 2e-7.
+/// [-1/2, 1/2], relative error below 2e-7. NaN stays NaN: a diverged model must show.
 HWY_INLINE V exp2_of_nonpositive(V x) {
   const D d;
   const hn::RebindToSigned<D> di;
-  const V magic = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-  const V bounded = hn::Max(x, hn::Set(d, -126.0f));
+  const V magic = hn::Set(d, 12582912.0f);            // 1.5 * 2^23: adding it rounds to an integer
+  const V bounded = hn::Max(hn::Set(d, -126.0f), x);  // of a NaN, the second operand
   const V shifted = hn::Add(bounded, magic);
   const V f = hn::Sub(bounded, hn::Sub(shifted, magic));
   V p = hn::Set(d, 0.0013264723820611835f);
