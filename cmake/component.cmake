@@ -4,8 +4,11 @@
 # named, and a CTest `layers/<folder>` that fails when a file includes a folder that it may not.
 # OBJECT libraries keep self-registering files that a static archive would drop.
 
-set(LONGREACH_WARNINGS -Wall -Wextra -Wno-missing-field-initializers -Wno-restrict -Wpedantic -Wshadow -Werror)
-if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
+set(LONGREACH_WARNINGS -Wall -Wextra -Wno-missing-field-initializers -Wpedantic -Wshadow -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND LONGREACH_WARNINGS -Wno-restrict)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
   # GCC 12 sees uninitialised members inside its own <regex> when instrumenting.
   list(APPEND LONGREACH_WARNINGS -Wno-maybe-uninitialized)
 endif()
