@@ -66,7 +66,7 @@ TEST_CASE("Every backend refuses an impossible shape") {
   }
 }
 
-TEST_CASE("Nothing registered twice or for another ABI") {
+TEST_CASE("The backends of this program are registered, and none of them twice") {
   CHECK(AttentionRegistry::instance().problems().empty());
   const std::vector<std::string> names = AttentionRegistry::instance().names();
   for (const char* expected : {"full", "infini", "sliding_window"}) {

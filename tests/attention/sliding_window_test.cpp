@@ -51,6 +51,34 @@ TEST_CASE("The sliding window is the softmax over its cache, for sinks, position
   }
 }
 
+TEST_CASE("A chunk that goes through in runs is the same softmax, with the state of a whole call") {
+  // Without a tape 2048 tokens go through at a time: 5000 are three runs, which see the keys before
+  // their own only through the ring.
+  const i64 tokens = 5000;
+  const bool cache = GENERATE(false, true);
+  const naive::Window parameters{7, 3, cache, naive::Rope{}};
+  const auto backend = make_backend(
+      "sliding_window",
+      {{"window", "7"}, {"sinks", "3"}, {"positions", cache ? "cache" : "absolute"}}, {2, 1, 8});
+  const Problem problem(*backend, 1, tokens, Rng(29));
+  const i64 whole[] = {tokens};
+  const Pass in_runs = run(*backend, problem, whole, false);
+  const Pass taped = run(*backend, problem, whole, true);
+  const std::vector<double> expected = naive::outputs(
+      backend->shape(), problem,
+      [&](const naive::Head& head) { return naive::sliding_window(head, parameters); });
+  CAPTURE(cache);
+  // Float angles of positions to 5000 and sums of 10 products: as in the short streams above.
+  CHECK(relative_error(in_runs.out.flat(), std::span<const double>(expected)) < 1e-5);
+  // The same keys in other tiles: rounding of a few sums.
+  CHECK(relative_error(in_runs.out.flat(), taped.out.flat()) < 1e-6);
+  CHECK(in_runs.state.activity == taped.state.activity);
+  CHECK(in_runs.state.position == tokens);
+  for (std::size_t i = 0; i < taped.state.tensors.size(); ++i) {
+    CHECK(bits_differing(in_runs.state.tensors[i].tensor, taped.state.tensors[i].tensor) == 0);
+  }
+}
+
 TEST_CASE("A window of T tokens equals full attention, one of T - 1 does not") {
   const Shape shape{2, 1, 8};
   const i64 tokens = 16;
