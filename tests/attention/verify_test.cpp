@@ -52,7 +52,7 @@ Tensor dense(View<const float, 4> x) {
 }
 
 /// A registered backend with one mistake.
-class Faulty final : public Backend {
+class Faulty : public Backend {
  public:
   Faulty(std::unique_ptr<Backend> inner, Fault fault) : inner_(std::move(inner)), fault_(fault) {}
   const Shape& shape() const override { return inner_->shape(); }
@@ -165,6 +165,25 @@ class Faulty final : public Backend {
   std::unique_ptr<Backend> inner_;
   Fault fault_;
   mutable i64 longest_ = 0;
+};
+
+/// Intact but for the n-th of all calls of forward() that `calls` counts, over all its copies.
+class Once final : public Faulty {
+ public:
+  Once(std::unique_ptr<Backend> inner, int& calls, int n, bool throws)
+      : Faulty(std::move(inner), Fault::none), calls_(calls), n_(n), throws_(throws) {}
+  void forward(std::span<const float> weights, const Chunk& in, State& state, View<float, 4> out,
+               Tape* tape) const override {
+    Faulty::forward(weights, in, state, out, tape);
+    if (++calls_ != n_) return;
+    if (throws_) throw std::runtime_error("once");
+    out(0, 0, 0, 0) += 1;
+  }
+
+ private:
+  int& calls_;
+  int n_;
+  bool throws_;
 };
 
 std::vector<std::string> failing(Fault fault, const VerifyOptions& options) {
@@ -302,6 +321,21 @@ TEST_CASE("A mistake that only one check can see fails that one alone") {
       {Fault::mixes_states, "batch"},
   }));
   CHECK(failing(fault, quick()) == std::vector<std::string>{name});
+}
+
+TEST_CASE("A failure of one call only is reported though no smaller case repeats it") {
+  // The first or the hundredth call of forward() in all that the gate runs, and no other.
+  const int which = GENERATE(1, 100);
+  const bool throws = GENERATE(false, true);
+  int calls = 0;
+  const BackendFactory make = [&](const Shape& shape) {
+    return std::make_unique<Once>(make_backend("infini", {{"segment", "5"}}, shape), calls, which,
+                                  throws);
+  };
+  const std::vector<Check> checks = verify(make, quick());
+  CAPTURE(which, throws, calls);
+  REQUIRE(calls > which);
+  CHECK(std::ranges::any_of(checks, [](const Check& check) { return !check.passed; }));
 }
 
 TEST_CASE("A faulty state gradient alone leaves the gradient of one call right") {

@@ -82,6 +82,22 @@ TEST_CASE("Features stay positive down to where the exponential of a float is no
   }
 }
 
+TEST_CASE("Features far below 0 are positive and finite in vectors and in their rest alike") {
+  // exp(-104) is no float but 0, and a memory divides by sums of features.
+  for (const float x : {-200.0F, -104.0F, -88.0F}) {
+    for (const i64 d : {3, 23}) {
+      GuardedRows in(1, d, 0, 1), to(1, d, 0, 2);
+      for (i64 i = 0; i < d; ++i) in.set(0, i, x);
+      features_of(in.view(), to.dense());
+      for (i64 i = 0; i < d; ++i) {
+        CAPTURE(x, d, i, to.at(0, i));
+        CHECK(to.at(0, i) > 0);
+        CHECK(to.at(0, i) < 1e-37);  // exp(-88) = 6e-39
+      }
+    }
+  }
+}
+
 TEST_CASE("Normalizing divides every row by its features times the normalizer") {
   each_size([](i64 rows, i64 d) {
     const GuardedRows features = random_features(rows, d, 1), normalizer = random_features(1, d, 2);

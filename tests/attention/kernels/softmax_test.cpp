@@ -1,6 +1,7 @@
 // The softmax kernel against the definition in float64, over shapes that cross every tile border.
 #include "attention/kernels/softmax.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <vector>
@@ -164,6 +165,43 @@ TEST_CASE("Scores far apart neither overflow nor give NaN") {
   for (const float value : out) REQUIRE(std::isfinite(value));
   // One key takes all the weight: the output is that key's value.
   CHECK(out[0] == x.v[0]);
+}
+
+TEST_CASE("A query that is not finite gives a row of NaN and leaves the other rows' bits alone") {
+  // Its scores are NaN or infinite, and e^(s - max s) of these is NaN: inf - inf, if nothing else.
+  const Case c = GENERATE(Case{24, 1, 30, kNoWindow, 0}, Case{24, 40, 30, kNoWindow, 0},
+                          Case{8, 40, 600, 300, 3});
+  const i64 row = GENERATE(0, 17, 39);
+  const float value = GENERATE(NAN, INFINITY, -INFINITY);
+  const bool everywhere = GENERATE(false, true);
+  if (row >= c.rows) return;
+  Operands x(c, 10);
+  Floats before(x.q.size()), after(x.q.size());
+  forward(x.problem(), x.heads(before), {});
+  for (i64 i = 3; i < (everywhere ? c.head_dim : 4); ++i) {
+    x.q[row * c.head_dim + i] = x.sink_q[row * c.head_dim + i] = value;
+  }
+  forward(x.problem(), x.heads(after), {});
+  CAPTURE(c.rows, c.window, row, value, everywhere);
+  i64 differing = 0, numbers = 0;
+  for (i64 i = 0; i < c.rows * c.head_dim; ++i) {
+    if (i / c.head_dim == row) {
+      numbers += !std::isnan(after[i]);
+    } else {
+      differing += after[i] != before[i];
+    }
+  }
+  CHECK(numbers == 0);
+  CHECK(differing == 0);
+}
+
+TEST_CASE("A row whose every score is minus infinity is a row of NaN") {
+  Operands x({16, GENERATE(1, 40), 9, kNoWindow, 0}, 11);
+  for (i64 j = 0; j < x.keys; ++j) x.k[j * 16 + 5] = 1;
+  for (i64 i = 0; i < 16; ++i) x.q[i] = i == 5 ? -INFINITY : 1;
+  Floats out(x.q.size());
+  forward(x.problem(), x.heads(out), {});
+  CHECK(std::all_of(out.begin(), out.begin() + 16, [](float y) { return std::isnan(y); }));
 }
 
 TEST_CASE("A key that a query does not see leaves its output's bits alone") {
