@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "tests/harness/command.h"
 
 namespace longreach::harness {
 namespace {
@@ -25,9 +26,10 @@ std::string message_of(const BenchRequest& request) {
 
 /// A configuration file of this text.
 BenchRequest from_file(const std::string& text) {
+  static const TempFolder folder;  // tests run side by side, each in a process of its own
   BenchRequest request;
-  request.config = (std::filesystem::temp_directory_path() / "longreach-bench-test.yaml").string();
-  std::ofstream(request.config) << text;
+  request.config = folder / "bench.yaml";
+  write_file(request.config, text);
   return request;
 }
 
