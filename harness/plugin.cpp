@@ -71,7 +71,8 @@ void require_fitting(const std::string& path, std::string_view bytes) {
   const std::vector<PluginStamp> stamps = stamps_in(bytes);
   if (stamps.empty()) {
     throw error(
-        "{}: is no Longreach plugin, or one from before plugins were stamped; build it against the headers "
+        "{}: is no Longreach plugin, or one from before plugins were stamped; build it against the "
+        "headers "
         "that came with this program (core/plugin.h stamps it)",
         path);
   }

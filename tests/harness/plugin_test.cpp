@@ -193,8 +193,9 @@ TEST_CASE("What is no plugin at all is refused in one line", "[plugin]") {
   require_plugin_refused(folder / "text.so", "is no shared library");
   write_file(folder / "empty.so", "");
   require_plugin_refused(folder / "empty.so", "is no shared library");
-  require_plugin_refused(kPlugins + "refused/libstranger.so",
-                         "is no Longreach plugin, or one from before plugins were stamped; build it against");
+  require_plugin_refused(
+      kPlugins + "refused/libstranger.so",
+      "is no Longreach plugin, or one from before plugins were stamped; build it against");
 }
 
 TEST_CASE("A plugin of another ABI is refused before any of it runs", "[plugin]") {
