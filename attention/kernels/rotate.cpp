@@ -11,33 +11,20 @@ HWY_BEFORE_NAMESPACE();
 namespace longreach::attention::kernels::HWY_NAMESPACE {
 using namespace longreach::HWY_NAMESPACE;
 
-/// Turns pairs [first, half) of a row.
-HWY_INLINE void turn_rest(i64 first, i64 half, i64 step, i64 apart, const float* cosine,
-                          const float* sine, float sign, const float* in, float* out) {
-  for (i64 i = first; i < half; ++i) {
-    const float a = in[i * step], b = in[i * step + apart];
-    out[i * step] = a * cosine[i] - b * sign * sine[i];
-    out[i * step + apart] = a * sign * sine[i] + b * cosine[i];
-  }
-}
-
 void RotateHalves(const float* cosine, const float* sine, float sign,
                   const View<const float, 2>& in, const View<float, 2>& out) {
-  const D d;
-  const i64 half = in.extent(1) / 2, lanes = static_cast<i64>(hn::Lanes(d));
-  const V signs = hn::Set(d, sign);
+  const i64 half = in.extent(1) / 2;
+  const V signs = hn::Set(D(), sign);
   for (i64 r = 0; r < in.extent(0); ++r, cosine += half, sine += half) {
     const float* from = in.row(r).data();
     float* to = out.row(r).data();
     prefetch_ahead(in, r);
-    i64 i = 0;
-    for (; i + lanes <= half; i += lanes) {
-      const V c = hn::LoadU(d, cosine + i), s = hn::Mul(signs, hn::LoadU(d, sine + i));
-      const V a = hn::LoadU(d, from + i), b = hn::LoadU(d, from + half + i);
-      hn::StoreU(hn::NegMulAdd(b, s, hn::Mul(a, c)), d, to + i);
-      hn::StoreU(hn::MulAdd(a, s, hn::Mul(b, c)), d, to + half + i);
-    }
-    turn_rest(i, half, 1, half, cosine, sine, sign, from, to);
+    over(half, [&](auto load, auto store) HWY_ATTR {
+      const V c = load(cosine), s = hn::Mul(signs, load(sine));
+      const V a = load(from), b = load(from + half);
+      store(hn::NegMulAdd(b, s, hn::Mul(a, c)), to);
+      store(hn::MulAdd(a, s, hn::Mul(b, c)), to + half);
+    });
   }
 }
 
@@ -58,7 +45,11 @@ void RotateNeighbours(const float* cosine, const float* sine, float sign,
       hn::StoreInterleaved2(hn::NegMulAdd(b, s, hn::Mul(a, c)), hn::MulAdd(a, s, hn::Mul(b, c)), d,
                             to + 2 * i);
     }
-    turn_rest(i, half, 2, 1, cosine, sine, sign, from, to);
+    for (; i < half; ++i) {  // no masks for interleaved loads
+      const float a = from[2 * i], b = from[2 * i + 1], s = sign * sine[i];
+      to[2 * i] = a * cosine[i] - b * s;
+      to[2 * i + 1] = a * s + b * cosine[i];
+    }
   }
 }
 
