@@ -26,10 +26,10 @@ std::string message_of(const BenchRequest& request) {
 
 /// A configuration file of this text.
 BenchRequest from_file(const std::string& text) {
-  static const TempFolder folder;  // tests run side by side, each in a process of its own
+  static const tests::TempFolder folder;  // tests run side by side, each in a process of its own
   BenchRequest request;
   request.config = folder / "bench.yaml";
-  write_file(request.config, text);
+  tests::write_file(request.config, text);
   return request;
 }
 
