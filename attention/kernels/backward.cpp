@@ -93,8 +93,9 @@ void weights_and_d_scores(const Problem& problem, const Part& part, View<const f
       std::fill(p + end, p + padded_keys, 0.0f);
       std::fill(ds + end, ds + padded_keys, 0.0f);
       if (own.empty()) continue;
-      exponentials(p + first, own.within(first, last - first), last - first,
-                   kLog2E * lse(g, row + i));
+      const Bounds seen = own.within(first, last - first);
+      hide(p + first, seen, last - first, kHidden);
+      exponentials(p + first, seen, last - first, kLog2E * lse(g, row + i));
       const V minus = hn::Set(d, delta[row + i]);
       for (i64 j = first; j < last; j += lanes) {
         const V slope = hn::Sub(hn::LoadU(d, ds + j), minus);

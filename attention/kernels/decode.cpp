@@ -93,11 +93,12 @@ void add_part(const Problem& problem, const Part& part, const Floats& queries, i
         weights[j] = score<kElement>(query, keys, j * head, head);
       }
       const float before = partial.maximum[state];
-      const float top = std::max(before, max_of_row(weights + own.begin, own.end - own.begin));
+      const i64 padded = round_up(own.end, static_cast<i64>(hn::Lanes(D())));
+      hide(weights, own, padded, kHidden);
+      const float top = std::max(before, largest_lane(largest(weights, padded)));
       const float correction = std::exp2(before - top);
-      const i64 lanes = static_cast<i64>(hn::Lanes(D()));
-      partial.sum[state] = correction * partial.sum[state] +
-                           exponentials(weights, own, round_up(own.end, lanes), top);
+      partial.sum[state] =
+          correction * partial.sum[state] + sum_of_lanes(exponentials(weights, own, padded, top));
       partial.maximum[state] = top;
       add_values<kElement>(weights + own.begin,
                            static_cast<const char*>(values) + own.begin * bytes,

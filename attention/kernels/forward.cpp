@@ -22,10 +22,11 @@ constexpr i64 kKeyTile = 256;
 struct Online {
   Online(i64 rows, i64 padded)
       : outputs(static_cast<std::size_t>(rows * padded)),
-        maximum(static_cast<std::size_t>(rows), -std::numeric_limits<float>::infinity()),
-        sum(static_cast<std::size_t>(rows)) {}
-  Floats outputs;       ///< [rows, padded], not yet divided by `sum`
-  Floats maximum, sum;  ///< [rows]; maxima in powers of two
+        shift(static_cast<std::size_t>(rows), kHidden),
+        sums(static_cast<std::size_t>(rows) * hn::Lanes(D())) {}
+  Floats outputs;  ///< [rows, padded], not yet divided by the sum
+  Floats shift;    ///< [rows]: what is taken from scores, in powers of two
+  Floats sums;     ///< [rows, lanes]: of the weights
 };
 
 /// A tile of packed keys and the scores that a tile of rows gets from them.
@@ -54,29 +55,43 @@ struct KeyTile {
   i64 first = 0, count = 0;
 };
 
+/// A row's shift is raised to its maximum when that lies so many powers of two above it. Until then
+/// weights are at most 2^8 and what has been summed needs no correction.
+constexpr float kSlack = 8;
+
+/// Raises a row's shift and what was summed with the old one.
+HWY_NOINLINE void raise(float top, i64 row, i64 padded, Online& online) {
+  const float correction = std::exp2(online.shift[row] - top);
+  const bool anything = online.shift[row] != kHidden;
+  online.shift[row] = top;
+  if (!anything) return;
+  const i64 lanes = static_cast<i64>(hn::Lanes(D()));
+  scale_row(correction, &online.outputs[row * padded], padded);
+  scale_row(correction, &online.sums[row * lanes], lanes);
+}
+
 /// Folds the scores of a tile's rows, kKeyTile apart, into their running states: they become
 /// weights. All maxima first: rows do not wait for one another.
 HWY_INLINE void fold(float* scores, const Bounds* seen, i64 rows, i64 padded_keys, i64 state,
                      i64 padded, Online& online) {
+  const D d;
+  const i64 lanes = static_cast<i64>(hn::Lanes(d));
   for (i64 r = 0; r < rows; ++r) {
-    if (seen[r].empty()) continue;
-    const float before = online.maximum[state + r];
-    const float top = std::max(
-        before, max_of_row(scores + r * kKeyTile + seen[r].begin, seen[r].end - seen[r].begin));
-    if (top == before) continue;
-    online.maximum[state + r] = top;
-    if (online.sum[state + r] == 0) continue;  // nothing to correct yet
-    const float correction = std::exp2(before - top);
-    scale_row(correction, &online.outputs[(state + r) * padded], padded);
-    online.sum[state + r] *= correction;
+    hide(scores + r * kKeyTile, seen[r], padded_keys, kHidden);
+    const V top = largest(scores + r * kKeyTile, padded_keys);
+    const V enough = hn::Set(d, online.shift[state + r] + kSlack);
+    if (hn::AllFalse(d, hn::Gt(top, enough))) continue;
+    raise(largest_lane(top), state + r, padded, online);
   }
   for (i64 r = 0; r < rows; ++r) {
     float* row = scores + r * kKeyTile;
     if (seen[r].empty()) {
       std::fill_n(row, padded_keys, 0.0f);
-    } else {
-      online.sum[state + r] += exponentials(row, seen[r], padded_keys, online.maximum[state + r]);
+      continue;
     }
+    float* sums = &online.sums[(state + r) * lanes];
+    const V added = exponentials(row, seen[r], padded_keys, online.shift[state + r]);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums), added), d, sums);
   }
 }
 
@@ -132,12 +147,14 @@ i64 ForwardTiles(const Problem& problem, View<float, 3> out, View<float, 2> lse)
   for (i64 g = 0; g < problem.heads(); ++g) {
     for (i64 row = 0; row < problem.rows(); ++row) {
       const i64 state = g * problem.rows() + row;
-      const float inverse = 1 / online.sum[state];
+      const float sum =
+          sum_of_lanes(hn::LoadU(D(), &online.sums[state * static_cast<i64>(hn::Lanes(D()))]));
+      const float inverse = 1 / sum;
       const float* from = &online.outputs[state * padded];
       float* to = out.row(g, row).data();
       for (i64 i = 0; i < head; ++i) to[i] = from[i] * inverse;
       if (lse.data() == nullptr) continue;
-      lse(g, row) = kLn2 * online.maximum[state] + std::log(online.sum[state]);
+      lse(g, row) = kLn2 * online.shift[state] + std::log(sum);
     }
   }
   return pairs;

@@ -37,42 +37,39 @@ HWY_INLINE V exp2_of_nonpositive(V x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
 }
 
-HWY_INLINE float max_of_row(const float* x, i64 n) {
-  float best = x[0];
+/// Sets what a row does not see of [0, padded).
+HWY_INLINE void hide(float* x, Bounds seen, i64 padded, float value) {
+  std::fill(x, x + seen.begin, value);
+  std::fill(x + seen.end, x + padded, value);
+}
+constexpr float kHidden = -std::numeric_limits<float>::infinity();
+
+/// The largest of each lane of [0, padded); `padded` is a positive multiple of the vector.
+HWY_INLINE V largest(const float* x, i64 padded) {
   const D d;
   const i64 lanes = static_cast<i64>(hn::Lanes(d));
-  i64 i = 0;
-  if (n >= lanes) {
-    V top = hn::LoadU(d, x), other = top;
-    for (i = lanes; i + 2 * lanes <= n; i += 2 * lanes) {
-      top = hn::Max(top, hn::LoadU(d, x + i));
-      other = hn::Max(other, hn::LoadU(d, x + i + lanes));
-    }
-    for (; i + lanes <= n; i += lanes) top = hn::Max(top, hn::LoadU(d, x + i));
-    best = hn::GetLane(hn::MaxOfLanes(d, hn::Max(top, other)));
-  }
-  for (; i < n; ++i) best = std::max(best, x[i]);
-  return best;
+  V top = hn::LoadU(d, x);
+  for (i64 i = lanes; i < padded; i += lanes) top = hn::Max(top, hn::LoadU(d, x + i));
+  return top;
 }
+HWY_INLINE float largest_lane(V x) { return hn::GetLane(hn::MaxOfLanes(D(), x)); }
+HWY_INLINE float sum_of_lanes(V x) { return hn::GetLane(hn::SumOfLanes(D(), x)); }
 
-/// x = 2^(x - shift) on [begin, end), 0 elsewhere in [0, padded); returns the sum. `padded` is a
-/// multiple of the vector. What lies outside has no influence, not even on the last bit: it is one
-/// constant too small for any sum to feel, before it is 0.
-HWY_INLINE float exponentials(float* x, Bounds seen, i64 padded, float shift) {
+/// x = 2^(x - shift) on [0, padded), but 0 where `seen` is not, which must be hidden; returns each
+/// lane's sum. What is hidden has no influence, not even on the last bit: it is one constant too
+/// small for any sum to feel, before it is 0.
+HWY_INLINE V exponentials(float* x, Bounds seen, i64 padded, float shift) {
   const D d;
   const i64 lanes = static_cast<i64>(hn::Lanes(d));
   const V minus = hn::Set(d, shift);
-  std::fill(x, x + seen.begin, -std::numeric_limits<float>::infinity());
-  std::fill(x + seen.end, x + padded, -std::numeric_limits<float>::infinity());
   V sum = hn::Zero(d);
   for (i64 i = 0; i < padded; i += lanes) {
     const V y = exp2_of_nonpositive(hn::Sub(hn::LoadU(d, x + i), minus));
     hn::StoreU(y, d, x + i);
     sum = hn::Add(sum, y);
   }
-  std::fill(x, x + seen.begin, 0.0f);
-  std::fill(x + seen.end, x + padded, 0.0f);
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+  hide(x, seen, padded, 0.0f);
+  return sum;
 }
 
 HWY_INLINE void scale_row(float factor, float* x, i64 padded) {
