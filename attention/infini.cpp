@@ -239,10 +239,15 @@ class Infini final : public Backend {
                 held.h, piece.place);
     if (tape != nullptr) remember(*tape, n, piece, b, kv, memory, held);
     const bool empty = memory.empty();
+    const Queries queries = queries_of(in, piece, b, kv, !empty);
+    Scratch room_for_local;
+    const View<float, 3> local = local_rows(piece, b, kv, tape, room_for_local);
     Activity done;
-    done.keys_scored = attend_locally(in, piece, b, kv, held, out, tape);
-    for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
-      mix(in, piece, b, h, Gate(gates[h]), empty, memory, out);
+    done.keys_scored = attend_locally(queries, in, piece, b, kv, held, local, tape);
+    for (i64 g = 0; g < shape_.group(); ++g) {
+      const i64 h = kv * shape_.group() + g;
+      mix(queries.features_of_head(g), local.slice(0, g, 1), piece, Gate(gates[h]), memory,
+          one_head(out, b, h, piece.first, piece.rows));
       if (!empty) done.memory_reads += piece.rows;
     }
     if (!piece.closes) return done;
@@ -262,37 +267,54 @@ class Infini final : public Backend {
             .recent = {keys, values, params_.cache, 0, piece.end()}};
   }
 
-  /// The turned queries of a group in a piece, [G, rows, D].
-  Scratch turned_queries(const Chunk& in, const Piece& piece, i64 b, i64 kv) const {
-    const i64 d = shape_.head_dim, group = shape_.group();
-    Scratch queries(static_cast<std::size_t>(group * piece.rows * d));
-    gather_group(in.q, b, kv * group, piece.first, rope_, angles_, piece.place,
-                 {queries.data(), {group, piece.rows, d}});
+  /// The queries of a group in a piece, [G, rows, D] each.
+  struct Queries {
+    Scratch turned;
+    Scratch features;  ///< sigma of them unturned, as the memory knows no positions; or empty
+    i64 head_size;     ///< rows * D
+    const float* features_of_head(i64 g) const {
+      return features.empty() ? nullptr : features.data() + g * head_size;
+    }
+  };
+  Queries queries_of(const Chunk& in, const Piece& piece, i64 b, i64 kv, bool features) const {
+    const i64 d = shape_.head_dim, group = shape_.group(), size = piece.rows * d;
+    Queries queries{Scratch(static_cast<std::size_t>(group * size)),
+                    Scratch(static_cast<std::size_t>(features ? group * size : 0)), size};
+    for (i64 g = 0; g < group; ++g) {
+      const View<const float, 2> rows = one_head(in.q, b, kv * group + g, piece.first, piece.rows);
+      const View<float, 2> turned(&queries.turned[g * size], {piece.rows, d});
+      if (features) {
+        rope_.turn_with_features(angles_, piece.place, rows, turned, &queries.features[g * size]);
+      } else {
+        rope_.turn(angles_, piece.place, rows, turned, Turn::forward);
+      }
+    }
     return queries;
   }
 
-  /// (6) A_dot of a group into `out`; returns the pairs scored.
-  i64 attend_locally(const Chunk& in, const Piece& piece, i64 b, i64 kv, const Rows& held,
-                     View<float, 4> out, Tape* tape) const {
-    const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group;
-    const Scratch queries = turned_queries(in, piece, b, kv);
-    const View<float, 3> rows = head_rows(out, b, h, group, piece.first, piece.rows);
+  /// Where A_dot of a group goes, [G, rows, D]: to the tape, else into `room`.
+  View<float, 3> local_rows(const Piece& piece, i64 b, i64 kv, Tape* tape, Scratch& room) const {
+    const i64 d = shape_.head_dim, group = shape_.group();
+    if (tape != nullptr) {
+      return head_rows(tape->tensors[kLocal].view<4>(), b, kv * group, group, piece.first,
+                       piece.rows);
+    }
+    room.resize(static_cast<std::size_t>(group * piece.rows * d));
+    return {room.data(), {group, piece.rows, d}};
+  }
+
+  /// (6) A_dot of a group into `local`; returns the pairs scored.
+  i64 attend_locally(const Queries& queries, const Chunk& in, const Piece& piece, i64 b, i64 kv,
+                     const Rows& held, View<float, 3> local, Tape* tape) const {
+    const i64 group = shape_.group();
     View<float, 2> lse;
     if (tape != nullptr) {
-      lse = {tape->tensors[kLse].view<3>().row(b, h).data() + piece.first,
+      lse = {tape->tensors[kLse].view<3>().row(b, kv * group).data() + piece.first,
              {group, piece.rows},
              {in.tokens(), 1}};
     }
-    const i64 pairs = kernels::forward(
-        local_problem(piece, View<const float, 3>(queries.data(), {group, piece.rows, d}),
-                      held.key(), held.value()),
-        rows, lse);
-    if (tape != nullptr) {
-      const auto kept =
-          head_rows(tape->tensors[kLocal].view<4>(), b, h, group, piece.first, piece.rows);
-      copy_rows(rows, kept);
-    }
-    return pairs;
+    const View<const float, 3> turned(queries.turned.data(), {group, piece.rows, shape_.head_dim});
+    return kernels::forward(local_problem(piece, turned, held.key(), held.value()), local, lse);
   }
 
   /// The whole open segment as floats, [segment, D]: as it lies, or widened into `room`.
@@ -316,34 +338,25 @@ class Infini final : public Backend {
     }
   }
 
-  /// sigma of unturned query rows: the memory knows no positions.
-  Scratch query_features(const Chunk& in, const Piece& piece, i64 b, i64 h) const {
-    Scratch features(static_cast<std::size_t>(piece.rows * shape_.head_dim));
-    kernels::features_of(one_head(in.q, b, h, piece.first, piece.rows), features.data());
-    return features;
-  }
-
-  /// (10) A = g A_mem + (1 - g) A_dot, in place of A_dot in `out`.
-  void mix(const Chunk& in, const Piece& piece, i64 b, i64 h, const Gate& gate, bool empty,
-           const Memory& memory, View<float, 4> out) const {
-    if (empty && params_.first_segment == FirstSegment::bypass) return;
-    const View<float, 2> rows = one_head(out, b, h, piece.first, piece.rows);
-    if (empty) {
-      for (i64 i = 0; i < piece.rows; ++i) scale(gate.local, rows.row(i).data(), shape_.head_dim);
-      return;
+  /// (10) A = g A_mem + (1 - g) A_dot of one head; no features while the memory is empty.
+  void mix(const float* features, View<const float, 3> local, const Piece& piece, const Gate& gate,
+           const Memory& memory, View<float, 2> out) const {
+    const View<const float, 2> a_dot(local.data(), {piece.rows, shape_.head_dim},
+                                     {local.stride(1), 1});
+    if (features == nullptr) {
+      const bool bypass = params_.first_segment == FirstSegment::bypass;
+      return kernels::scale_into(bypass ? 1 : gate.local, a_dot, out);
     }
-    const Scratch features = query_features(in, piece, b, h);
-    const Retrieval memory_read(features.data(), piece.rows, memory);
-    kernels::blend(gate.local, gate.memory, memory_read.values.data(), rows);
+    const Retrieval memory_read(features, piece.rows, memory);
+    kernels::blend(gate.local, a_dot, gate.memory, memory_read.values.data(), out);
   }
 
   /// sigma of a whole segment's keys, turned back first.
   Scratch key_features(const float* turned_keys) const {
     const i64 n = params_.segment, d = shape_.head_dim;
     Scratch features(static_cast<std::size_t>(n * d));
-    const View<float, 2> rows(features.data(), {n, d});
-    rope_.turn(angles_, 0, View<const float, 2>(turned_keys, {n, d}), rows, Turn::back);
-    kernels::features_of(rows, features.data());
+    rope_.features_of_turned(angles_, 0, View<const float, 2>(turned_keys, {n, d}),
+                             features.data());
     return features;
   }
 
@@ -424,13 +437,14 @@ class Infini final : public Backend {
     const bool empty = memory.empty();
     const i64 group = shape_.group();
     Scratch d_local(static_cast<std::size_t>(group * piece.rows * d));
+    const Queries queries = queries_of(in, piece, b, kv, !empty);
     for (i64 g = 0; g < group; ++g) {
       const i64 h = kv * group + g;
-      undo_mix(Gate(gates[h]), in, tape, piece, b, h, memory, empty, d_out, d_memory,
-               &d_local[g * piece.rows * d], grad, d_gate[h]);
+      undo_mix(Gate(gates[h]), queries.features_of_head(g), tape, piece, b, h, memory, d_out,
+               d_memory, &d_local[g * piece.rows * d], grad, d_gate[h]);
     }
-    undo_local(in, tape, piece, b, kv, cache_row(keys, head, at, 0), cache_row(values, head, at, 0),
-               d_local, d_keys, d_values, grad);
+    undo_local(queries, in.tokens(), tape, piece, b, kv, cache_row(keys, head, at, 0),
+               cache_row(values, head, at, 0), d_local, d_keys, d_values, grad);
     hand_over(d_keys + piece.place * d, piece.rows, rope_, angles_, piece.place, grad.k, b, kv,
               piece.first);
     hand_over(d_values + piece.place * d, piece.rows, unturned_, angles_, 0, grad.v, b, kv,
@@ -438,43 +452,43 @@ class Infini final : public Backend {
   }
 
   /// Equations (7) and (10) of one head; writes the gradient of A_dot to d_local [rows, D].
-  void undo_mix(const Gate& gate, const Chunk& in, const Tape& tape, const Piece& piece, i64 b,
-                i64 h, const Memory& memory, bool empty, View<const float, 4> d_out,
+  void undo_mix(const Gate& gate, const float* features, const Tape& tape, const Piece& piece,
+                i64 b, i64 h, const Memory& memory, View<const float, 4> d_out,
                 const Memory& d_memory, float* d_local, const ChunkGrad& grad,
                 double& d_gate) const {
     const i64 d = shape_.head_dim, rows = piece.rows;
+    const bool empty = features == nullptr;
     const bool bypass = empty && params_.first_segment == FirstSegment::bypass;
     const View<const float, 2> da = one_head(d_out, b, h, piece.first, rows);
-    kernels::scale_into(bypass ? 1 : gate.local, da, d_local);
+    kernels::scale_into(bypass ? 1 : gate.local, da, {d_local, {rows, d}});
     // The sum of dA . (A_mem - A_dot).
     double gate_sum =
         -kernels::dot_rows(da, one_head(tape.tensors[kLocal].view<4>(), b, h, piece.first, rows));
     if (!empty) {
-      const Scratch features = query_features(in, piece, b, h);
-      const Retrieval read(features.data(), rows, memory);
+      const Retrieval read(features, rows, memory);
       gate_sum += kernels::dot_rows(da, View<const float, 2>(read.values.data(), {rows, d}));
       Scratch d_memory_read(static_cast<std::size_t>(rows * d));
-      kernels::scale_into(gate.memory, da, d_memory_read.data());
-      Floats d_features(features.size());
-      read.backward(features.data(), memory, std::move(d_memory_read), d_features.data(), d_memory);
-      elu1_backward(features.data(), d_features.data(), rows * d);
-      kernels::blend(1, 1, d_features.data(), one_head(grad.q, b, h, piece.first, rows));
+      kernels::scale_into(gate.memory, da, {d_memory_read.data(), {rows, d}});
+      Floats d_features(static_cast<std::size_t>(rows * d));
+      read.backward(features, memory, std::move(d_memory_read), d_features.data(), d_memory);
+      elu1_backward(features, d_features.data(), rows * d);
+      const View<float, 2> dq = one_head(grad.q, b, h, piece.first, rows);
+      kernels::blend(1, dq, 1, d_features.data(), dq);
     }
     if (!bypass) d_gate += static_cast<double>(gate.memory) * gate.local * gate_sum;
   }
 
   /// Equation (6) of a group.
-  void undo_local(const Chunk& in, const Tape& tape, const Piece& piece, i64 b, i64 kv,
-                  const char* keys, const char* values, const Scratch& d_local, float* d_keys,
-                  float* d_values, const ChunkGrad& grad) const {
+  void undo_local(const Queries& queries, i64 tokens, const Tape& tape, const Piece& piece, i64 b,
+                  i64 kv, const char* keys, const char* values, const Scratch& d_local,
+                  float* d_keys, float* d_values, const ChunkGrad& grad) const {
     const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group, rows = piece.rows;
     const std::array<i64, 3> extents{group, rows, d};
-    const Scratch queries = turned_queries(in, piece, b, kv);
-    Floats d_queries(queries.size());
+    Floats d_queries(queries.turned.size());
     const View<const float, 2> lse(tape.tensors[kLse].view<3>().row(b, h).data() + piece.first,
-                                   {group, rows}, {in.tokens(), 1});
+                                   {group, rows}, {tokens, 1});
     kernels::backward(
-        local_problem(piece, View<const float, 3>(queries.data(), extents), keys, values),
+        local_problem(piece, View<const float, 3>(queries.turned.data(), extents), keys, values),
         head_rows(tape.tensors[kLocal].view<4>(), b, h, group, piece.first, rows), lse,
         View<const float, 3>(d_local.data(), extents),
         {.queries = View<float, 3>(d_queries.data(), extents),

@@ -85,6 +85,25 @@ void Rope::turn(const Angles& angles, i64 first, View<const float, 2> in, View<f
   }
 }
 
+void Rope::turn_with_features(const Angles& angles, i64 first, View<const float, 2> in,
+                              View<float, 2> out, float* features) const {
+  if (!params_) {
+    kernels::copy_rows(in, out);
+    return kernels::features_of(in, features);
+  }
+  const i64 at = first * head_dim_ / 2;
+  kernels::rotate_with_features(params_->pairing, angles.cosine.data() + at,
+                                angles.sine.data() + at, 1.0f, in, out, features);
+}
+
+void Rope::features_of_turned(const Angles& angles, i64 first, View<const float, 2> turned,
+                              float* features) const {
+  if (!params_) return kernels::features_of(turned, features);
+  const i64 at = first * head_dim_ / 2;
+  kernels::features_of_rotated(params_->pairing, angles.cosine.data() + at, angles.sine.data() + at,
+                               -1.0f, turned, features);
+}
+
 void Rope::turn64(i64 position, const double* in, double* out) const {
   if (!params_) {
     std::copy_n(in, head_dim_, out);

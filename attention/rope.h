@@ -38,7 +38,14 @@ class Rope {
   void turn(const Angles& angles, i64 first, View<const float, 2> in, View<float, 2> out,
             Turn) const;
 
-  /// The same in float64 from the definition, for references.
+  /// turn() forward that also writes features [rows, D] = ELU(x) + 1 of `in`, which is read once.
+  void turn_with_features(const Angles& angles, i64 first, View<const float, 2> in,
+                          View<float, 2> out, float* features) const;
+  /// features [rows, D] = ELU(x) + 1 of turned rows, turned back first.
+  void features_of_turned(const Angles& angles, i64 first, View<const float, 2> turned,
+                          float* features) const;
+
+  /// turn() in float64 from the definition, for references.
   void turn64(i64 position, const double* in, double* out) const;
 
  private:

@@ -31,7 +31,8 @@ inline void hand_over(float* from, i64 count, const Rope& rope, const Rope::Angl
   const i64 d = x.extent(3);
   const View<float, 2> rows(from, {count, d});
   rope.turn(angles, first_angle, rows, rows, Turn::back);
-  kernels::blend(1, 1, from, one_head(x, b, head, first, count));
+  const View<float, 2> to = one_head(x, b, head, first, count);
+  kernels::blend(1, to, 1, from, to);
   std::fill_n(from, count * d, 0.0f);
 }
 

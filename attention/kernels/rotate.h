@@ -14,4 +14,12 @@ enum class Pairing { half, interleaved };
 void rotate(Pairing pairing, const float* cosine, const float* sine, float sign,
             View<const float, 2> in, View<float, 2> out);
 
+/// The same, and features [rows, D] = ELU(x) + 1 of `in`, which is read once. `out` is not `in`.
+void rotate_with_features(Pairing pairing, const float* cosine, const float* sine, float sign,
+                          View<const float, 2> in, View<float, 2> out, float* features);
+
+/// features [rows, D] = ELU(x) + 1 of what rotate() would write.
+void features_of_rotated(Pairing pairing, const float* cosine, const float* sine, float sign,
+                         View<const float, 2> in, float* features);
+
 }  // namespace longreach::attention::kernels

@@ -49,13 +49,14 @@ void UndoNormalize(const float* features, const float* normalizer, const float* 
   }
 }
 
-void ScaleInto(float a, const View<const float, 2>& x, float* to) {
+void ScaleInto(float a, const View<const float, 2>& x, const View<float, 2>& to) {
   const V factor = hn::Set(D(), a);
-  for (i64 r = 0; r < x.extent(0); ++r, to += x.extent(1)) {
-    const float* row = x.row(r).data();
+  for (i64 r = 0; r < x.extent(0); ++r) {
+    const float* from = x.row(r).data();
+    float* row = to.row(r).data();
     prefetch_ahead(x, r);
     over(x.extent(1),
-         [&](auto load, auto store) HWY_ATTR { store(hn::Mul(factor, load(row)), to); });
+         [&](auto load, auto store) HWY_ATTR { store(hn::Mul(factor, load(from)), row); });
   }
 }
 
@@ -69,12 +70,15 @@ double DotRows(const View<const float, 2>& a, const View<const float, 2>& b) {
   return sum;
 }
 
-void Blend(float a, float b, const float* x, const View<float, 2>& out) {
-  const V kept = hn::Set(D(), a), added = hn::Set(D(), b);
-  for (i64 r = 0; r < out.extent(0); ++r, x += out.extent(1)) {
+void Blend(float a, const View<const float, 2>& x, float b, const float* y,
+           const View<float, 2>& out) {
+  const V first = hn::Set(D(), a), second = hn::Set(D(), b);
+  for (i64 r = 0; r < out.extent(0); ++r, y += out.extent(1)) {
+    const float* from = x.row(r).data();
     float* row = out.row(r).data();
+    prefetch_ahead(out, r);
     over(out.extent(1), [&](auto load, auto store) HWY_ATTR {
-      store(hn::MulAdd(added, load(x), hn::Mul(kept, load(row))), row);
+      store(hn::MulAdd(second, load(y), hn::Mul(first, load(from))), row);
     });
   }
 }
@@ -122,7 +126,7 @@ void undo_normalize(const float* features, const float* normalizer, const float*
   (features, normalizer, values, denominators, rows, d, d_values, d_features, d_normalizer);
 }
 
-void scale_into(float a, View<const float, 2> x, float* to) {
+void scale_into(float a, View<const float, 2> x, View<float, 2> to) {
   HWY_DYNAMIC_DISPATCH(ScaleInto)(a, x, to);
 }
 
@@ -130,8 +134,8 @@ double dot_rows(View<const float, 2> a, View<const float, 2> b) {
   return HWY_DYNAMIC_DISPATCH(DotRows)(a, b);
 }
 
-void blend(float a, float b, const float* x, View<float, 2> out) {
-  HWY_DYNAMIC_DISPATCH(Blend)(a, b, x, out);
+void blend(float a, View<const float, 2> x, float b, const float* y, View<float, 2> out) {
+  HWY_DYNAMIC_DISPATCH(Blend)(a, x, b, y, out);
 }
 
 void copy_rows(View<const float, 2> from, View<float, 2> to) {

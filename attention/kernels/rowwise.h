@@ -21,13 +21,13 @@ void undo_normalize(const float* features, const float* normalizer, const float*
                     float* d_normalizer);
 
 /// to [rows, D] = a x.
-void scale_into(float a, View<const float, 2> x, float* to);
+void scale_into(float a, View<const float, 2> x, View<float, 2> to);
 
 /// Sum over all rows of a . b.
 double dot_rows(View<const float, 2> a, View<const float, 2> b);
 
-/// out = a out + b x, row by row; x is [rows, D], dense.
-void blend(float a, float b, const float* x, View<float, 2> out);
+/// out = a x + b y, row by row; y is [rows, D], dense. `out` may be x.
+void blend(float a, View<const float, 2> x, float b, const float* y, View<float, 2> out);
 
 /// to = from, both [rows, D].
 void copy_rows(View<const float, 2> from, View<float, 2> to);

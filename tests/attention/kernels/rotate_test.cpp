@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "attention/kernels/rowwise.h"
 #include "tests/attention/kernels/rows.h"
 
 namespace longreach::attention::kernels {
@@ -65,6 +66,30 @@ TEST_CASE("Every pair of a row turns by its angle, forwards and back, in place o
       CHECK(differing == 0);
       CHECK(out.guards_stand());
       CHECK(same.guards_stand());
+    }
+  }
+}
+
+TEST_CASE("Features taken on the way are those of the rows before or after the turn, to the bit") {
+  const Pairing pairing = GENERATE(Pairing::half, Pairing::interleaved);
+  const float sign = GENERATE(1.0F, -1.0F);
+  for (const i64 rows : tests::kRows) {
+    for (const i64 d : tests::kHeadSizes) {
+      CAPTURE(pairing == Pairing::half, sign, rows, d);
+      const Angles angles(rows, d / 2);
+      const float *cosine = angles.cosine.dense(), *sine = angles.sine.dense();
+      const GuardedRows in(rows, d, 3, 1);
+      GuardedRows turned(rows, d, 6, 2), same = turned;
+      GuardedRows before(rows, d, 0, 3), after = before, expected_before = before,
+                                         expected_after = before;
+      rotate(pairing, cosine, sine, sign, in.view(), turned.view());
+      features_of(in.view(), expected_before.dense());
+      features_of(turned.view(), expected_after.dense());
+      rotate_with_features(pairing, cosine, sine, sign, in.view(), same.view(), before.dense());
+      features_of_rotated(pairing, cosine, sine, sign, in.view(), after.dense());
+      CHECK(same == turned);
+      CHECK(before == expected_before);
+      CHECK(after == expected_after);
     }
   }
 }

@@ -175,9 +175,9 @@ TEST_CASE("Undoing normalize gives the gradients of rows, features and normalize
 TEST_CASE("Scaling into rows is one product a number") {
   each_size([](i64 rows, i64 d) {
     const GuardedRows x(rows, d, 3, 1);
-    GuardedRows to(rows, d, 0, 2);
+    GuardedRows to(rows, d, 5, 2);
     const float factor = 0.3F;
-    scale_into(factor, x.view(), to.dense());
+    scale_into(factor, x.view(), to.view());
     i64 wrong = 0;
     for (i64 r = 0; r < rows; ++r) {
       for (i64 i = 0; i < d; ++i) {
@@ -204,23 +204,27 @@ TEST_CASE("The dot product of rows sums over all of them and nothing between") {
   });
 }
 
-TEST_CASE("Blending is a out + b x of every row") {
+TEST_CASE("Blending is a x + b y of every row, into other rows or in place") {
   each_size([](i64 rows, i64 d) {
-    const GuardedRows x(rows, d, 0, 1);
-    GuardedRows out(rows, d, 4, 2);
-    const GuardedRows before = out;
+    const GuardedRows x(rows, d, 4, 1), y(rows, d, 0, 2);
+    GuardedRows out(rows, d, 7, 3), same = x;
     const float a = 0.7F, b = -1.9F;
-    blend(a, b, x.dense(), out.view());
+    blend(a, x.view(), b, y.dense(), out.view());
+    blend(a, same.view(), b, y.dense(), same.view());
     Worst worst;
+    i64 differing = 0;
     for (i64 r = 0; r < rows; ++r) {
       for (i64 i = 0; i < d; ++i) {
-        const double kept = static_cast<double>(a) * before.at(r, i);
-        const double added = static_cast<double>(b) * x.at(r, i);
-        worst.add(out.at(r, i), kept + added, std::abs(kept) + std::abs(added));
+        const double first = static_cast<double>(a) * x.at(r, i);
+        const double second = static_cast<double>(b) * y.at(r, i);
+        worst.add(out.at(r, i), first + second, std::abs(first) + std::abs(second));
+        differing += out.at(r, i) != same.at(r, i);
       }
     }
     CHECK(worst.error() < kFewRoundings);
+    CHECK(differing == 0);
     CHECK(out.guards_stand());
+    CHECK(same.guards_stand());
   });
 }
 
