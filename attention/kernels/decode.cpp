@@ -1,5 +1,6 @@
 // Few queries over many keys, compiled once for each instruction set: one pass at the pace of the
-// memory. While a block of keys is scored its values are fetched.
+// memory. While a block of keys is scored its values are fetched, and while those are summed the
+// keys after them.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "attention/kernels/decode.cpp"
@@ -14,8 +15,6 @@ namespace longreach::attention::kernels::HWY_NAMESPACE {
 
 /// Keys scored before their values are summed.
 constexpr i64 kBlock = 128;
-/// Vectors of an output summed in registers at a time.
-constexpr i64 kSums = 8;
 
 template <Element kElement>
 HWY_INLINE float score(const float* query, const void* keys, i64 at, i64 head) {
@@ -36,40 +35,54 @@ HWY_INLINE float score(const float* query, const void* keys, i64 at, i64 head) {
   return total;
 }
 
-/// out[head] = correction * out + sum_j weights[j] values[j].
-template <Element kElement>
-HWY_INLINE void add_values(const float* weights, const void* values, i64 count, i64 head,
-                           float correction, float* out) {
+/// The weighted values of a block and where they go.
+struct ValueSum {
+  const float* weights;  ///< [count]
+  const void* values;    ///< [count, head]
+  const void* next;      ///< as many rows that are read after these and fetched meanwhile, or null
+  i64 count, head;
+  float correction;  ///< of what is in `out`
+  float* out;        ///< [head]
+};
+
+/// out = correction * out + sum_j weights[j] values[j] in as many columns from `first` on as whole
+/// groups of kVectors fill; they are summed in registers. Returns the first column left.
+template <Element kElement, i64 kVectors>
+HWY_INLINE i64 add_values(const ValueSum& of, i64 first) {
   const D d;
   const i64 lanes = static_cast<i64>(hn::Lanes(d));
-  i64 first = 0;
-  for (; first + kSums * lanes <= head; first += kSums * lanes) {
-    V sum[kSums];
-    for (i64 n = 0; n < kSums; ++n) sum[n] = hn::Zero(d);
-    for (i64 j = 0; j < count; ++j) {
-      const V w = hn::Set(d, weights[j]);
-      for (i64 n = 0; n < kSums; ++n) {
-        sum[n] = hn::MulAdd(w, load<kElement>(d, values, j * head + first + n * lanes), sum[n]);
+  for (; first + kVectors * lanes <= of.head; first += kVectors * lanes) {
+    V sum[kVectors];
+    for (V& each : sum) each = hn::Zero(d);
+    for (i64 j = 0; j < of.count; ++j) {
+      const i64 at = j * of.head + first;
+      if (of.next != nullptr) {
+        prefetch_row(of.next, bytes_of(kElement) * at, bytes_of(kElement) * kVectors * lanes);
+      }
+      const V w = hn::Set(d, of.weights[j]);
+      for (i64 n = 0; n < kVectors; ++n) {
+        sum[n] = hn::MulAdd(w, load<kElement>(d, of.values, at + n * lanes), sum[n]);
       }
     }
-    for (i64 n = 0; n < kSums; ++n) {
-      float* to = out + first + n * lanes;
-      hn::StoreU(hn::MulAdd(hn::Set(d, correction), hn::LoadU(d, to), sum[n]), d, to);
+    for (i64 n = 0; n < kVectors; ++n) {
+      float* to = of.out + first + n * lanes;
+      hn::StoreU(hn::MulAdd(hn::Set(d, of.correction), hn::LoadU(d, to), sum[n]), d, to);
     }
   }
-  for (; first + lanes <= head; first += lanes) {
-    V sum = hn::Zero(d);
-    for (i64 j = 0; j < count; ++j) {
-      sum = hn::MulAdd(hn::Set(d, weights[j]), load<kElement>(d, values, j * head + first), sum);
-    }
-    hn::StoreU(hn::MulAdd(hn::Set(d, correction), hn::LoadU(d, out + first), sum), d, out + first);
-  }
-  for (; first < head; ++first) {
+  return first;
+}
+
+template <Element kElement>
+HWY_INLINE void add_values(const ValueSum& of) {
+  i64 first = add_values<kElement, 8>(of, 0);
+  first = add_values<kElement, 4>(of, first);
+  first = add_values<kElement, 1>(of, first);
+  for (; first < of.head; ++first) {
     float sum = 0;
-    for (i64 j = 0; j < count; ++j) {
-      sum += weights[j] * load_one<kElement>(values, j * head + first);
+    for (i64 j = 0; j < of.count; ++j) {
+      sum += of.weights[j] * load_one<kElement>(of.values, j * of.head + first);
     }
-    out[first] = correction * out[first] + sum;
+    of.out[first] = of.correction * of.out[first] + sum;
   }
 }
 
@@ -100,9 +113,16 @@ void add_part(const Problem& problem, const Part& part, const Floats& queries, i
       partial.sum[state] =
           correction * partial.sum[state] + sum_of_lanes(exponentials(weights, own, padded, top));
       partial.maximum[state] = top;
-      add_values<kElement>(weights + own.begin,
-                           static_cast<const char*>(values) + own.begin * bytes,
-                           own.end - own.begin, head, correction, &partial.outputs[state * head]);
+      const bool last_visit = state + 1 == problem.heads() * rows && key + 2 * kBlock <= to;
+      const i64 skipped = own.begin * bytes;
+      add_values<kElement>(
+          {.weights = weights + own.begin,
+           .values = static_cast<const char*>(values) + skipped,
+           .next = last_visit ? static_cast<const char*>(keys) + kBlock * bytes + skipped : nullptr,
+           .count = own.end - own.begin,
+           .head = head,
+           .correction = correction,
+           .out = &partial.outputs[state * head]});
       partial.pairs += own.end - own.begin;
     }
   }
