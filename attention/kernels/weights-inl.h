@@ -17,26 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace longreach::attention::kernels::HWY_NAMESPACE {
 using namespace longreach::HWY_NAMESPACE;  // the tile
 
-/// 2^x for x <= 0, but 2^-126 below that: rounding by a magic number, then a degree-5 polynomial on
-/// [-1/2, 1/2], relative error below 2e-7. NaN stays NaN: a diverged model must show.
-HWY_INLINE V exp2_of_nonpositive(V x) {
-  const D d;
-  const hn::RebindToSigned<D> di;
-  const V magic = hn::Set(d, 12582912.0f);            // 1.5 * 2^23: adding it rounds to an integer
-  const V bounded = hn::Max(hn::Set(d, -126.0f), x);  // of a NaN, the second operand
-  const V shifted = hn::Add(bounded, magic);
-  const V f = hn::Sub(bounded, hn::Sub(shifted, magic));
-  V p = hn::Set(d, 0.0013264723820611835f);
-  p = hn::MulAdd(p, f, hn::Set(d, 0.009671512991189957f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.05550733581185341f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.24022242426872253f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.6931470036506653f));
-  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
-  // The integer is in the low bits of `shifted`: move it into the exponent.
-  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(di, shifted));
-  return hn::BitCast(d, hn::Add(hn::BitCast(di, p), exponent));
-}
-
 /// Sets what a row does not see of [0, padded).
 HWY_INLINE void hide(float* x, Bounds seen, i64 padded, float value) {
   std::fill(x, x + seen.begin, value);
@@ -64,7 +44,7 @@ HWY_INLINE V exponentials(float* x, Bounds seen, i64 padded, float shift) {
   const V minus = hn::Set(d, shift);
   V sum = hn::Zero(d);
   for (i64 i = 0; i < padded; i += lanes) {
-    const V y = exp2_of_nonpositive(hn::Sub(hn::LoadU(d, x + i), minus));
+    const V y = exp2_of(hn::Sub(hn::LoadU(d, x + i), minus));
     hn::StoreU(y, d, x + i);
     sum = hn::Add(sum, y);
   }
