@@ -25,8 +25,19 @@ struct Chunk {
   View<const float, 4> q;  ///< [B, T, Hq, D]
   View<const float, 4> k;  ///< [B, T, Hkv, D]
   View<const float, 4> v;  ///< [B, T, Hkv, D]
+  /// [B, T], positive, or empty: 1 everywhere. How many times over the write to a compressive
+  /// memory counts that a token brings about: of itself, or of the whole segment that it ends, so
+  /// that no state has to hold it. For training on the memories of long streams; a backend that has
+  /// no such memory, or no use for this, ignores it in reference() too.
+  View<const float, 2> repeats{};
   i64 batch() const { return q.extent(0); }
   i64 tokens() const { return q.extent(1); }
+  float repeat(i64 b, i64 t) const { return repeats.data() == nullptr ? 1.0F : repeats(b, t); }
+  /// Tokens [begin, begin + count) of the chunk.
+  Chunk slice(i64 begin, i64 count) const {
+    return {q.slice(1, begin, count), k.slice(1, begin, count), v.slice(1, begin, count),
+            repeats.data() == nullptr ? repeats : repeats.slice(1, begin, count)};
+  }
 };
 
 /// Where backward() adds (never overwrites) its gradients; shapes as in Chunk.
@@ -91,9 +102,13 @@ struct WeightSpec {
 /// One whole stream in float64, the input of reference(). Flat and row-major.
 struct ReferenceStream {
   i64 tokens = 0;
-  std::vector<double> q;  ///< [T, Hq, D]
-  std::vector<double> k;  ///< [T, Hkv, D]
-  std::vector<double> v;  ///< [T, Hkv, D]
+  std::vector<double> q;          ///< [T, Hq, D]
+  std::vector<double> k;          ///< [T, Hkv, D]
+  std::vector<double> v;          ///< [T, Hkv, D]
+  std::vector<double> repeats{};  ///< [T], or empty: as Chunk::repeats
+  double repeat(i64 t) const {
+    return repeats.empty() ? 1.0 : repeats[static_cast<std::size_t>(t)];
+  }
 };
 
 /// One way of attending. Immutable and thread-safe: weights, state and tape are the caller's.

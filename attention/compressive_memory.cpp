@@ -18,6 +18,14 @@ std::optional<Retrieval> known(const float* features, i64 rows, Update update,
   return Retrieval(features, rows, memory);
 }
 
+/// x [n] times over: as it lies, or scaled in `room`.
+const float* repeated(float times, const float* x, i64 n, Scratch& room) {
+  if (times == 1) return x;
+  room.assign(x, x + n);
+  scale(times, room.data(), n);
+  return room.data();
+}
+
 /// What is written for each key: V, or V less what is known, which `room` then holds.
 const float* written(const float* values, i64 rows, i64 d, const std::optional<Retrieval>& known,
                      Scratch& room) {
@@ -60,31 +68,32 @@ void Retrieval::backward(const float* features, const Memory& memory, Scratch d_
               Into::add);
 }
 
-void write(const float* features, const float* values, i64 rows, Update update,
+void write(const float* features, const float* values, i64 rows, Update update, float times,
            const Memory& memory) {
   const i64 d = memory.d;
-  Scratch room;
+  Scratch room, repeated_room;
   const float* news = written(values, rows, d, known(features, rows, update, memory), room);
-  multiply_tn(Matrix(features, rows, d), Matrix(news, rows, d), MutableMatrix(memory.matrix, d, d),
+  const float* keys = repeated(times, features, rows * d, repeated_room);
+  multiply_tn(Matrix(keys, rows, d), Matrix(news, rows, d), MutableMatrix(memory.matrix, d, d),
               Into::add);
-  kernels::add_column_sums(features, rows, d, memory.normalizer);
+  kernels::add_column_sums(keys, rows, d, memory.normalizer);
 }
 
-// With U written:  dsigma = U dM^T + 1 dz^T,  dU = sigma dM,  dV += dU; what is known took part
-// with the opposite sign.
+// With U written n times over:  dsigma = n (U dM^T + 1 dz^T),  dU = n sigma dM,  dV += dU; what is
+// known took part with the opposite sign.
 void write_backward(const float* features, const float* values, i64 rows, Update update,
-                    const Memory& memory, const Memory& d_memory, float* d_features,
+                    float times, const Memory& memory, const Memory& d_memory, float* d_features,
                     float* d_values) {
   const i64 d = memory.d;
   const std::optional<Retrieval> retrieved = known(features, rows, update, memory);
-  Scratch room;
+  Scratch room, matrix_room;
   const float* news = written(values, rows, d, retrieved, room);
-  for (i64 i = 0; i < rows; ++i) add_scaled(1, d_memory.normalizer, d_features + i * d, d);
-  multiply_nt(Matrix(news, rows, d), Matrix(d_memory.matrix, d, d),
-              MutableMatrix(d_features, rows, d), Into::add);
+  const Matrix d_matrix(repeated(times, d_memory.matrix, d * d, matrix_room), d, d);
+  for (i64 i = 0; i < rows; ++i) add_scaled(times, d_memory.normalizer, d_features + i * d, d);
+  multiply_nt(Matrix(news, rows, d), d_matrix, MutableMatrix(d_features, rows, d), Into::add);
   Scratch d_written(static_cast<std::size_t>(rows * d));
-  multiply(Matrix(features, rows, d), Matrix(d_memory.matrix, d, d),
-           MutableMatrix(d_written.data(), rows, d), Into::overwrite);
+  multiply(Matrix(features, rows, d), d_matrix, MutableMatrix(d_written.data(), rows, d),
+           Into::overwrite);
   add_scaled(1, d_written.data(), d_values, rows * d);
   if (!retrieved) return;
   scale(-1, d_written.data(), rows * d);

@@ -38,11 +38,16 @@ struct Retrieval {
 };
 
 /// Writes `rows` keys and values, one batched step against the memory before it; z += sum sigma(K).
-void write(const float* features, const float* values, i64 rows, Update, const Memory& memory);
+/// What is added to M and z is added `times` over, as if each row stood there so many times. Under
+/// (8) that is what so many writes one after the other would do. Under (9) it is one step with
+/// copies, all held against the same memory: a binding known at half its value stays there, which
+/// is where writes one after the other settle, but one unknown is written whole.
+void write(const float* features, const float* values, i64 rows, Update, float times,
+           const Memory& memory);
 
 /// Gradient of write(). `memory` is as before the write; `d_memory` arrives as the gradient of the
 /// memory after and leaves as that of the memory before. Adds to d_features and d_values.
-void write_backward(const float* features, const float* values, i64 rows, Update,
+void write_backward(const float* features, const float* values, i64 rows, Update, float times,
                     const Memory& memory, const Memory& d_memory, float* d_features,
                     float* d_values);
 

@@ -254,7 +254,7 @@ class Infini final : public Backend {
     Scratch widened;
     const Scratch features = key_features(segment_rows(*held.keys, held.b, held.h, widened));
     write(features.data(), segment_rows(*held.values, held.b, held.h, widened), params_.segment,
-          params_.update, memory);
+          params_.update, in.repeat(b, piece.last()), memory);
     done.compressions = 1;
     return done;
   }
@@ -362,12 +362,13 @@ class Infini final : public Backend {
 
   /// Gradient of folding a closed segment into the memory: d_memory becomes that of the memory
   /// before; adds to d_keys (turned) and d_values.
-  void write_backward(const float* turned_keys, const float* values, const Memory& memory,
-                      const Memory& d_memory, float* d_keys, float* d_values) const {
+  void write_backward(const float* turned_keys, const float* values, float times,
+                      const Memory& memory, const Memory& d_memory, float* d_keys,
+                      float* d_values) const {
     const i64 n = params_.segment, d = shape_.head_dim;
     const Scratch features = key_features(turned_keys);
     Floats d_features(features.size());
-    attention::write_backward(features.data(), values, n, params_.update, memory, d_memory,
+    attention::write_backward(features.data(), values, n, params_.update, times, memory, d_memory,
                               d_features.data(), d_values);
     elu1_backward(features.data(), d_features.data(), n * d);
     const View<float, 2> rows(d_features.data(), {n, d});
@@ -431,8 +432,8 @@ class Infini final : public Backend {
       if (params_.bptt > 0 && (piece.segment + 1) % params_.bptt == 0) d_memory.clear();
       Scratch key_room, value_room;
       write_backward(segment_rows(keys, head, at, key_room),
-                     segment_rows(values, head, at, value_room), memory, d_memory, d_keys,
-                     d_values);
+                     segment_rows(values, head, at, value_room), in.repeat(b, piece.last()), memory,
+                     d_memory, d_keys, d_values);
     }
     const bool empty = memory.empty();
     const i64 group = shape_.group();

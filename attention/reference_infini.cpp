@@ -40,9 +40,10 @@ struct Memory64 {
     return out;
   }
 
-  /// (8): M += sigma(k)^T value, z += sigma(k).
-  void add(const Row& key, const Row& value) {
-    const Row features = sigma(key);
+  /// (8): M += sigma(k)^T value, z += sigma(k), each so many times over.
+  void add(const Row& key, const Row& value, double times) {
+    Row features = sigma(key);
+    for (double& feature : features) feature *= times;
     for (std::size_t i = 0; i < key.size(); ++i) {
       normalizer[i] += features[i];
       for (std::size_t j = 0; j < key.size(); ++j) matrix[i][j] += features[i] * value[j];
@@ -105,7 +106,7 @@ std::vector<double> reference_infini(const Shape& shape, const InfiniRule& rule,
           const Row known = memory.read(key);
           for (i64 i = 0; i < d; ++i) value[i] -= known[i];
         }
-        after.add(key, value);
+        after.add(key, value, in.repeat(end - 1));
       }
       memory = after;
     }

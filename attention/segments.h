@@ -15,6 +15,7 @@ struct Piece {
   i64 segment, place, first, rows;
   bool closes;  ///< its last token ends the segment
   i64 end() const { return place + rows; }
+  i64 last() const { return first + rows - 1; }  ///< its last token, in the chunk
   bool whole() const { return place == 0 && closes; }
 };
 

@@ -12,10 +12,10 @@ namespace longreach::attention {
 namespace {
 
 /// Grouped, single and equal heads; one token; fewer tokens than a window of 5; lengths that no
-/// small segment divides. The first two are the quick ones.
+/// small segment divides; every second one repeated. The first two are the quick ones.
 constexpr Dimensions kDimensions[] = {
-    {{4, 2, 8}, 2, 23}, {{4, 1, 16}, 3, 13}, {{3, 3, 8}, 2, 17},
-    {{2, 1, 8}, 2, 1},  {{4, 2, 16}, 1, 4},  {{1, 1, 2}, 1, 11},
+    {{4, 2, 8}, 2, 23},      {{4, 1, 16}, 3, 13, true}, {{3, 3, 8}, 2, 17},
+    {{2, 1, 8}, 2, 1, true}, {{4, 2, 16}, 1, 4},        {{1, 1, 2}, 1, 11, true},
 };
 
 using CheckFunction = void (*)(const Case&, Ledger&);
@@ -70,7 +70,7 @@ class Round {
     try {
       const std::unique_ptr<Backend> backend = make_(at.shape);
       const Rng rng = Rng(seed_).fork("verify").fork(describe(at));
-      const Problem problem(*backend, at.batch, at.tokens, rng.fork("problem"));
+      const Problem problem(*backend, at.batch, at.tokens, rng.fork("problem"), at.repeated);
       function({*backend, problem, rng, where, samples}, ledger);
       ledger.note("runs", 0, 0, where);
     } catch (const std::exception& thrown) {

@@ -40,7 +40,7 @@ using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 /// ones and, for all but `state gradient` and `accumulation`, wide heads and hundreds of tokens
 /// (quick: one small one). A case that fails is shrunk while the same check goes on failing: the
 /// report names the smallest found. Errors are relative to the largest magnitude expected: max|a -
-/// b| / max|b|.
+/// b| / max|b|. Half of the cases repeat tokens (Chunk::repeats), each 1 to 8 times.
 ///
 ///   output             against reference(), 1e-5; where the state is stored coarsely, 8 times
 ///                      its state_rounding()

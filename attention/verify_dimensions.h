@@ -12,10 +12,11 @@ namespace longreach::attention {
 struct Dimensions {
   Shape shape;
   i64 batch = 1, tokens = 1;
+  bool repeated = false;  ///< tokens count more than once: Chunk::repeats
   bool operator==(const Dimensions&) const;
 };
 
-/// "heads 4/2 x 8, batch 2, 13 tokens".
+/// "heads 4/2 x 8, batch 2, 13 tokens", or "... 13 tokens repeated".
 std::string describe(const Dimensions& dimensions);
 
 /// Up to 3 key/value heads in groups of up to 4, head sizes to 20, 3 streams, 70 tokens: small

@@ -69,7 +69,7 @@ void check_layout(const Case& c, Ledger& ledger) {
   Padded q(p.q, NAN), k(p.k, NAN), v(p.v, NAN), d_out(p.d_out, NAN),
       out(Tensor(dense.out.shape()), 7);
   Padded d_q(Tensor(p.q.shape()), 7), d_k(Tensor(p.k.shape()), 7), d_v(Tensor(p.v.shape()), 7);
-  const Chunk in{q.view(), k.view(), v.view()};
+  const Chunk in{q.view(), k.view(), v.view(), p.chunk(0, p.tokens).repeats};
   State state = c.backend.initial_state(p.batch, p.tokens), d_state = p.d_state;
   Tape tape;
   std::vector<float> d_weights(p.weights.size());
@@ -90,9 +90,8 @@ void check_layout(const Case& c, Ledger& ledger) {
     Padded alone(Tensor(dense.out.shape()), 7);
     State stream = c.backend.initial_state(p.batch, p.tokens);
     for (i64 t = 0; t < p.tokens; t += step) {
-      c.backend.forward(p.weights,
-                        {in.q.slice(1, t, step), in.k.slice(1, t, step), in.v.slice(1, t, step)},
-                        stream, alone.view().slice(1, t, step), nullptr);
+      c.backend.forward(p.weights, in.slice(t, step), stream, alone.view().slice(1, t, step),
+                        nullptr);
     }
     differing += bits_differing(alone.dense(), untaped.out) + bits_differing(stream, untaped.state);
     touched += alone.touched();

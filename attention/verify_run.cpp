@@ -45,7 +45,8 @@ Tensor stream_rows(const Tensor& tensor, i64 batch, i64 b) {
   return one;
 }
 
-Problem::Problem(const Backend& backend, i64 b, i64 t, const Rng& rng) : batch(b), tokens(t) {
+Problem::Problem(const Backend& backend, i64 b, i64 t, const Rng& rng, bool repeated)
+    : batch(b), tokens(t) {
   const auto [query_heads, kv_heads, head_dim] = backend.shape();
   q = Tensor({b, t, query_heads, head_dim});
   k = Tensor({b, t, kv_heads, head_dim});
@@ -55,6 +56,13 @@ Problem::Problem(const Backend& backend, i64 b, i64 t, const Rng& rng) : batch(b
   fill_normal(k.flat(), rng.fork("k"));
   fill_normal(v.flat(), rng.fork("v"));
   fill_normal(d_out.flat(), rng.fork("d_out"));
+  if (repeated) {
+    repeats = Tensor({b, t});
+    Rng repeat_rng = rng.fork("repeats");
+    for (float& times : repeats.flat()) {
+      times = static_cast<float>(std::exp2(3 * repeat_rng.uniform()));
+    }
+  }
   Rng weight_rng = rng.fork("weights");
   for (const WeightSpec& spec : backend.weights()) {
     for (i64 i = 0; i < Tensor::count(spec.shape); ++i) {
@@ -69,8 +77,9 @@ Problem::Problem(const Backend& backend, i64 b, i64 t, const Rng& rng) : batch(b
 }
 
 Chunk Problem::chunk(i64 begin, i64 count) const {
-  return {q.view<4>().slice(1, begin, count), k.view<4>().slice(1, begin, count),
-          v.view<4>().slice(1, begin, count)};
+  const Chunk all{q.view<4>(), k.view<4>(), v.view<4>(),
+                  repeats.size() == 0 ? View<const float, 2>{} : repeats.view<2>()};
+  return all.slice(begin, count);
 }
 
 Problem Problem::stream(i64 b) const {
@@ -79,6 +88,7 @@ Problem Problem::stream(i64 b) const {
   one.q = stream_rows(q, batch, b);
   one.k = stream_rows(k, batch, b);
   one.v = stream_rows(v, batch, b);
+  if (repeats.size() > 0) one.repeats = stream_rows(repeats, batch, b);
   one.d_out = stream_rows(d_out, batch, b);
   for (NamedTensor& named : one.d_state.tensors) named.tensor = stream_rows(named.tensor, batch, b);
   return one;
@@ -154,7 +164,8 @@ ReferenceProblem::ReferenceProblem(const Problem& problem)
     const auto doubles = [](const Tensor& t) {
       return std::vector<double>(t.flat().begin(), t.flat().end());
     };
-    streams.push_back({problem.tokens, doubles(one.q), doubles(one.k), doubles(one.v)});
+    streams.push_back(
+        {problem.tokens, doubles(one.q), doubles(one.k), doubles(one.v), doubles(one.repeats)});
     d_out.push_back(doubles(one.d_out));
   }
 }

@@ -12,10 +12,11 @@ namespace longreach::attention {
 
 /// Random inputs and cotangents for B streams of T tokens.
 struct Problem {
-  Problem(const Backend& backend, i64 batch, i64 tokens, const Rng& rng);
+  Problem(const Backend& backend, i64 batch, i64 tokens, const Rng& rng, bool repeated = false);
 
   i64 batch, tokens;
   Tensor q, k, v;              ///< [B, T, heads, D]
+  Tensor repeats;              ///< [B, T], 1 to 8; or empty, where tokens are not repeated
   Tensor d_out;                ///< [B, T, Hq, D]
   std::vector<float> weights;  ///< the initial values plus unit normals, so that no gate is 1/2
   State d_state;               ///< cotangent of the state after the stream

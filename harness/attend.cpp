@@ -149,7 +149,7 @@ std::vector<i64> cuts_of(const AttendOptions& options, i64 tokens) {
 }
 
 std::vector<std::string> known_names(const Backend& backend, const State& state) {
-  std::vector<std::string> known{"q", "k", "v", "d_out"};
+  std::vector<std::string> known{"q", "k", "v", "repeats", "d_out"};
   for (const WeightSpec& spec : backend.weights()) known.push_back("weights." + spec.name);
   for (const NamedTensor& named : state.tensors) {
     known.push_back("state." + named.name);
@@ -164,29 +164,41 @@ void add_state(TensorFile& file, const std::string& prefix, const State& state) 
   }
 }
 
+/// [B, T], or an empty view when absent.
+View<const float, 2> read_repeats(const Inputs& inputs, i64 batch, i64 tokens) {
+  const Tensor* repeats = inputs.optional("repeats", {batch, tokens});
+  if (repeats == nullptr) return {};
+  for (const float times : repeats->flat()) {
+    if (!(times > 0)) {
+      throw error("{}: 'repeats' holds {}; a token counts a positive number of times",
+                  inputs.path(), times);
+    }
+  }
+  return repeats->view<2>();
+}
+
 /// One stream batch and how it is cut.
 struct Stream {
-  const Tensor &q, &k, &v;
+  attention::Chunk all;
   std::vector<i64> cuts;
-  attention::Chunk chunk(i64 begin, i64 count) const {
-    return {q.view<4>().slice(1, begin, count), k.view<4>().slice(1, begin, count),
-            v.view<4>().slice(1, begin, count)};
-  }
 };
 
 /// Undoes the calls from the last, and adds the gradients to `file`.
 void add_gradients(const Backend& backend, const std::vector<float>& weights, const Stream& stream,
                    const std::vector<attention::Tape>& tapes, const Tensor& d_out, State d_state,
                    TensorFile& file) {
-  Tensor d_q(stream.q.shape()), d_k(stream.k.shape()), d_v(stream.v.shape());
+  const auto like = [](View<const float, 4> x) {
+    return Tensor({x.extent(0), x.extent(1), x.extent(2), x.extent(3)});
+  };
+  Tensor d_q = like(stream.all.q), d_k = like(stream.all.k), d_v = like(stream.all.v);
   std::vector<float> d_weights(weights.size());
-  i64 end = stream.q.shape()[1];
+  i64 end = stream.all.tokens();
   for (std::size_t i = stream.cuts.size(); i-- > 0;) {
     const i64 count = stream.cuts[i], begin = end - count;
     const attention::ChunkGrad grad{d_q.view<4>().slice(1, begin, count),
                                     d_k.view<4>().slice(1, begin, count),
                                     d_v.view<4>().slice(1, begin, count)};
-    backend.backward(weights, stream.chunk(begin, count), tapes[i],
+    backend.backward(weights, stream.all.slice(begin, count), tapes[i],
                      d_out.view<4>().slice(1, begin, count), d_state, grad, d_weights);
     end = begin;
   }
@@ -211,7 +223,9 @@ void attend(const AttendOptions& options) {
       make_backend("--backend", options.backend, shape_of(inputs));
   const Tensor& q = inputs.rows("q");
   const i64 batch = q.shape()[0], tokens = q.shape()[1];
-  const Stream stream{q, inputs.rows("k"), inputs.rows("v"), cuts_of(options, tokens)};
+  const Stream stream{{q.view<4>(), inputs.rows("k").view<4>(), inputs.rows("v").view<4>(),
+                       read_repeats(inputs, batch, tokens)},
+                      cuts_of(options, tokens)};
 
   const i64 position = inputs.metadata("position", 0, 0);
   const i64 capacity = inputs.metadata("capacity", position + tokens, position + tokens);
@@ -230,7 +244,7 @@ void attend(const AttendOptions& options) {
   i64 begin = 0;
   for (std::size_t i = 0; i < stream.cuts.size(); ++i) {
     const i64 count = stream.cuts[i];
-    backend->forward(weights, stream.chunk(begin, count), state,
+    backend->forward(weights, stream.all.slice(begin, count), state,
                      out.view<4>().slice(1, begin, count), backward ? &tapes[i] : nullptr);
     begin += count;
   }

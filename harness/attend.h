@@ -17,6 +17,7 @@ struct AttendOptions {
 
 /// Reads from `in` (F32 or F64):
 ///   q [B,T,Hq,D], k [B,T,Hkv,D], v [B,T,Hkv,D]
+///   repeats [B,T]  optional, positive: attention::Chunk::repeats
 ///   weights.NAME   optional; absent weights hold their initial values
 ///   state.NAME     optional initial state; absent tensors are empty
 ///   d_out [B,T,Hq,D], d_state.NAME   optional loss gradients of outputs and final state; either

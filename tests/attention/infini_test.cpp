@@ -51,6 +51,7 @@ double naive_slope(const Shape& shape, ReferenceProblem& problem, const naive::I
 TEST_CASE("Infini mixes local softmax and memory as the equations say") {
   const i64 segment = GENERATE(1, 4, 7, 64);
   const bool delta = GENERATE(false, true), bypass = GENERATE(false, true);
+  const bool repeated = GENERATE(false, true);
   const int rope = GENERATE(0, 1, 2);
   naive::Infini parameters{segment, delta, bypass, naive::Rope{}};
   tests::Settings fields{{"segment", text(segment)},
@@ -64,9 +65,9 @@ TEST_CASE("Infini mixes local softmax and memory as the equations say") {
     fields.emplace("rope.pairing", rope == 2 ? "interleaved" : "half");
   }
   for (const Shape& shape : {Shape{4, 2, 8}, Shape{3, 3, 4}, Shape{4, 1, 8}}) {
-    CAPTURE(segment, delta, bypass, rope, shape.query_heads, shape.kv_heads);
+    CAPTURE(segment, delta, bypass, repeated, rope, shape.query_heads, shape.kv_heads);
     const auto backend = make_backend("infini", fields, shape);
-    const Problem problem(*backend, 2, 18, Rng(31));
+    const Problem problem(*backend, 2, 18, Rng(31), repeated);
     const std::vector<double> naive_outputs = expected(shape, problem, parameters);
     CHECK(relative_error(outputs(*backend, problem).flat(),
                          std::span<const double>(naive_outputs)) < 1e-5);
@@ -78,6 +79,7 @@ TEST_CASE("Infini mixes local softmax and memory as the equations say") {
 
 TEST_CASE("Gradients are those of the equations, through the memory of every segment before") {
   const bool delta = GENERATE(false, true), bypass = GENERATE(false, true);
+  const bool repeated = GENERATE(false, true);
   const Shape shape{4, 2, 4};
   const naive::Infini parameters{3, delta, bypass, naive::Rope{}};
   const auto backend = make_backend("infini",
@@ -85,7 +87,7 @@ TEST_CASE("Gradients are those of the equations, through the memory of every seg
                                      {"update", delta ? "delta" : "linear"},
                                      {"first_segment", bypass ? "bypass" : "gate"}},
                                     shape);
-  const Problem problem(*backend, 1, 11, Rng(32));
+  const Problem problem(*backend, 1, 11, Rng(32), repeated);
   const Gradients found = gradients(*backend, problem);
   ReferenceProblem reference(problem);
   const auto compare = [&](std::span<const float> gradient, std::vector<double>& values) {
@@ -249,6 +251,44 @@ TEST_CASE("Repeating one binding once per segment settles at half its value unde
     CHECK(found[i] == Approx(delta[i]).margin(1e-6));
     CHECK(linear[i] == Approx(1).margin(1e-6));  // an average of equal values
   }
+}
+
+TEST_CASE("A segment repeated three times leaves the memory that feeding it three times leaves") {
+  // Segments of 4: the second of three comes thrice in one stream, and counts thrice in the other.
+  const Shape shape{2, 2, 4};
+  const auto backend = make_backend("infini", {{"segment", "4"}}, shape);
+  Problem once(*backend, 2, 12, Rng(45), true);
+  set_all(once.repeats, 1);
+  Problem thrice(*backend, 2, 20, Rng(46));
+  for (i64 b = 0; b < 2; ++b) {
+    for (i64 t = 4; t < 8; ++t) once.repeats.view<2>()(b, t) = 3;
+    for (i64 t = 0; t < 20; ++t) {
+      const i64 from = t < 8 ? t : t < 16 ? 4 + t % 4 : t - 8;
+      for (i64 h = 0; h < 2; ++h) {
+        std::ranges::copy(once.k.view<4>().row(b, from, h),
+                          thrice.k.view<4>().row(b, t, h).begin());
+        std::ranges::copy(once.v.view<4>().row(b, from, h),
+                          thrice.v.view<4>().row(b, t, h).begin());
+      }
+    }
+  }
+  const i64 short_whole[] = {12}, long_whole[] = {20};
+  const State counted = run(*backend, once, short_whole, false).state;
+  const State fed = run(*backend, thrice, long_whole, false).state;
+  for (const char* name : {"memory", "normalizer"}) {
+    CHECK(relative_error(counted[name].flat(), fed[name].flat()) < 1e-6);
+  }
+}
+
+TEST_CASE("Once each is what no repeats are, to the bit") {
+  const auto backend = make_backend("infini", {{"segment", "4"}, {"update", "delta"}}, {4, 2, 8});
+  Problem without(*backend, 2, 18, Rng(47)), with(*backend, 2, 18, Rng(47), true);
+  set_all(with.repeats, 1);
+  const i64 whole[] = {18};
+  const Pass one = run(*backend, without, whole, true), other = run(*backend, with, whole, true);
+  CHECK(bits_differing(one.out, other.out) + bits_differing(one.state, other.state) == 0);
+  const Gradients found = undo(*backend, with, other, with.d_state);
+  CHECK(bits_differing(found.k, undo(*backend, without, one, without.d_state).k) == 0);
 }
 
 TEST_CASE("phi does not round to zero for very negative keys and queries") {

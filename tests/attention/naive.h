@@ -67,8 +67,9 @@ inline Row softmax_attend(const Row& q, const std::vector<Row>& keys,
 /// One query head of one stream and the key/value head that it reads: head h reads
 /// floor(h / (Hq / Hkv)).
 struct Head {
-  std::vector<Row> q, k, v;  ///< [T][D]
-  double gate = 0;           ///< beta, before the sigmoid
+  std::vector<Row> q, k, v;     ///< [T][D]
+  double gate = 0;              ///< beta, before the sigmoid
+  std::vector<double> repeats;  ///< [T], or empty: once each
 };
 
 /// Turns a head's function into one over whole streams: [T, Hq, D].
@@ -84,6 +85,7 @@ inline std::vector<double> per_head(const Shape& shape, const ReferenceStream& i
     const std::size_t g = h / (hq / hkv);
     Head head;
     if (!weights.empty()) head.gate = weights[h];
+    head.repeats = in.repeats;
     for (std::size_t t = 0; t < tokens; ++t) {
       const auto row = [&](const std::vector<double>& x, std::size_t heads, std::size_t which) {
         const auto begin = x.begin() + static_cast<std::ptrdiff_t>((t * heads + which) * d);
@@ -152,15 +154,21 @@ inline Row phi(const Row& x) {
   return y;
 }
 
+/// How often the segment of token t stands in the memory, as its last token says.
+inline double times(const Head& in, i64 t, i64 segment) {
+  if (in.repeats.empty()) return 1;
+  return in.repeats[static_cast<std::size_t>((t / segment + 1) * segment - 1)];
+}
+
 /// What a query reads from the segments before its own, or nothing from an empty memory.
-/// Linear: the equivalent form sum_j w_ij v_j, w_ij = phi(q_i) phi(k_j) / sum_j' phi(q_i)
+/// Linear: the equivalent form sum_j w_ij v_j, w_ij = n_j phi(q_i) phi(k_j) / sum_j' n_j' phi(q_i)
 /// phi(k_j').
-inline Row read_linear(const Head& in, const Row& q, i64 begin) {
+inline Row read_linear(const Head& in, const Row& q, i64 begin, i64 segment) {
   const Row pq = phi(q);
   Row sum(q.size(), 0.0);
   double total = 0;
   for (i64 j = 0; j < begin; ++j) {
-    const double w = dot(pq, phi(in.k[static_cast<std::size_t>(j)]));
+    const double w = times(in, j, segment) * dot(pq, phi(in.k[static_cast<std::size_t>(j)]));
     total += w;
     for (std::size_t d = 0; d < sum.size(); ++d) sum[d] += w * in.v[static_cast<std::size_t>(j)][d];
   }
@@ -194,9 +202,10 @@ inline Row read_delta(const Head& in, const Row& q, i64 begin, i64 segment) {
     for (i64 t = s; t < s + segment; ++t) {
       const Row p = phi(in.k[static_cast<std::size_t>(t)]);
       for (std::size_t i = 0; i < d; ++i) {
-        z[i] += p[i];
-        for (std::size_t j = 0; j < d; ++j)
-          m[i][j] += p[i] * writes[static_cast<std::size_t>(t - s)][j];
+        z[i] += times(in, t, segment) * p[i];
+        for (std::size_t j = 0; j < d; ++j) {
+          m[i][j] += times(in, t, segment) * p[i] * writes[static_cast<std::size_t>(t - s)][j];
+        }
       }
     }
   }
@@ -217,7 +226,8 @@ inline std::vector<Row> infini(const Head& in, const Infini& p) {
     }
     Row mixed = softmax_attend(rotate(q, t, p.rope), keys, values);
     if (begin > 0) {
-      const Row memory = p.delta ? read_delta(in, q, begin, p.segment) : read_linear(in, q, begin);
+      const Row memory =
+          p.delta ? read_delta(in, q, begin, p.segment) : read_linear(in, q, begin, p.segment);
       for (std::size_t d = 0; d < mixed.size(); ++d) mixed[d] = g * memory[d] + (1 - g) * mixed[d];
     } else if (!p.bypass) {
       for (double& x : mixed) x *= 1 - g;

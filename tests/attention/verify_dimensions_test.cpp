@@ -33,17 +33,22 @@ i64 batch(const Dimensions& d) { return d.batch; }
 i64 kv_heads(const Dimensions& d) { return d.shape.kv_heads; }
 i64 group(const Dimensions& d) { return d.shape.group(); }
 i64 head_dim(const Dimensions& d) { return d.shape.head_dim; }
+i64 repeated(const Dimensions& d) { return d.repeated; }
 
 /// All that one step less of a single size makes of a case.
 std::vector<Dimensions> one_less(const Dimensions& d) {
   std::vector<Dimensions> all;
   const auto [query_heads, kv, size] = d.shape;
   const i64 per_head = d.shape.group();
-  if (d.tokens > 1) all.push_back({d.shape, d.batch, d.tokens - 1});
-  if (d.batch > 1) all.push_back({d.shape, d.batch - 1, d.tokens});
-  if (kv > 1) all.push_back({{(kv - 1) * per_head, kv - 1, size}, d.batch, d.tokens});
-  if (per_head > 1) all.push_back({{kv * (per_head - 1), kv, size}, d.batch, d.tokens});
-  if (size > 2) all.push_back({{query_heads, kv, size - 2}, d.batch, d.tokens});
+  const auto add = [&](const Shape& shape, i64 streams, i64 length, bool repeated) {
+    all.push_back({shape, streams, length, repeated});
+  };
+  if (d.tokens > 1) add(d.shape, d.batch, d.tokens - 1, d.repeated);
+  if (d.batch > 1) add(d.shape, d.batch - 1, d.tokens, d.repeated);
+  if (kv > 1) add({(kv - 1) * per_head, kv - 1, size}, d.batch, d.tokens, d.repeated);
+  if (per_head > 1) add({kv * (per_head - 1), kv, size}, d.batch, d.tokens, d.repeated);
+  if (size > 2) add({query_heads, kv, size - 2}, d.batch, d.tokens, d.repeated);
+  if (d.repeated) add(d.shape, d.batch, d.tokens, false);
   return all;
 }
 
@@ -58,6 +63,7 @@ const std::vector<Fails> kFailures{
     [](const Dimensions& d) { return d.tokens % 2 == 1 && d.tokens > 10; },
     [](const Dimensions& d) { return d.shape.head_dim % 8 == 0; },
     [](const Dimensions& d) { return d.tokens % 5 == d.batch; },
+    [](const Dimensions& d) { return d.repeated && d.tokens >= 9; },
 };
 
 }  // namespace
@@ -69,6 +75,7 @@ TEST_CASE("Small draws reach the whole of their ranges and nothing beyond") {
   CHECK(extremes(drawn, kv_heads) == Extremes{1, 3});
   CHECK(extremes(drawn, group) == Extremes{1, 4});
   CHECK(extremes(drawn, head_dim) == Extremes{2, 20});
+  CHECK(extremes(drawn, repeated) == Extremes{0, 1});
 }
 
 TEST_CASE("Wide draws have heads of 64 or 128 and at most 70 tokens") {
@@ -100,7 +107,7 @@ TEST_CASE("Every draw is a valid problem, the same again for the same numbers") 
 }
 
 TEST_CASE("A failure of tokens and groups shrinks to exactly these") {
-  const Dimensions start{{12, 3, 20}, 3, 70};
+  const Dimensions start{{12, 3, 20}, 3, 70, true};
   CHECK(shrink(start, kFailures[0]) == Dimensions{{1, 1, 2}, 1, 1});
   CHECK(shrink(start, kFailures[1]) == Dimensions{{1, 1, 2}, 1, 13});
   CHECK(shrink(start, kFailures[2]) == Dimensions{{2, 1, 2}, 1, 7});
@@ -144,8 +151,9 @@ TEST_CASE("Shrinking asks no more often than it may, and then returns what still
   }
 }
 
-TEST_CASE("A case is described by its heads, batch and tokens") {
+TEST_CASE("A case is described by its heads, batch and tokens, and by whether these are repeated") {
   CHECK(describe({{4, 2, 8}, 2, 13}) == "heads 4/2 x 8, batch 2, 13 tokens");
+  CHECK(describe({{4, 2, 8}, 2, 13, true}) == "heads 4/2 x 8, batch 2, 13 tokens repeated");
 }
 
 }  // namespace longreach::attention

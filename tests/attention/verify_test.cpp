@@ -37,6 +37,8 @@ enum class Fault {
   differs_without_a_tape,
   remembers_the_longest_stream,
   mixes_states,
+  counts_every_token_once,
+  forgets_repeats_backwards,
 };
 
 Tensor dense(View<const float, 4> x) {
@@ -49,6 +51,11 @@ Tensor dense(View<const float, 4> x) {
     }
   }
   return copy;
+}
+
+Chunk unrepeated(Chunk in) {
+  in.repeats = {};
+  return in;
 }
 
 /// A registered backend with one mistake.
@@ -76,7 +83,8 @@ class Faulty : public Backend {
     if (fault_ == Fault::counts_segments_from_the_call) state.position = 0;
     if (fault_ == Fault::ignores_the_memory && begin >= 10) set_all(state["memory"], 0);
     const float kept = out(0, last, 0, 0);
-    inner_->forward(weights, in, state, out, tape);
+    inner_->forward(weights, fault_ == Fault::counts_every_token_once ? unrepeated(in) : in, state,
+                    out, tape);
     stray(in, begin, state, out, tape != nullptr);
     state.position = begin + in.tokens();
     if (fault_ == Fault::leaks_the_future) out(0, 0, 0, 0) += 1e-6F * in.v(0, last, 0, 0);
@@ -91,7 +99,8 @@ class Faulty : public Backend {
                 View<const float, 4> d_out, State& d_state, const ChunkGrad& grad,
                 std::span<float> d_weights) const override {
     if (fault_ == Fault::overwrites_gradients) std::ranges::fill(d_weights, 0.0F);
-    inner_->backward(weights, in, tape, d_out, d_state, grad, d_weights);
+    inner_->backward(weights, fault_ == Fault::forgets_repeats_backwards ? unrepeated(in) : in,
+                     tape, d_out, d_state, grad, d_weights);
     if (fault_ == Fault::scales_a_value_gradient) {
       for (float& x : grad.v.row(0, 0, 0)) x *= 0.9F;
     }
@@ -305,6 +314,8 @@ TEST_CASE("The gate names the check that a broken backend fails") {
       {Fault::leaves_the_last_output, "output"},
       {Fault::throws_on_one_token, "runs"},
       {Fault::differs_without_a_tape, "tape"},
+      {Fault::counts_every_token_once, "output"},
+      {Fault::forgets_repeats_backwards, "gradient"},
   }));
   CAPTURE(name);
   CHECK(contains(failing(fault, quick()), name));

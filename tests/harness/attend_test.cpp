@@ -76,9 +76,9 @@ double difference(const Tensor& a, const Tensor& b) {
   return attention::relative_error(a.flat(), b.flat());
 }
 
-/// The first stream of inputs() by the equations.
+/// The first stream of a file by the equations.
 std::vector<double> expected_first_stream(TensorFile in) {
-  attention::ReferenceStream stream{kTokens, {}, {}, {}};
+  attention::ReferenceStream stream{kTokens, {}, {}, {}, {}};
   const auto first = [&](const char* name) {
     const auto all = tensor(in, name).flat();
     return std::vector<double>(all.begin(), all.begin() + static_cast<long>(all.size() / 2));
@@ -86,6 +86,7 @@ std::vector<double> expected_first_stream(TensorFile in) {
   stream.q = first("q");
   stream.k = first("k");
   stream.v = first("v");
+  if (in.find("repeats") != nullptr) stream.repeats = first("repeats");
   const auto gates = tensor(in, "weights.gate").flat();
   return naive::per_head({4, 2, 4}, stream, {gates.begin(), gates.end()},
                          [](const naive::Head& head) {
@@ -107,6 +108,23 @@ TEST_CASE("attend writes what the equations say, however the stream is cut") {
     CHECK(out.find("state.memory")->shape() == std::vector<i64>{2, 2, 4, 4});
     CHECK(out.find("d_q") == nullptr);  // nothing asked for gradients
   }
+}
+
+TEST_CASE("attend counts writes to the memory as often as repeats say, however the stream is cut") {
+  TensorFile in = inputs();
+  in.tensors.push_back({"repeats", Tensor({2, kTokens})});
+  Tensor& repeats = in.tensors.back().tensor;
+  for (i64 i = 0; i < repeats.size(); ++i) {
+    repeats.flat()[static_cast<std::size_t>(i)] = static_cast<float>(1 + i % 7);
+  }
+  const std::vector<double> expected = expected_first_stream(in);
+  for (const std::vector<i64>& chunks : std::vector<std::vector<i64>>{{}, {4, 7, 5}}) {
+    const TensorFile out = attended(in, kBackend, chunks);
+    CHECK(attention::relative_error(out.find("out")->flat().first(expected.size()),
+                                    std::span<const double>(expected)) < 1e-5);
+  }
+  repeats.flat()[3] = 0;
+  CHECK_THROWS_WITH(attended(in, kBackend), Catch::Contains("'repeats' holds 0"));
 }
 
 TEST_CASE("attend starts absent weights at their initial values") {
