@@ -70,7 +70,7 @@ void Block::attention_forward(const LayerTensors<const float>& weights, Floats& 
   const Heads<const float> heads = split<const float>(a.qkv.data(), *this);
   float* attended = room(a.attended, n * attended_columns);
   backend.forward(
-      weights.backend, {heads.q, heads.k, heads.v}, state,
+      weights.backend, {heads.q, heads.k, heads.v, repeats}, state,
       heads_of(attended, attended_columns, 0, architecture.heads, architecture.head_dim, *this),
       keep ? &a.attention : nullptr);
   parallel_multiply_nt(Matrix(attended, n, attended_columns),
@@ -94,7 +94,7 @@ void Block::attention_backward(const LayerTensors<const float>& weights, const A
   over_rows(n, [&](i64 row) { std::fill_n(d_qkv + row * qkv_columns(), qkv_columns(), 0.0f); });
   const Heads<const float> heads = split<const float>(a.qkv.data(), *this);
   const Heads<float> d_heads = split(d_qkv, *this);
-  backend.backward(weights.backend, {heads.q, heads.k, heads.v}, a.attention,
+  backend.backward(weights.backend, {heads.q, heads.k, heads.v, repeats}, a.attention,
                    heads_of<const float>(d_attended.data, attended_columns, 0, architecture.heads,
                                          architecture.head_dim, *this),
                    d_state, {d_heads.q, d_heads.k, d_heads.v}, grad.backend);

@@ -62,7 +62,8 @@ struct BlockScratch {
 struct Block {
   const Architecture& architecture;  ///< resolved
   const attention::Backend& backend;
-  i64 batch, tokens;  ///< B and T of this call
+  i64 batch, tokens;             ///< B and T of this call
+  View<const float, 2> repeats;  ///< attention::Chunk's
   i64 rows() const { return batch * tokens; }
 
   /// x [B * T, width] += attention of its norm; advances `state` and `shift`. With `keep`,

@@ -24,6 +24,15 @@ void validate(const Batch& batch) {
     throw error("a batch of {} x {} tokens has {} inputs, {} targets and {} weights", batch.batch,
                 batch.tokens, batch.inputs.size(), batch.targets.size(), batch.weights.size());
   }
+  if (!batch.repeats.empty() && batch.repeats.size() != size) {
+    throw error("a batch of {} x {} tokens has {} repeats; give one a token, or none", batch.batch,
+                batch.tokens, batch.repeats.size());
+  }
+  for (const float times : batch.repeats) {
+    if (!(times > 0 && std::isfinite(times))) {
+      throw error("a token that counts {} times; the repeats of a batch are positive", times);
+    }
+  }
 }
 
 double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad,
@@ -31,18 +40,21 @@ double batch_loss(const Transformer& model, const Batch& batch, std::span<float>
   validate(batch);
   const i64 vocabulary = model.architecture().vocabulary;
   const i64 rows = batch.batch * batch.tokens;
-  const View<const Token, 2> inputs(batch.inputs.data(), {batch.batch, batch.tokens});
+  const std::array<i64, 2> extents{batch.batch, batch.tokens};
+  const View<const Token, 2> inputs(batch.inputs.data(), extents);
+  View<const float, 2> repeats;
+  if (!batch.repeats.empty()) repeats = {batch.repeats.data(), extents};
   workspace.logits.resize(static_cast<std::size_t>(rows * vocabulary));
   const View<float, 3> logits(workspace.logits.data(), {batch.batch, batch.tokens, vocabulary});
   const bool learns = !grad.empty();
 
   StreamState state = model.initial_state(batch.batch, batch.tokens);
-  model.forward(inputs, state, logits, learns ? &workspace.tape : nullptr);
+  model.forward(inputs, state, logits, learns ? &workspace.tape : nullptr, repeats);
   const double loss = cross_entropy(MutableMatrix(logits.data(), rows, vocabulary), batch.targets,
                                     batch.weights, learns ? Gradient::in_place : Gradient::none);
   if (!learns) return loss;
   StreamState d_state = state.zero_like();  // nothing comes after the batch
-  model.backward(inputs, workspace.tape, logits, d_state, grad);
+  model.backward(inputs, workspace.tape, logits, d_state, grad, repeats);
   return loss;
 }
 

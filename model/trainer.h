@@ -15,6 +15,7 @@ struct Batch {
   i64 batch = 0, tokens = 0;
   std::vector<Token> inputs, targets;  ///< [batch, tokens]
   std::vector<float> weights;          ///< [batch, tokens]
+  std::vector<float> repeats{};        ///< [batch, tokens], or empty: as attention::Chunk::repeats
 };
 
 struct TrainParams {
@@ -54,7 +55,8 @@ struct StepReport {
 };
 
 /// Mean loss of one batch; adds its gradient to `grad` when that is not empty. The batch is one
-/// chunk with a tape.
+/// chunk with a tape. Throws Error for a batch whose parts differ in size or whose repeats are not
+/// positive.
 double batch_loss(const Transformer&, const Batch&, std::span<float> grad);
 
 /// Trains in place. `next(step)` yields that step's batch; `report` is called after each step and

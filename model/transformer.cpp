@@ -149,11 +149,13 @@ i64 Transformer::state_bytes(i64 capacity) const {
 }
 
 void Transformer::forward(View<const Token, 2> tokens, StreamState& state, View<float, 3> logits,
-                          ModelTape* tape) const {
+                          ModelTape* tape, View<const float, 2> repeats) const {
   const i64 batch = tokens.extent(0), count = tokens.extent(1), n = batch * count;
   const i64 width = architecture_.width, vocabulary = architecture_.vocabulary;
   const i64 wanted = logits.extent(1);
   check(wanted <= count, "more logits wanted than tokens given");
+  check(repeats.data() == nullptr || (repeats.extent(0) == batch && repeats.extent(1) == count),
+        "repeats of another chunk");
   if (n == 0) return;
   require_known(tokens, vocabulary, state.position);
   const float* weights = weights_.data();
@@ -171,7 +173,7 @@ void Transformer::forward(View<const Token, 2> tokens, StreamState& state, View<
   }
   for (std::size_t layer = 0; layer < at.layers.size(); ++layer) {
     const LayerTensors<const float> tensors(weights, at.layers[layer]);
-    const Block block{architecture_, *backends_[layer], batch, count};
+    const Block block{architecture_, *backends_[layer], batch, count, repeats};
     Activations& kept = tape != nullptr ? tape->content->layers[layer] : scratch;
     block.attention_forward(tensors, x, state.layers[layer], state.shift[layer], kept,
                             tape != nullptr);
@@ -198,7 +200,7 @@ void Transformer::forward(View<const Token, 2> tokens, StreamState& state, View<
 
 void Transformer::backward(View<const Token, 2> tokens, const ModelTape& tape,
                            View<const float, 3> d_logits, StreamState& d_state,
-                           std::span<float> grad) const {
+                           std::span<float> grad, View<const float, 2> repeats) const {
   const ModelTape::Content& kept = *tape.content;
   const i64 n = kept.batch * kept.tokens;
   const i64 width = architecture_.width, vocabulary = architecture_.vocabulary;
@@ -224,7 +226,7 @@ void Transformer::backward(View<const Token, 2> tokens, const ModelTape& tape,
   for (std::size_t layer = at.layers.size(); layer-- > 0;) {
     const LayerTensors<const float> tensors(weights, at.layers[layer]);
     const LayerTensors<float> gradients(grad.data(), at.layers[layer]);
-    const Block block{architecture_, *backends_[layer], kept.batch, kept.tokens};
+    const Block block{architecture_, *backends_[layer], kept.batch, kept.tokens, repeats};
     block.mlp_backward(tensors, kept.layers[layer], d_x, gradients, scratch);
     block.attention_backward(tensors, kept.layers[layer], d_x, d_state.layers[layer],
                              d_state.shift[layer], gradients, scratch);

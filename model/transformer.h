@@ -81,13 +81,15 @@ class Transformer {
   /// tokens [B, T] -> logits [B, L, vocabulary] of the last L <= T tokens (L = 0: none wanted);
   /// advances `state`. The logits must be dense over B and L. A tape needs L = T; it may be used
   /// again and then keeps its memory. Throws Error when a token is outside the vocabulary (the
-  /// state is then untouched) or a logit is not finite.
+  /// state is then untouched) or a logit is not finite. `repeats` is that of attention::Chunk, for
+  /// every layer.
   void forward(View<const Token, 2> tokens, StreamState& state, View<float, 3> logits,
-               ModelTape* tape) const;
-  /// Adds weight gradients to `grad` (laid out as weights()). `d_logits` [B, T, vocabulary] as at
-  /// forward; d_state as in attention::Backend.
+               ModelTape* tape, View<const float, 2> repeats = {}) const;
+  /// Adds weight gradients to `grad` (laid out as weights()). `d_logits` [B, T, vocabulary] and
+  /// `repeats` as at forward; d_state as in attention::Backend.
   void backward(View<const Token, 2> tokens, const ModelTape& tape, View<const float, 3> d_logits,
-                StreamState& d_state, std::span<float> grad) const;
+                StreamState& d_state, std::span<float> grad,
+                View<const float, 2> repeats = {}) const;
 
   /// Whole model, one stream, logits for every token: attention mechanism plus matrix products
   /// (weights read once a token). Activity is summed over the layers.

@@ -23,13 +23,13 @@ class NaiveTransformer {
         parameters_(model.parameters()),
         weights(model.weights().begin(), model.weights().end()) {}
 
-  /// Logits [T][vocabulary] of one stream from its start.
-  std::vector<Doubles> logits(const std::vector<Token>& tokens) const {
+  /// Logits [T][vocabulary] of one stream from its start; `repeats` as attention::Chunk's.
+  std::vector<Doubles> logits(const std::vector<Token>& tokens, const Doubles& repeats = {}) const {
     std::vector<Doubles> x;
     for (const Token token : tokens) x.push_back(row("embedding", token, a_.width));
     for (i64 layer = 0; layer < a_.layers; ++layer) {
       const std::string prefix = "layers." + std::to_string(layer) + ".";
-      attend(prefix, *backends_[static_cast<std::size_t>(layer)], x);
+      attend(prefix, *backends_[static_cast<std::size_t>(layer)], repeats, x);
       for (Doubles& token : x) add(token, mlp(prefix + "mlp.", norm(prefix + "mlp_norm", token)));
     }
     std::vector<Doubles> out;
@@ -44,7 +44,12 @@ class NaiveTransformer {
     double sum = 0, total = 0;
     for (i64 b = 0; b < batch.batch; ++b) {
       const auto first = batch.inputs.begin() + b * batch.tokens;
-      const std::vector<Doubles> out = logits({first, first + batch.tokens});
+      Doubles repeats;
+      if (!batch.repeats.empty()) {
+        const auto own = batch.repeats.begin() + b * batch.tokens;
+        repeats.assign(own, own + batch.tokens);
+      }
+      const std::vector<Doubles> out = logits({first, first + batch.tokens}, repeats);
       for (i64 t = 0; t < batch.tokens; ++t) {
         const std::size_t i = static_cast<std::size_t>(b * batch.tokens + t);
         sum -= static_cast<double>(batch.weights[i]) *
@@ -108,12 +113,13 @@ class NaiveTransformer {
     return product(prefix + "down", hidden);
   }
 
-  void attend(const std::string& prefix, const attention::Backend& backend,
+  void attend(const std::string& prefix, const attention::Backend& backend, const Doubles& repeats,
               std::vector<Doubles>& x) const {
     std::vector<Doubles> normed;
     for (const Doubles& token : x) normed.push_back(norm(prefix + "attention_norm", token));
     attention::ReferenceStream in;
     in.tokens = static_cast<i64>(x.size());
+    in.repeats = repeats;
     for (i64 t = 0; t < in.tokens; ++t) {
       const Doubles mixed = shifted(normed, t);
       const auto append = [&](Doubles& to, const char* name) {

@@ -169,5 +169,24 @@ TEST_CASE("a batch of the wrong size is an error, not a read beyond its end") {
   CHECK_THAT(message_of([&] { batch_loss(model, batch, {}); }), Catch::Contains("7 targets"));
 }
 
+TEST_CASE("repeats reach a compressive memory, leave other backends alone, and are checked") {
+  // Segments of 4: the first and the second are read by what follows.
+  Batch batch = random_batch(2, 12, 11, 5);
+  for (const std::string backend : {"full", "sliding_window", "infini"}) {
+    const Transformer model = make_model(grouped(), backend);
+    batch.repeats.clear();
+    const double once = batch_loss(model, batch, {});
+    batch.repeats.assign(24, 1);
+    CHECK(batch_loss(model, batch, {}) == once);
+    std::fill_n(batch.repeats.begin() + 4, 4, 100.0F);
+    CHECK((batch_loss(model, batch, {}) == once) == (backend != "infini"));
+  }
+  const Transformer model = make_model(grouped(), "infini");
+  batch.repeats[3] = 0;
+  CHECK_THAT(message_of([&] { batch_loss(model, batch, {}); }), Catch::Contains("counts 0 times"));
+  batch.repeats.pop_back();
+  CHECK_THAT(message_of([&] { batch_loss(model, batch, {}); }), Catch::Contains("23 repeats"));
+}
+
 }  // namespace
 }  // namespace longreach::model

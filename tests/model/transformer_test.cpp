@@ -77,10 +77,12 @@ double largest_difference(std::span<const float> a, std::span<const float> b) {
 
 /// Compares the gradient of a batch's loss with central differences of the float64 definition:
 /// every backend weight and up to `each` entries of every other tensor.
-void check_gradient(const Architecture& architecture, const std::string& backend, i64 each) {
+void check_gradient(const Architecture& architecture, const std::string& backend, i64 each,
+                    std::vector<float> repeats = {}) {
   Transformer model = make_model(architecture, backend);
   scatter_weights(model, 7);
-  const Batch batch = random_batch(2, 11, architecture.vocabulary, 3);
+  Batch batch = random_batch(2, 11, architecture.vocabulary, 3);
+  batch.repeats = std::move(repeats);
   Floats grad(model.weights().size());
   const double loss = batch_loss(model, batch, grad);
   NaiveTransformer naive(model);
@@ -120,6 +122,12 @@ TEST_CASE("the gradient matches central differences with a two-way shift and a t
   a.token_shift = 2;
   a.tied = true;
   check_gradient(a, "full", 10);
+}
+
+TEST_CASE("the gradient matches central differences where tokens count more than once") {
+  std::vector<float> repeats(22);
+  for (std::size_t i = 0; i < repeats.size(); ++i) repeats[i] = 1 + static_cast<float>(i % 5);
+  check_gradient(grouped(), "infini", 10, repeats);
 }
 
 TEST_CASE("logits match the float64 definition") {
