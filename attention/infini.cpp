@@ -51,6 +51,9 @@ class Infini final : public Backend {
     i64 bptt = 0;
     Element cache = Element::f32;
     std::optional<RopeParams> rope = RopeParams{};
+    double gate_lr_scale = 10;
+    bool gate_decay = false;
+    double gate_initial = 0;
     void fields(Fields& f) {
       f("segment", segment, at_least(1, Unit::count), "tokens between writes to the memory");
       f("update", update, "how a segment is written: equation (8) or (9)");
@@ -59,6 +62,9 @@ class Infini final : public Backend {
         "cut the memory's gradient at every n-th segment border; 0 keeps it whole");
       f("cache", cache, "how the open segment's keys and values are stored; the memory is f32");
       f("rope", rope, "rotary positions inside the segment; the memory has none");
+      f("gate_lr_scale", gate_lr_scale, at_least(0), "the gates' learning rate over the others'");
+      f("gate_decay", gate_decay, "weight decay pulls the gates towards one half");
+      f("gate_initial", gate_initial, between(-100, 100), "beta to begin with; g = sigmoid(beta)");
     }
   };
 
@@ -74,10 +80,14 @@ class Infini final : public Backend {
   const Shape& shape() const override { return shape_; }
   double state_rounding() const override { return rounding_of(params_.cache); }
 
-  /// One gate a query head, before the sigmoid. Under Adam a gate travels at most the sum of the
-  /// learning rates, hence a rate of its own and no decay.
+  /// One gate a query head, before the sigmoid. Under Adam a gate travels about the sum of the
+  /// learning rates at most, hence a rate of its own and no decay unless asked for.
   std::vector<WeightSpec> weights() const override {
-    return {{"gate", {shape_.query_heads}, 0.0f, 10.0, false}};
+    return {{"gate",
+             {shape_.query_heads},
+             static_cast<float>(params_.gate_initial),
+             params_.gate_lr_scale,
+             params_.gate_decay}};
   }
 
   State initial_state(i64 batch, i64) const override {

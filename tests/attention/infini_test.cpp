@@ -380,6 +380,17 @@ TEST_CASE("There is one gate a query head, at one half to begin with") {
   CHECK_FALSE(weights[0].decays);  // decay would pull it back to one half
 }
 
+TEST_CASE("A gate's start, learning rate and decay are the configuration's to choose") {
+  const WeightSpec gate =
+      make_backend("infini",
+                   {{"gate_initial", "-2"}, {"gate_lr_scale", "0.5"}, {"gate_decay", "true"}},
+                   {4, 2, 8})
+          ->weights()[0];
+  CHECK(gate.initial == -2);
+  CHECK(gate.learning_rate_scale == 0.5);
+  CHECK(gate.decays);
+}
+
 TEST_CASE("Infini scores its own segment, reads after the first, compresses each full one") {
   // Segments of 4, 10 tokens: 2 * 10 + 3 pairs; tokens 4..9 read; two segments written.
   CHECK(make_backend("infini", {{"segment", "4"}}, {4, 2, 8})->cost(0, 10).activity ==

@@ -132,6 +132,42 @@ TEST_CASE("a training step clips the global norm and honours rates and decay of 
   }
 }
 
+TEST_CASE("a gate starts, moves and decays as its backend was told") {
+  const Architecture a = grouped().resolved();
+  const Batch batch = random_batch(2, 12, 11, 5);
+  TrainParams params;
+  params.steps = 1;
+  params.lr = 1e-3;
+  params.warmup = 1;
+  params.weight_decay = 0.5;
+  for (const double scale : {0.0, 1.0, 10.0}) {
+    for (const bool decays : {false, true}) {
+      const tests::Settings settings{{"segment", "4"},
+                                     {"gate_initial", "-2"},
+                                     {"gate_lr_scale", fmt::format("{}", scale)},
+                                     {"gate_decay", decays ? "true" : "false"}};
+      const std::vector<std::shared_ptr<const attention::Backend>> backends(
+          2, attention::make_backend("infini", settings, a.attention_shape()));
+      Transformer model(a, backends, Rng(1));
+      Floats grad(model.weights().size());
+      batch_loss(model, batch, grad);
+      train(model, params, [&](i64) { return batch; }, {});
+      for (const Parameter& parameter : model.parameters()) {
+        if (!parameter.name.ends_with("attention.gate")) continue;
+        for (i64 i = parameter.offset; i < parameter.offset + parameter.size; ++i) {
+          const std::size_t at = static_cast<std::size_t>(i);
+          REQUIRE(std::abs(grad[at]) > 1e-5);  // far above Adam's epsilon
+          // Adam's first step is the learning rate, against the gradient's sign.
+          const double rate = params.lr * scale, sign = grad[at] > 0 ? 1 : -1;
+          const double start = decays ? -2 * (1 - rate * params.weight_decay) : -2;
+          INFO(parameter.name << " scale " << scale << " decays " << decays);
+          CHECK(model.weights()[at] == Approx(start - rate * sign).margin(1e-3 * rate + 1e-6));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("batch_loss adds to the gradient it is given") {
   const Transformer model = make_model(grouped(), "full");
   const Batch batch = random_batch(2, 12, 11, 5);
