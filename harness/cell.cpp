@@ -58,7 +58,11 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
     try {
       model::load_checkpoint(model, path);
     } catch (const Error& failure) {
-      throw error("{} (delete {} to train again)", failure.what(), path);
+      if (backend.weights_of.empty()) {
+        throw error("{} (delete {} to train again)", failure.what(), path);
+      }
+      throw error("{} ({} cannot run with the weights of {})", failure.what(), backend.name,
+                  backend.weights_of);
     }
   }
   describe_model(model, outcome.info);

@@ -175,8 +175,9 @@ BackendChoice read_backend(const YAML::Node& entry, const std::string& path,
   YamlFields reader(entry, path, context);
   reader("name", backend.name, "");
   reader("baseline", backend.baseline, "");
+  reader("weights_of", backend.weights_of, "");
   const std::string type =
-      only_key(entry, {"name", "baseline"}, "backend", where, context.problems);
+      only_key(entry, {kEntryKeys.begin(), kEntryKeys.end()}, "backend", where, context.problems);
   if (backend.name.empty()) backend.name = type;
   if (type.empty()) return backend;
   const YAML::Node params = reader.claim(type);

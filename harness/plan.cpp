@@ -26,15 +26,20 @@ std::string text_of(const Component& component) {
                      component.params, component.version, component.sha, plugin_of(component));
 }
 
+std::string text_of(const BackendChoice& backend) {
+  std::string text = backend.layers.size() == 1
+                         ? fmt::format("{{{}: {{{}}}}}", backend.type(), backend.params())
+                         : backend.params();
+  for (const Component& layer : backend.layers) text += plugin_of(layer);
+  return text;
+}
+
 std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_sha,
                          const BackendChoice& backend, const Cell& cell) {
-  std::string text = fmt::format(
-      "cell: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, seed: {}", kCellVersion,
-      model.architecture.vocabulary, canonical(model.architecture), tokenizer_sha,
-      backend.layers.size() == 1 ? fmt::format("{{{}: {{{}}}}}", backend.type(), backend.params())
-                                 : backend.params(),
-      cell.seed);
-  for (const Component& layer : backend.layers) text += plugin_of(layer);
+  std::string text =
+      fmt::format("cell: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, seed: {}",
+                  kCellVersion, model.architecture.vocabulary, canonical(model.architecture),
+                  tokenizer_sha, text_of(backend), cell.seed);
   if (!model.training) return text;
   const Training& training = *model.training;
   model::TrainParams params = training.params;
@@ -89,17 +94,25 @@ class Planner {
                     .lr = rates[r],
                     .trained = {},
                     .inputs = {}};
-          const std::string inputs =
-              train_inputs(model, tokenizer_sha, experiment_.backends[b], cell);
+          const BackendChoice& backend = experiment_.backends[b];
+          const BackendChoice& trained = weights_of(backend);
+          std::string inputs = train_inputs(model, tokenizer_sha, trained, cell);
           if (model.training) {
             identify(cell, "train: " + inputs);
-            cells_.push_back(cell);
+            if (&trained == &backend) cells_.push_back(cell);
             cell.trained = cell.id;
           }
+          if (&trained != &backend) inputs += ", run with: " + text_of(backend);
           add_tasks(cell, inputs, s == 0 && r == 0);
         }
       }
     }
+  }
+
+  /// The backend that trains what `backend` runs with: itself, or an earlier one.
+  const BackendChoice& weights_of(const BackendChoice& backend) const {
+    if (backend.weights_of.empty()) return backend;
+    return *std::ranges::find(experiment_.backends, backend.weights_of, &BackendChoice::name);
   }
 
   void add_tasks(Cell cell, const std::string& model_inputs, bool first) {

@@ -198,6 +198,25 @@ void check_baseline(Experiment& experiment, Problems& problems) {
   }
 }
 
+/// weights_of names an earlier backend that is trained itself.
+void check_weights_of(const Experiment& experiment, Problems& problems) {
+  for (std::size_t b = 0; b < experiment.backends.size(); ++b) {
+    const BackendChoice& backend = experiment.backends[b];
+    if (backend.weights_of.empty()) continue;
+    std::vector<std::string> trained;
+    for (std::size_t other = 0; other < b; ++other) {
+      const BackendChoice& choice = experiment.backends[other];
+      if (choice.weights_of.empty()) trained.push_back(choice.name);
+    }
+    if (std::ranges::find(trained, backend.weights_of) != trained.end()) continue;
+    problems.push_back(fmt::format(
+        "{} backends: {} has weights_of: '{}'; name one that stands before it and has weights of "
+        "its own{}",
+        experiment.file, backend.name, backend.weights_of,
+        suggestion(backend.weights_of, trained)));
+  }
+}
+
 }  // namespace
 
 bool depends_on_weights(std::string_view metric) {
@@ -216,6 +235,7 @@ std::vector<std::string> validate(Experiment& experiment) {
   check_names(experiment.backends, "backends", experiment.file, problems);
   check_names(experiment.tasks, "tasks", experiment.file, problems);
   check_baseline(experiment, problems);
+  check_weights_of(experiment, problems);
   DataCheck data(experiment.folder, problems);
   for (ModelChoice& model : experiment.models) {
     check_model(model, experiment.backends, data, problems);

@@ -94,7 +94,7 @@ std::string type_key(const YAML::Node& entry) {
   std::string found;
   for (const auto& pair : entry) {
     const std::string key = pair.first.Scalar();
-    if (key == "name" || key == "baseline") continue;
+    if (std::ranges::find(kEntryKeys, key) != kEntryKeys.end()) continue;
     if (!found.empty()) return "";
     found = key;
   }
@@ -188,8 +188,8 @@ void apply_set(YAML::Node root, const std::string& assignment, Source& source) {
         throw error("--set {}: '{}' holds no keys", assignment, path);
       }
       const std::string type = typed_entry && here.IsMap() ? type_key(here) : "";
-      if (!type.empty() && !has_key(here, parts[i]) && parts[i] != "name" &&
-          parts[i] != "baseline") {
+      if (!type.empty() && !has_key(here, parts[i]) &&
+          std::ranges::find(kEntryKeys, parts[i]) == kEntryKeys.end()) {
         path = join_path(path, type);
         here.reset(here[type]);
       }

@@ -1,6 +1,7 @@
 // Loads configuration files safely, says where things stand in them, and edits them with --set.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -9,6 +10,9 @@
 #include <yaml-cpp/yaml.h>
 
 namespace longreach::harness {
+
+/// What an entry of backends may hold besides its type.
+inline constexpr std::array<std::string_view, 3> kEntryKeys{"name", "baseline", "weights_of"};
 
 /// Collects everything wrong with a configuration, so that one run tells all of it.
 class Problems {

@@ -113,6 +113,33 @@ TEST_CASE("Choosing tasks or backends keeps the training that they need") {
   CHECK_THROWS_WITH(select(experiment, plan, {{}, {"recall"}}), Contains("--tasks recall"));
 }
 
+TEST_CASE("A backend with another's weights is measured with them and not trained") {
+  Parts parts;
+  parts.backends = "[{name: full, full: {}}, {name: short, sliding_window: {window: 16}}]";
+  const std::set<std::string> before = plan_ids(parts);
+  parts.backends =
+      "[{name: full, full: {}}, {name: short, sliding_window: {window: 16}, weights_of: full}]";
+  const Experiment experiment = read(parts);
+  const std::vector<Cell> plan = make_plan(experiment);
+  CHECK(plan.size() == before.size() - 1);
+  CHECK(common(before, ids(plan)) == 5);  // those of full
+  for (const Cell& cell : plan) {
+    CHECK(cell.trained == (cell.kind == CellKind::train ? "" : plan[0].id));
+  }
+  const std::vector<Cell> chosen = select(experiment, plan, {{"short"}, {}});
+  CHECK(chosen.front().id == plan[0].id);
+  CHECK(chosen.size() == 5);
+}
+
+TEST_CASE("weights_of must name an earlier backend that is trained itself") {
+  Parts parts;
+  parts.backends = GENERATE("[{name: short, sliding_window: {}, weights_of: full}, {full: {}}]",
+                            "[{full: {}}, {name: short, sliding_window: {}, weights_of: ful}]",
+                            "[{full: {}}, {name: a, full: {}, weights_of: full}, "
+                            "{name: b, full: {}, weights_of: a}]");
+  CHECK_THROWS_WITH(read(parts), Contains("has weights_of:"));
+}
+
 TEST_CASE("The table echoes lengths as numbers and counts the cells") {
   Parts parts;
   parts.lengths = "[1k]";
