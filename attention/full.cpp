@@ -15,7 +15,7 @@ class Full final : public Backend {
  public:
   struct Params {
     Element cache = Element::f32;
-    std::optional<RopeParams> rope = RopeParams{};
+    std::optional<ScaledRopeParams> rope = ScaledRopeParams{};
     void fields(Fields& f) {
       f("cache", cache, "how keys and values are stored");
       f("rope", rope, "rotary positions on queries and keys");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "attention/kernels/rowwise.h"
 #include "core/linalg.h"
@@ -19,6 +20,37 @@ void turn_pair(T cosine, T sine, T a, T b, T& out_a, T& out_b) {
   out_b = a * sine + b * cosine;
 }
 
+/// Radians a token of each pair, [D/2].
+std::vector<double> frequencies(const ScaledRopeParams& params, i64 head_dim) {
+  const double d = static_cast<double>(head_dim);
+  double base = params.theta;
+  // The last pair turns by base^(-(D - 2) / D): this base divides it by the factor.
+  if (params.scaling == Scaling::ntk && head_dim > 2) base *= std::pow(params.factor, d / (d - 2));
+  std::vector<double> out;
+  for (i64 i = 0; i < head_dim / 2; ++i) {
+    out.push_back(std::pow(base, -2.0 * static_cast<double>(i) / d));
+  }
+  if (params.scaling == Scaling::linear) {
+    for (double& frequency : out) frequency /= params.factor;
+  }
+  if (params.scaling != Scaling::yarn || params.theta == 1) return out;
+  // Pairs that turn more than 32 times within the trained length are kept, those that turn less
+  // than once are divided; the ramp between them is linear in the pair's index, as the authors'
+  // code has it.
+  const auto pair_turning = [&](double times) {
+    const double tokens = static_cast<double>(params.original_length);
+    return d * std::log(tokens / (times * 2 * std::numbers::pi)) / (2 * std::log(params.theta));
+  };
+  const double first = std::max(0.0, std::floor(pair_turning(32)));
+  const double last = std::min(d - 1, std::ceil(pair_turning(1)));
+  for (i64 i = 0; i < head_dim / 2; ++i) {
+    const double place = (static_cast<double>(i) - first) / std::max(last - first, 0.001);
+    const double divided = std::clamp(place, 0.0, 1.0);
+    out[i] *= 1 - divided + divided / params.factor;
+  }
+  return out;
+}
+
 }  // namespace
 
 void RopeParams::fields(Fields& f) {
@@ -26,14 +58,21 @@ void RopeParams::fields(Fields& f) {
   f("pairing", pairing, "which elements rotate together");
 }
 
+void ScaledRopeParams::fields(Fields& f) {
+  RopeParams::fields(f);
+  f("scaling", scaling, "how rotation is slowed for contexts longer than trained");
+  f("factor", factor, at_least(1), "how many times longer (linear, ntk, yarn)");
+  f("original_length", original_length, at_least(1, Unit::count), "tokens trained on (yarn)");
+}
+
 Rope::Rope(const std::optional<RopeParams>& params, i64 head_dim)
+    : Rope(params ? std::optional(ScaledRopeParams{*params}) : std::nullopt, head_dim) {}
+
+Rope::Rope(const std::optional<ScaledRopeParams>& params, i64 head_dim)
     : params_(params), head_dim_(head_dim) {
-  if (!params_) return;
-  const i64 half = head_dim / 2;
-  for (i64 i = 0; i < half; ++i) {
-    frequencies_.push_back(
-        std::pow(params_->theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim)));
-  }
+  if (!params) return;
+  frequencies_ = frequencies(*params, head_dim);
+  if (params->scaling == Scaling::yarn) magnitude_ = 0.1 * std::log(params->factor) + 1;
   for (i64 step = 0; step < kBlock; ++step) {
     for (const double frequency : frequencies_) {
       step_cosine_.push_back(std::cos(static_cast<double>(step) * frequency));
@@ -55,8 +94,8 @@ Rope::Angles Rope::angles(i64 first, i64 count) const {
     std::vector<double> cosine(frequencies_.size()), sine(frequencies_.size());
     for (i64 i = 0; i < half; ++i) {
       const double angle = static_cast<double>(first + begin) * frequencies_[i];
-      cosine[i] = std::cos(angle);
-      sine[i] = std::sin(angle);
+      cosine[i] = magnitude_ * std::cos(angle);
+      sine[i] = magnitude_ * std::sin(angle);
     }
     for (i64 step = 0; step < steps; ++step) {
       float* cosines = &table.cosine[(begin + step) * half];
@@ -114,7 +153,8 @@ void Rope::turn64(i64 position, const double* in, double* out) const {
     const double angle = static_cast<double>(position) * frequencies_[i];
     const i64 a = params_->pairing == Pairing::half ? i : 2 * i;
     const i64 b = params_->pairing == Pairing::half ? i + half : 2 * i + 1;
-    turn_pair(std::cos(angle), std::sin(angle), in[a], in[b], out[a], out[b]);
+    turn_pair(magnitude_ * std::cos(angle), magnitude_ * std::sin(angle), in[a], in[b], out[a],
+              out[b]);
   }
 }
 

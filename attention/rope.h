@@ -18,15 +18,36 @@ struct RopeParams {
   void fields(Fields& f);
 };
 
+/// How rotation is slowed to serve contexts longer than trained.
+enum class Scaling {
+  none,
+  linear,  ///< position interpolation: every angle divided by the factor (arXiv 2306.15595)
+  ntk,  ///< a larger base, so that the slowest pair is divided by the factor and the fastest kept
+  yarn  ///< fast pairs kept, slow ones divided, between them a ramp; and sharper scores
+        ///< (2309.00071)
+};
+
+struct ScaledRopeParams : RopeParams {
+  Scaling scaling = Scaling::none;
+  double factor = 4;
+  i64 original_length = 512;  ///< yarn: tokens of the contexts that the model was trained on
+  void fields(Fields& f);
+};
+
 enum class Turn { forward, back };
 
-/// Rotates rows of D floats; the identity when made without parameters.
+/// Rotates rows of D floats; the identity when made without parameters. With Scaling::yarn a turn
+/// also lengthens rows by 0.1 ln(factor) + 1, forward and back: back is then the gradient of
+/// forward and not its inverse.
 class Rope {
  public:
+  Rope(std::nullopt_t, i64 head_dim) : head_dim_(head_dim) {}
   Rope(const std::optional<RopeParams>& params, i64 head_dim);
+  Rope(const std::optional<ScaledRopeParams>& params, i64 head_dim);
   bool enabled() const { return params_.has_value(); }
 
-  /// Cosines and sines of positions [first, first + count), [count, D/2] each. Angles are formed in
+  /// Cosines and sines of positions [first, first + count), [count, D/2] each, times the row's
+  /// lengthening. Angles are formed in
   /// float64: in float32 they are off by 4.5e-5 at position 4096 already.
   struct Angles {
     Scratch cosine, sine;
@@ -51,7 +72,8 @@ class Rope {
  private:
   std::optional<RopeParams> params_;
   i64 head_dim_;
-  std::vector<double> frequencies_;              // [D/2]
+  std::vector<double> frequencies_;  // [D/2]
+  double magnitude_ = 1;
   std::vector<double> step_cosine_, step_sine_;  // of positions [0, kBlock), [kBlock, D/2]
 };
 
@@ -61,5 +83,9 @@ namespace longreach {
 template <>
 struct EnumNames<attention::Pairing> {
   static constexpr std::array<std::string_view, 2> names{"half", "interleaved"};
+};
+template <>
+struct EnumNames<attention::Scaling> {
+  static constexpr std::array<std::string_view, 4> names{"none", "linear", "ntk", "yarn"};
 };
 }  // namespace longreach

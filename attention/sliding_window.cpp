@@ -41,7 +41,7 @@ class SlidingWindow final : public Backend {
     i64 window = 256, sinks = 0;
     Positions positions = Positions::absolute;
     Element cache = Element::f32;
-    std::optional<RopeParams> rope = RopeParams{};
+    std::optional<ScaledRopeParams> rope = ScaledRopeParams{};
     void fields(Fields& f) {
       f("window", window, at_least(1, Unit::count), "keys a token sees, itself included");
       f("sinks", sinks, at_least(0, Unit::count), "first tokens of the stream that stay visible");

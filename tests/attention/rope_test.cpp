@@ -69,4 +69,88 @@ TEST_CASE("Without parameters nothing turns") {
   CHECK(turned(rope, 9, {1, 2, 3, 4}, Turn::forward) == std::vector<float>{1, 2, 3, 4});
 }
 
+/// Radians a token by which each pair of a scaled rope turns, and how much longer rows become:
+/// measured on rows with one element set.
+struct Measured {
+  std::vector<double> frequency;
+  double length = 0;
+};
+Measured measure(const ScaledRopeParams& params, i64 head_dim) {
+  const Rope rope(std::make_optional(params), head_dim);
+  Measured m;
+  for (i64 i = 0; i < head_dim / 2; ++i) {
+    std::vector<double> row(static_cast<std::size_t>(head_dim), 0.0), out(row);
+    row[static_cast<std::size_t>(i)] = 1;
+    rope.turn64(1, row.data(), out.data());
+    const double a = out[static_cast<std::size_t>(i)];
+    const double b = out[static_cast<std::size_t>(i + head_dim / 2)];
+    m.frequency.push_back(std::atan2(b, a));
+    m.length = std::hypot(a, b);
+  }
+  return m;
+}
+
+TEST_CASE("Scaled frequencies are those of the papers") {
+  // theta 10000, D 64, factor 8, trained on 2048 tokens. Written from the formulas:
+  // linear: f / 8. ntk: base 10000 * 8^(64/62). yarn: pair i turns 2048 f_i / (2 pi) times; the
+  // index that turns b times is 64 ln(2048 / (2 pi b)) / (2 ln 10000): 8.06 for b = 32, floored to
+  // 8, and 20.1 for b = 1, ceiled to 21; between them f (1 - r + r / 8) with r = (i - 8) / 13.
+  const double factor = 8;
+  for (i64 i = 0; i < 32; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const double plain = std::pow(10000.0, -static_cast<double>(i) / 32);
+    const double slower =
+        std::pow(10000.0 * std::pow(8.0, 64.0 / 62), -static_cast<double>(i) / 32);
+    const double r = i <= 8 ? 0.0 : i >= 21 ? 1.0 : static_cast<double>(i - 8) / 13;
+    const auto found = [&](Scaling scaling) {
+      return measure({{10000, Pairing::half}, scaling, factor, 2048}, 64).frequency[at];
+    };
+    CAPTURE(i);
+    CHECK(found(Scaling::none) == Approx(plain).epsilon(1e-12));
+    CHECK(found(Scaling::linear) == Approx(plain / factor).epsilon(1e-12));
+    CHECK(found(Scaling::ntk) == Approx(slower).epsilon(1e-12));
+    CHECK(found(Scaling::yarn) == Approx(plain * (1 - r + r / factor)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("Only yarn lengthens rows, by 0.1 ln(factor) + 1") {
+  const auto length = [](Scaling scaling) {
+    return measure({{10000, Pairing::half}, scaling, 8, 2048}, 16).length;
+  };
+  CHECK(length(Scaling::linear) == Approx(1));
+  CHECK(length(Scaling::ntk) == Approx(1));
+  CHECK(length(Scaling::yarn) == Approx(1.2079442).epsilon(1e-7));
+}
+
+TEST_CASE("NTK divides the slowest pair by the factor and keeps the fastest") {
+  const Measured plain = measure({}, 32);
+  const Measured scaled = measure({{}, Scaling::ntk, 5, 512}, 32);
+  CHECK(scaled.frequency.front() == Approx(plain.frequency.front()));
+  CHECK(scaled.frequency.back() == Approx(plain.frequency.back() / 5));
+}
+
+TEST_CASE("Linear scaling by 4 at position 4 p is no scaling at p") {
+  for (const Pairing pairing : {Pairing::half, Pairing::interleaved}) {
+    const std::vector<float> row{1, -2, 3, -4, 5, -6, 7, -8};
+    const Rope plain(RopeParams{10000, pairing}, 8);
+    const Rope scaled(
+        std::make_optional(ScaledRopeParams{{10000, pairing}, Scaling::linear, 4, 512}), 8);
+    const std::vector<float> a = turned(plain, 321, row, Turn::forward);
+    const std::vector<float> b = turned(scaled, 4 * 321, row, Turn::forward);
+    for (std::size_t i = 0; i < row.size(); ++i) CHECK(b[i] == Approx(a[i]).margin(1e-5));
+  }
+}
+
+TEST_CASE("Tables and the float64 turn agree under every scaling") {
+  const Scaling scaling = GENERATE(Scaling::none, Scaling::linear, Scaling::ntk, Scaling::yarn);
+  const i64 d = GENERATE(2, 8, 64);
+  const Rope rope(std::make_optional(ScaledRopeParams{{10000, Pairing::half}, scaling, 16, 512}),
+                  d);
+  std::vector<float> row(static_cast<std::size_t>(d), 1.0F);
+  std::vector<double> row64(row.begin(), row.end()), out64(row64);
+  const std::vector<float> out = turned(rope, 5000, row, Turn::forward);
+  rope.turn64(5000, row64.data(), out64.data());
+  for (std::size_t i = 0; i < row.size(); ++i) CHECK(out[i] == Approx(out64[i]).margin(1e-6));
+}
+
 }  // namespace longreach::attention
