@@ -36,6 +36,7 @@ struct Sample {
   std::vector<float> weights;
   std::optional<double> depth;  ///< per cent of the filler before the evidence
   std::optional<i64> evidence;  ///< first token of the (first) statement of the evidence
+  std::vector<Span> filler;     ///< stretches that the answer does not depend on, in order
   std::string sha() const;      ///< of the tokens, hex
 };
 

@@ -82,7 +82,11 @@ class Writer {
     Sample sample;
     std::vector<Token>& tokens = sample.tokens;
     tokens.reserve(static_cast<std::size_t>(length));
-    append_filler(before, rng.fork("filler before"), tokens);
+    const auto fill = [&](i64 count, std::string_view purpose) {
+      if (count > 0) sample.filler.push_back({end_of(tokens), count});
+      append_filler(count, rng.fork(purpose), tokens);
+    };
+    fill(before, "filler before");
     sample.evidence = end_of(tokens);
     append(before_first_, tokens);
     const i64 first = end_of(tokens);
@@ -91,7 +95,7 @@ class Writer {
     const i64 second = end_of(tokens);
     append(encode(key), tokens);
     append(after_second_, tokens);
-    append_filler(filler - before, rng.fork("filler after"), tokens);
+    fill(filler - before, "filler after");
     append(question_, tokens);
     sample.answer = {end_of(tokens), kPasskeyDigits};
     append(encode(key), tokens);

@@ -29,7 +29,8 @@ i64 smallest_passkey(const Tokenizer&);
 ///
 /// `evidence` is the statement's first token, `depth` is depth_percent, `answer` the last 5 tokens.
 /// `decoys` are that many other keys. `facts` are the key's digits, in order: each stated twice,
-/// each with another digit to swap in. `weights` as kPasskeyFillerWeight says.
+/// each with another digit to swap in. `weights` as kPasskeyFillerWeight says. `filler` is what
+/// stands before the statement and between it and the question.
 ///
 /// Throws Error when the length is too short, when a digit is not a token of its own, or when
 /// `tokenizer` lacks a word of the task.

@@ -2,6 +2,7 @@
 #include "harness/assemble.h"
 
 #include <filesystem>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/units.h"
@@ -20,6 +21,12 @@ std::vector<std::pair<std::string, std::string>> located(const Component& compon
       "{}.path: {}: no such file, neither in the current directory nor in {} "
       "(scripts/get-corpora fetches the corpora that the examples use)",
       component.where, *path, folder.empty() ? "the configuration's folder" : folder);
+}
+
+/// A parameter that counts tokens; nothing when there is none of that name.
+std::optional<i64> count_param(const Component& component, const char* key) {
+  const std::optional<std::string> text = param(component.params, key);
+  return text ? parse_integer(*text, Unit::count) : std::nullopt;
 }
 
 /// Runs `make`, putting the component's place before what it throws.
@@ -98,12 +105,19 @@ model::Transformer make_model(const ModelChoice& model, const BackendChoice& bac
 i64 segment_of(const BackendChoice& backend) {
   for (const Component& layer : backend.layers) {
     for (const char* key : {"segment", "window"}) {
-      const std::optional<std::string> text = param(layer.params, key);
-      if (!text) continue;
-      if (const auto tokens = parse_integer(*text, Unit::count)) return *tokens;
+      if (const auto tokens = count_param(layer, key)) return *tokens;
     }
   }
   return 0;
+}
+
+i64 memory_segment_of(const BackendChoice& backend) {
+  i64 common = 0;
+  for (const Component& layer : backend.layers) {
+    const auto segment = count_param(layer, "segment");
+    if (segment) common = common == 0 ? *segment : std::lcm(common, *segment);
+  }
+  return common;
 }
 
 }  // namespace longreach::harness

@@ -33,4 +33,8 @@ model::Transformer make_model(const ModelChoice&, const BackendChoice&, i64 seed
 /// Tokens in a segment or window of the first layer that has one, else 0.
 i64 segment_of(const BackendChoice&);
 
+/// The least number of tokens that is whole segments in every layer that has segments; 0 when no
+/// layer has.
+i64 memory_segment_of(const BackendChoice&);
+
 }  // namespace longreach::harness

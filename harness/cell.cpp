@@ -35,9 +35,10 @@ void run_train(const Experiment& experiment, const Cell& cell, const std::string
   const auto tokenizer = make_tokenizer(choice);
   outcome.info.tokenizer_sha = tokenizer->sha();
   const auto data = make_dataset(training.data, experiment.folder, *tokenizer, rng.fork("data"));
-  model::Transformer model = make_model(choice, experiment.backends[cell.backend], cell.seed);
-  outcome.findings =
-      train_model(model, training, *cell.lr, *data, statistics_of(experiment), rng, progress);
+  const BackendChoice& backend = experiment.backends[cell.backend];
+  model::Transformer model = make_model(choice, backend, cell.seed);
+  outcome.findings = train_model(model, training, *cell.lr, memory_segment_of(backend), *data,
+                                 statistics_of(experiment), rng, progress);
   for (Measurement& m : outcome.findings.measurements) m.data_sha = training.data.sha;
   const std::string path = weights_path(output, cell.id);
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());

@@ -77,6 +77,17 @@ bool TaskChoice::uses(const BackendChoice& backend) const {
          });
 }
 
+void VirtualRepetition::fields(Fields& f) {
+  f("share", share, between(0, 1),
+    "share of the samples in which one segment of filler counts many times over in a compressive "
+    "memory, as in a far longer context; 0 = none");
+  f("after", after, between(0, 1), "share of the steps before the first such sample");
+  f("ramp", ramp, between(0, 1),
+    "share of the steps over which the most times rise from 1 to `most`, by equal factors");
+  f("most", most, between(1, 1e9, Unit::count),
+    "most times; each sample's are log-uniform between 1 and these");
+}
+
 void Training::fields(Fields& f) {
   f("lr", lr, at_least(1e-12), "learning rates; each trains models of its own");
   f("seeds", seeds, at_least(0), "each trains models of its own; default: the experiment's seed");
@@ -85,6 +96,7 @@ void Training::fields(Fields& f) {
     "shortest training sample in tokens, lengths between being log-uniform; 0 = length");
   f("ramp", ramp, between(0, 1),
     "share of the steps over which the longest allowed rises from shortest to length");
+  f("virtual_repetition", virtual_repetition, "");
 }
 
 void StatisticsChoice::fields(Fields& f) {

@@ -34,6 +34,17 @@ struct BackendChoice {
   std::string params() const;  ///< canonical; of a pattern, a list of {type: {...}}
 };
 
+/// Virtual repetition: one segment of filler counts many times over when a compressive memory is
+/// written, so that short samples show training the memories of far longer contexts. The most times
+/// rise from 1 to `most` by equal factors.
+struct VirtualRepetition {
+  double share = 0;     ///< of the samples; 0 = off
+  double after = 0.25;  ///< share of the steps before the first
+  double ramp = 0.5;    ///< share of the steps over which the most times rise
+  double most = 65536;
+  void fields(Fields&);
+};
+
 struct Training {
   Component data;
   model::TrainParams params;  ///< its lr is one of `lr`
@@ -42,6 +53,7 @@ struct Training {
   i64 length = 512;   ///< longest sample, tokens
   i64 shortest = 0;   ///< shortest sample, tokens; 0 = length
   double ramp = 0.5;  ///< share of the steps over which the longest allowed rises to `length`
+  VirtualRepetition virtual_repetition;
   void fields(Fields&);
 };
 

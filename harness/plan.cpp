@@ -47,6 +47,9 @@ std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_
   text += fmt::format(", data: {}, train: {{{}}}, length: {}, shortest: {}, ramp: {}",
                       text_of(training.data), canonical(params), training.length, training.shortest,
                       training.ramp);
+  if (training.virtual_repetition.share > 0 && memory_segment_of(backend) > 0) {
+    text += fmt::format(", virtual_repetition: {{{}}}", canonical(training.virtual_repetition));
+  }
   return text;
 }
 

@@ -74,6 +74,29 @@ Measurement throughput(const History& history) {
   return m;
 }
 
+/// Where whole segments of nothing but filler begin, among the first `tokens` tokens.
+std::vector<i64> filler_segments(const datasets::Sample& sample, i64 segment, i64 tokens) {
+  std::vector<i64> begins;
+  for (const datasets::Span& span : sample.filler) {
+    const i64 end = std::min(span.end(), tokens);
+    for (i64 begin = (span.begin + segment - 1) / segment * segment; begin + segment <= end;
+         begin += segment) {
+      begins.push_back(begin);
+    }
+  }
+  return begins;
+}
+
+/// Picks a sample's repeats, which arrive as 1.
+void repeat_filler(const datasets::Sample& sample, i64 segment, double share, double most, Rng draw,
+                   std::span<float> repeats) {
+  const std::vector<i64> begins = filler_segments(sample, segment, std::ssize(repeats));
+  if (begins.empty() || draw.uniform() >= share) return;
+  const i64 begin = begins[static_cast<std::size_t>(draw.below(std::ssize(begins)))];
+  std::fill_n(repeats.begin() + begin, segment,
+              static_cast<float>(std::exp(draw.uniform() * std::log(most))));
+}
+
 }  // namespace
 
 i64 sample_length(const Training& training, i64 step, const Rng& rng) {
@@ -89,14 +112,26 @@ i64 sample_length(const Training& training, i64 step, const Rng& rng) {
   return std::clamp(rounded, training.shortest, training.length);
 }
 
+double most_repeats(const VirtualRepetition& repetition, i64 step, i64 steps) {
+  const double since = static_cast<double>(step) / static_cast<double>(steps) - repetition.after;
+  if (since <= 0) return 1;
+  const double risen = repetition.ramp > 0 ? std::min(1.0, since / repetition.ramp) : 1.0;
+  return std::pow(repetition.most, risen);
+}
+
 model::Batch make_batch(const Training& training, const datasets::Dataset& data, i64 step,
-                        const Rng& rng) {
+                        i64 segment, const Rng& rng) {
   const i64 length = sample_length(training, step, rng);
   // The most streams that any step has keeps sample numbers apart between steps.
   const i64 most = std::max<i64>(1, training.params.batch_tokens / training.shortest);
   model::Batch batch;
   batch.batch = std::max<i64>(1, training.params.batch_tokens / length);
   batch.tokens = length - 1;
+  const VirtualRepetition& repetition = training.virtual_repetition;
+  const double repeats = most_repeats(repetition, step, training.params.steps);
+  if (segment > 0 && repetition.share > 0 && repeats > 1) {
+    batch.repeats.assign(static_cast<std::size_t>(batch.batch * batch.tokens), 1.0F);
+  }
   for (i64 stream = 0; stream < batch.batch; ++stream) {
     const datasets::Sample sample =
         data.sample(datasets::Split::train, step * most + stream, length);
@@ -107,18 +142,24 @@ model::Batch make_batch(const Training& training, const datasets::Dataset& data,
     } else {
       batch.weights.insert(batch.weights.end(), sample.weights.begin() + 1, sample.weights.end());
     }
+    if (batch.repeats.empty()) continue;
+    repeat_filler(sample, segment, repetition.share, repeats,
+                  rng.fork("virtual repetition").fork(step).fork(stream),
+                  std::span(batch.repeats)
+                      .subspan(static_cast<std::size_t>(stream * batch.tokens),
+                               static_cast<std::size_t>(batch.tokens)));
   }
   return batch;
 }
 
-Findings train_model(model::Transformer& model, const Training& training, double lr,
+Findings train_model(model::Transformer& model, const Training& training, double lr, i64 segment,
                      const datasets::Dataset& data, const metrics::Statistics& statistics,
                      const Rng& rng, const std::function<void(double)>& progress) {
   model::TrainParams params = training.params;
   params.lr = lr;
   History history;
   model::train(
-      model, params, [&](i64 step) { return make_batch(training, data, step, rng); },
+      model, params, [&](i64 step) { return make_batch(training, data, step, segment, rng); },
       [&](const model::StepReport& report) {
         history.loss.push_back(report.loss);
         history.tokens.push_back(static_cast<double>(report.tokens));

@@ -49,11 +49,13 @@ class DataCheck {
  public:
   DataCheck(const std::string& folder, Problems& problems) : folder_(folder), problems_(problems) {}
 
-  /// Fills in version and content hash. `shortest` > 0: a training sample of that length must
-  /// exist.
-  bool check(Component& component, const datasets::Tokenizer& tokenizer, i64 shortest) {
+  /// Fills in version and content hash. With `training`, its shortest sample must exist, and have
+  /// filler where that is to be repeated.
+  bool check(Component& component, const datasets::Tokenizer& tokenizer, const Training* training) {
+    const bool repeats = training && training->virtual_repetition.share > 0;
     const std::string key =
-        fmt::format("{} {} {} {}", component.type, component.params, tokenizer.sha(), shortest);
+        fmt::format("{} {} {} {} {}", component.type, component.params, tokenizer.sha(),
+                    training ? training->shortest : 0, repeats ? training->length : 0);
     if (const auto found = seen_.find(key); found != seen_.end()) {
       component.version = found->second.version;
       component.sha = found->second.sha;
@@ -63,13 +65,18 @@ class DataCheck {
       const auto data = make_dataset(component, folder_, tokenizer, Rng(0));
       component.version = data->version();
       component.sha = data->sha();
-      if (shortest > 0) {
+      if (training) {
         try {
-          data->sample(datasets::Split::train, 0, shortest);
+          data->sample(datasets::Split::train, 0, training->shortest);
         } catch (const Error& failure) {
-          throw error("{}: training samples of {} tokens: {}", component.where, shortest,
+          throw error("{}: training samples of {} tokens: {}", component.where, training->shortest,
                       failure.what());
         }
+      }
+      if (repeats && data->sample(datasets::Split::train, 0, training->length).filler.empty()) {
+        throw error(
+            "{}: the dataset '{}' has no filler that virtual_repetition could repeat; leave it out",
+            component.where, component.type);
       }
       seen_[key] = component;
     });
@@ -90,7 +97,7 @@ void check_model(ModelChoice& model, const std::vector<BackendChoice>& backends,
       if (model.training->lr.empty() || model.training->seeds.empty()) {
         throw error("{}.train: lr and seeds must not be empty lists", model.where);
       }
-      data.check(model.training->data, *tokenizer, model.training->shortest);
+      data.check(model.training->data, *tokenizer, &*model.training);
     }
     try {
       model.architecture = model.architecture.resolved();
@@ -165,7 +172,7 @@ void check_task(Experiment& experiment, TaskChoice& task, DataCheck& data, Probl
   if (!model) return;
   if (!task.data) task.data = default_data(*metric, *model, task);
   if (!task.data) return;
-  attempt(problems, [&] { data.check(*task.data, *make_tokenizer(*model), 0); });
+  attempt(problems, [&] { data.check(*task.data, *make_tokenizer(*model), nullptr); });
 }
 
 void check_baseline(Experiment& experiment, Problems& problems) {

@@ -166,6 +166,23 @@ TEST_CASE("Facts point at each digit's two statements and its place in the answe
   }
 }
 
+TEST_CASE("Filler is all that is neither statement nor question nor answer") {
+  const i64 length = 200, statement = 25, question = 15;
+  const auto filler = [&](double depth) {
+    std::vector<std::array<i64, 2>> spans;
+    for (const Span& span : make_passkey(*words, length, depth, Rng(9)).filler) {
+      spans.push_back({span.begin, span.end()});
+    }
+    return spans;
+  };
+  using Spans = std::vector<std::array<i64, 2>>;
+  const i64 all = length - statement - question;
+  CHECK(filler(0) == Spans{{statement, statement + all}});
+  CHECK(filler(100) == Spans{{0, all}});
+  CHECK(filler(25) == Spans{{0, all / 4}, {all / 4 + statement, statement + all}});
+  CHECK(make_passkey(*words, statement + question, 0, Rng(9)).filler.empty());
+}
+
 TEST_CASE("The answer weighs 1 in the loss, all other predicted tokens 0.1 together") {
   for (const i64 length : {40, 333}) {
     const std::vector<float> weights = make_passkey(*words, length, 50, Rng(8)).weights;

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "experiment.h"
+#include "harness/assemble.h"
 
 using namespace longreach;
 using namespace longreach::harness;
@@ -65,6 +66,30 @@ TEST_CASE("A learning rate list stays one model, an architecture list makes seve
   CHECK(names(experiment.models) == std::vector<std::string>{"m layers=1", "m layers=2"});
   CHECK(experiment.models[0].training->lr == std::vector<double>{1e-3, 3e-3});
   CHECK(experiment.models[0].training->seeds == std::vector<i64>{0, 1, 2});
+}
+
+TEST_CASE("Virtual repetition is off by default, and its share can be swept") {
+  Parts parts;
+  parts.models =
+      "[{name: m, arch: {width: 16, heads: 2, vocabulary: task}, train: {data: {passkey: {}}, "
+      "length: 128, virtual_repetition: {share: [0, 0.7], most: 1k}}}]";
+  parts.tasks = "[{passkey: {model: m share=0.7}}]";
+  const Experiment experiment = read(parts);
+  CHECK(names(experiment.models) == std::vector<std::string>{"m share=0", "m share=0.7"});
+  CHECK(experiment.models[1].training->virtual_repetition.share == 0.7);
+  CHECK(experiment.models[1].training->virtual_repetition.most == 1024);
+  CHECK(read({}).models[0].training->virtual_repetition.share == 0);
+}
+
+TEST_CASE("Segments that all layers share are the least common multiple of theirs") {
+  const auto common = [](const std::string& layers) {
+    Parts parts;
+    parts.backends = "[{name: b, layers: " + layers + "}]";
+    return memory_segment_of(read(parts).backends[0]);
+  };
+  CHECK(common("[{full: {}}, {sliding_window: {window: 7}}]") == 0);
+  CHECK(common("[{sliding_window: {window: 7}}, {infini: {segment: 8}}]") == 8);
+  CHECK(common("[{infini: {segment: 4}}, {infini: {segment: 6}}, {full: {}}]") == 12);
 }
 
 TEST_CASE("A pattern of layers is cycled and told as a list") {
@@ -136,6 +161,10 @@ TEST_CASE("Parts that do not fit together are refused") {
       "[{name: m, arch: {width: 16, heads: 2, vocabulary: task}, train: {data: {passkey: "
       "{}}, length: 8}}]";
   refused(parts, "training samples of 8 tokens");
+  parts.models =
+      "[{name: m, arch: {width: 16, heads: 2}, train: {data: {text: {path: "
+      "configs/data/harbour.txt}}, virtual_repetition: {share: 0.7}}}]";
+  refused(parts, "the dataset 'text' has no filler that virtual_repetition could repeat");
 }
 
 TEST_CASE("The command line wins over the file, and errors say that it was the command line") {

@@ -91,6 +91,25 @@ TEST_CASE("Cells change their names with each input that matters") {
   CHECK(kept("lengths=[64]") == 2);
 }
 
+TEST_CASE("Virtual repetition renames the cells of backends that have segments, and no others") {
+  Parts parts;
+  parts.models =
+      "[{name: m, arch: {layers: 1, width: 16, heads: 2, vocabulary: task}, train: {data: "
+      "{passkey: "
+      "{}}, steps: 2, length: 128}}]";
+  parts.backends = "[{name: full, full: {}}, {name: infini, infini: {segment: 16}}]";
+  parts.tasks = "[passkey]";
+  const std::set<std::string> before = plan_ids(parts);
+  REQUIRE(before.size() == 6);  // 2 backends x (training + 2 lengths)
+  const auto kept = [&](const std::string& set) {
+    Overrides overrides;
+    overrides.set = {set};
+    return common(before, plan_ids(parts, overrides));
+  };
+  CHECK(kept("models.m.train.virtual_repetition.share=0.7") == 3);
+  CHECK(kept("models.m.train.virtual_repetition.most=10") == 6);  // still off
+}
+
 TEST_CASE("Names do not depend on where or how often a plan is made") {
   CHECK(plan_ids({}) == plan_ids({}));
   const std::vector<Cell> plan = make_plan(read({}));
