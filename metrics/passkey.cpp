@@ -40,6 +40,13 @@ struct Trial {
   i64 distance() const { return sample.answer.begin - *sample.evidence; }
   /// From where the key's sentence begins to the last answer token fits in one segment or window.
   bool near(i64 segment) const { return sample.answer.end() - *sample.evidence <= segment; }
+  /// Keeps of the sample only where things stood.
+  void forget_text() {
+    datasets::Sample places;
+    places.answer = sample.answer;
+    places.evidence = sample.evidence;
+    sample = std::move(places);
+  }
 };
 
 class Passkey final : public Metric {
@@ -47,12 +54,16 @@ class Passkey final : public Metric {
   struct Params {
     std::vector<double> depths{0, 25, 50, 75, 100};
     i64 samples = 20;
+    i64 tokens = 0;
     i64 decoys = 9;
     void fields(Fields& f) {
       f("depths", depths, between(0, 100, Unit::percent),
         "per cent of the filler before the key; 100 puts it next to the question, which any model "
         "that does the task at all can answer: the positive control");
       f("samples", samples, at_least(1, Unit::count), "samples at each depth");
+      f("tokens", tokens, at_least(0, Unit::count),
+        "most tokens to read at one length: long contexts get fewer samples at each depth, but at "
+        "least one; 0: no limit");
       f("decoys", decoys, between(0, 1000, Unit::count), "wrong keys to rank the key among");
     }
   };
@@ -65,37 +76,47 @@ class Passkey final : public Metric {
   i64 version() const override { return datasets::kPasskeyVersion + kScoringVersion; }
 
   Findings measure(const Session& session) const override {
-    std::vector<Trial> trials = make_trials(session);
-    const auto at_once = static_cast<std::size_t>(streams_at_once(session.context_length));
-    for (std::size_t first = 0; first < trials.size(); first += at_once) {
-      run(session, std::span(trials).subspan(first, std::min(at_once, trials.size() - first)));
-    }
+    const i64 each = samples_at(session.context_length);
+    const i64 count = each * std::ssize(params_.depths);
+    const i64 at_once = streams_at_once(session.context_length);
     Findings findings;
-    for (const Trial& trial : trials) {
-      findings.samples.push_back(record(session, trial, static_cast<i64>(findings.samples.size())));
+    std::vector<Trial> trials;
+    // The texts of one batch at a time: all of those of a million tokens would fill gigabytes.
+    for (i64 first = 0; first < count; first += at_once) {
+      std::vector<Trial> batch;
+      for (i64 i = first; i < std::min(first + at_once, count); ++i) {
+        batch.push_back(make_trial(session, i / each, i % each));
+      }
+      run(session, batch);
+      for (Trial& trial : batch) {
+        findings.samples.push_back(record(session, trial, std::ssize(findings.samples)));
+        trial.forget_text();
+        trials.push_back(std::move(trial));
+      }
     }
     add_measurements(session, trials, findings);
     return findings;
   }
 
  private:
-  /// The same for every backend: they follow from the task's seed, length, depth and number.
-  std::vector<Trial> make_trials(const Session& session) const {
-    std::vector<Trial> trials;
-    const Rng rng = session.rng.fork(session.context_length);
-    for (std::size_t d = 0; d < params_.depths.size(); ++d) {
-      for (i64 i = 0; i < params_.samples; ++i) {
-        Trial& trial = trials.emplace_back();
-        trial.depth = params_.depths[d];
-        trial.sample =
-            datasets::make_passkey(session.tokenizer, session.context_length, trial.depth,
-                                   rng.fork(static_cast<i64>(d)).fork(i), params_.decoys);
-        for (const Token& token : trial.key()) {
-          trial.expected += session.tokenizer.decode({&token, 1});
-        }
-      }
+  /// Samples at each depth.
+  i64 samples_at(i64 length) const {
+    if (params_.tokens == 0) return params_.samples;
+    const i64 fitting = params_.tokens / length / std::ssize(params_.depths);
+    return std::clamp<i64>(fitting, 1, params_.samples);
+  }
+
+  /// The same for every backend: it follows from the task's seed, length, depth and number.
+  Trial make_trial(const Session& session, i64 depth, i64 number) const {
+    Trial trial;
+    trial.depth = params_.depths[static_cast<std::size_t>(depth)];
+    trial.sample = datasets::make_passkey(
+        session.tokenizer, session.context_length, trial.depth,
+        session.rng.fork(session.context_length).fork(depth).fork(number), params_.decoys);
+    for (const Token& token : trial.key()) {
+      trial.expected += session.tokenizer.decode({&token, 1});
     }
-    return trials;
+    return trial;
   }
 
   /// Reads each prompt once but for its last token; generation and every candidate then go on from

@@ -147,6 +147,26 @@ TEST_CASE("Scores do not depend on how many samples go side by side, and repeat 
   CHECK(score(alone.samples[0], "place") == score(found.samples[0], "place"));
 }
 
+TEST_CASE("A limit of tokens leaves long contexts fewer samples at each depth, the first ones") {
+  const model::Transformer model = uniform_model(words->vocabulary_size());
+  const std::map<std::string, std::string> all{{"samples", "4"}, {"depths", "0 100"}};
+  const auto limited = [&](i64 length, const std::string& tokens) {
+    std::map<std::string, std::string> settings = all;
+    settings["tokens"] = tokens;
+    return measure(model, length, settings);
+  };
+  // 2 depths x 200 tokens: 1200 tokens hold 3 samples at each depth, 1199 hold 2.
+  CHECK(find(limited(200, "1200"), "passkey/rank", "", 0.0).n == 3);
+  CHECK(find(limited(200, "1199"), "passkey/rank", "", 100.0).n == 2);
+  CHECK(find(limited(200, "1"), "passkey/rank").n == 2);
+  CHECK(find(limited(100, "100000"), "passkey/rank").n == 8);
+  const Findings whole = measure(model, 200, all), some = limited(200, "1200");
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(some.samples[i].sample_sha == whole.samples[i].sample_sha);
+    CHECK(some.samples[3 + i].sample_sha == whole.samples[4 + i].sample_sha);
+  }
+}
+
 TEST_CASE("Passkey needs room for its sentences and some depth") {
   const model::Transformer model = copier();
   CHECK_THROWS_WITH(measure(model, 10),
