@@ -27,6 +27,7 @@ struct BackendChoice {
   std::vector<Component> layers;  ///< cycled over the model's layers; one for a plain backend
   bool baseline = false;
   std::string weights_of;  ///< the backend whose trained weights it runs with; "" = its own
+  i64 longest = 0;         ///< context length beyond which it is not measured; 0 = none
   const Component& layer(i64 index) const {
     return layers[static_cast<std::size_t>(index) % layers.size()];
   }

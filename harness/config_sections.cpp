@@ -135,8 +135,8 @@ std::string only_key(const YAML::Node& entry, const std::vector<std::string>& ot
     if (std::find(others.begin(), others.end(), key) == others.end()) keys.push_back(key);
   }
   if (keys.size() == 1) return keys[0];
-  problems.add(fmt::format("{}: expected exactly one {} besides {}, found {}{}{}", where, kind,
-                           fmt::format("{}", fmt::join(others, " and ")), keys.size(),
+  problems.add(fmt::format("{}: expected exactly one {}{}{}; found {}{}{}", where, kind,
+                           others.empty() ? "" : " besides ", fmt::join(others, ", "), keys.size(),
                            keys.empty() ? "" : ": ", fmt::join(keys, ", ")));
   return "";
 }
@@ -176,6 +176,7 @@ BackendChoice read_backend(const YAML::Node& entry, const std::string& path,
   reader("name", backend.name, "");
   reader("baseline", backend.baseline, "");
   reader("weights_of", backend.weights_of, "");
+  reader("longest", backend.longest, at_least(0, Unit::count), "");
   const std::string type =
       only_key(entry, {kEntryKeys.begin(), kEntryKeys.end()}, "backend", where, context.problems);
   if (backend.name.empty()) backend.name = type;

@@ -120,12 +120,14 @@ class Planner {
 
   void add_tasks(Cell cell, const std::string& model_inputs, bool first) {
     cell.kind = CellKind::measure;
+    const BackendChoice& backend = experiment_.backends[cell.backend];
     for (cell.task = 0; cell.task < experiment_.tasks.size(); ++cell.task) {
       const TaskChoice& task = experiment_.tasks[cell.task];
       if (task.model != experiment_.models[cell.model].name) continue;
-      if (!task.uses(experiment_.backends[cell.backend])) continue;
+      if (!task.uses(backend)) continue;
       if (!first && !depends_on_weights(task.metric.type)) continue;
       for (const i64 length : task.lengths) {
+        if (backend.longest > 0 && length > backend.longest) continue;
         cell.length = length;
         identify(cell, measure_inputs(experiment_, task, model_inputs, length));
         cells_.push_back(cell);

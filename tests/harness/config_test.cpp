@@ -120,8 +120,8 @@ TEST_CASE("Everything wrong is told at once, with lines and keys") {
     CHECK_THAT(text, Contains("t.yaml:3 models[0].arch.layers: 0 is out of range"));
     CHECK_THAT(text, Contains("t.yaml:4 backends[0].sliding_window.window: 0 is out of range; "
                               "must be at least 1"));
-    CHECK_THAT(text, Contains("t.yaml:4 backends[1]: expected exactly one backend besides name and "
-                              "baseline, found 2: infini, full"));
+    CHECK_THAT(text, Contains("t.yaml:4 backends[1]: expected exactly one backend besides name, "
+                              "baseline, weights_of, longest; found 2: infini, full"));
     CHECK_THAT(text, Contains("t.yaml:5 lengths: 0 is out of range; must be at least 1"));
     CHECK_THAT(text, Contains("t.yaml:6 tasks[0]: unknown metric 'perplexty'; did you mean "
                               "'perplexity'?"));

@@ -91,6 +91,20 @@ TEST_CASE("Cells change their names with each input that matters") {
   CHECK(kept("lengths=[64]") == 2);
 }
 
+TEST_CASE("A backend with a longest context is measured up to there, under the same names") {
+  const std::set<std::string> before = plan_ids({});
+  Parts parts;
+  parts.backends =
+      "[{name: full, full: {}, baseline: true, longest: 64}, {name: window, sliding_window: "
+      "{window: 16}}]";
+  const std::set<std::string> after = plan_ids(parts);
+  CHECK(after.size() == 8);  // without full's two tasks at 128
+  CHECK(common(before, after) == 8);
+  Overrides overrides;
+  overrides.set = {"backends.full.longest=64"};
+  CHECK(plan_ids({}, overrides) == after);
+}
+
 TEST_CASE("Virtual repetition renames the cells of backends that have segments, and no others") {
   Parts parts;
   parts.models =
