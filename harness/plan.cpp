@@ -102,7 +102,8 @@ class Planner {
           std::string inputs = train_inputs(model, tokenizer_sha, trained, cell);
           if (model.training) {
             identify(cell, "train: " + inputs);
-            if (&trained == &backend) cells_.push_back(cell);
+            // Models may differ in what this backend has no use for: trained once all the same.
+            if (&trained == &backend && trained_.insert(cell.id).second) cells_.push_back(cell);
             cell.trained = cell.id;
           }
           if (&trained != &backend) inputs += ", run with: " + text_of(backend);
@@ -137,6 +138,7 @@ class Planner {
 
   const Experiment& experiment_;
   std::vector<Cell> cells_;
+  std::set<std::string> trained_;
 };
 
 template <class Choice>

@@ -164,6 +164,23 @@ TEST_CASE("A backend with another's weights is measured with them and not traine
   CHECK(chosen.size() == 5);
 }
 
+TEST_CASE("Models that differ in nothing that a backend uses share its training") {
+  Parts parts;
+  const std::string common =
+      "arch: {layers: 1, width: 16, heads: 2, vocabulary: task}, train: {data: {passkey: {near: "
+      "64}}, length: 128";
+  parts.models =
+      "[{name: a, " + common + "}}, {name: b, " + common + ", virtual_repetition: {share: 0.5}}}]";
+  parts.backends = "[{full: {}}, {infini: {segment: 16}}]";
+  parts.tasks = "[{name: of_a, passkey: {model: a}}, {name: of_b, passkey: {model: b}}]";
+  parts.lengths = "[128]";
+  const std::vector<Cell> plan = make_plan(read(parts));
+  const auto trained = std::count_if(plan.begin(), plan.end(),
+                                     [](const Cell& cell) { return cell.kind == CellKind::train; });
+  CHECK(trained == 3);
+  CHECK(ids(plan).size() == plan.size());
+}
+
 TEST_CASE("weights_of must name an earlier backend that is trained itself") {
   Parts parts;
   parts.backends = GENERATE("[{name: short, sliding_window: {}, weights_of: full}, {full: {}}]",
