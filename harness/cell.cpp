@@ -28,7 +28,7 @@ void describe_model(const model::Transformer& model, CellInfo& info) {
 }
 
 void run_train(const Experiment& experiment, const Cell& cell, const std::string& output,
-               const std::function<void(double)>& progress, Outcome& outcome) {
+               const TrainingWatch& watch, Outcome& outcome) {
   const ModelChoice& choice = experiment.models[cell.model];
   const Training& training = *choice.training;
   const Rng rng = Rng(static_cast<std::uint64_t>(cell.seed)).fork("training");
@@ -37,12 +37,21 @@ void run_train(const Experiment& experiment, const Cell& cell, const std::string
   const auto data = make_dataset(training.data, experiment.folder, *tokenizer, rng.fork("data"));
   const BackendChoice& backend = experiment.backends[cell.backend];
   model::Transformer model = make_model(choice, backend, cell.seed);
-  outcome.findings = train_model(model, training, *cell.lr, memory_segment_of(backend), *data,
-                                 statistics_of(experiment), rng, progress);
-  for (Measurement& m : outcome.findings.measurements) m.data_sha = training.data.sha;
   const std::string path = weights_path(output, cell.id);
+  const std::string checkpoint = checkpoint_path(output, cell.id);
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  outcome.findings = train_model(model, {.training = training,
+                                         .lr = *cell.lr,
+                                         .segment = memory_segment_of(backend),
+                                         .data = *data,
+                                         .statistics = statistics_of(experiment),
+                                         .rng = rng,
+                                         .checkpoint = checkpoint,
+                                         .id = cell.id,
+                                         .watch = watch});
+  for (Measurement& m : outcome.findings.measurements) m.data_sha = training.data.sha;
   model::save_checkpoint(model, path);
+  std::filesystem::remove(checkpoint);
   describe_model(model, outcome.info);
 }
 
@@ -131,6 +140,11 @@ std::string weights_path(const std::string& output, const std::string& train_cel
   return (std::filesystem::path(output) / "models" / (train_cell + ".safetensors")).string();
 }
 
+std::string checkpoint_path(const std::string& output, const std::string& train_cell) {
+  return (std::filesystem::path(output) / "models" / (train_cell + ".training.safetensors"))
+      .string();
+}
+
 std::string check_activity(const model::Transformer& model, i64 tokens, i64 capacity) {
   model::StreamState state = model.initial_state(1, capacity);
   if (state.bytes() != model.state_bytes(capacity)) {
@@ -157,7 +171,7 @@ std::string check_activity(const model::Transformer& model, i64 tokens, i64 capa
 }
 
 Outcome run_cell(const Experiment& experiment, const Cell& cell, const std::string& output,
-                 const std::function<void(double)>& progress) {
+                 const TrainingWatch& watch) {
   Outcome outcome;
   outcome.info = cell_info(experiment, cell);
   const auto stop = [&outcome](Status status, std::string reason) {
@@ -167,12 +181,14 @@ Outcome run_cell(const Experiment& experiment, const Cell& cell, const std::stri
   };
   try {
     if (cell.kind == CellKind::train) {
-      run_train(experiment, cell, output, progress, outcome);
+      run_train(experiment, cell, output, watch, outcome);
     } else {
       run_measure(experiment, cell, output, outcome);
     }
     for (SampleRecord& sample : outcome.findings.samples) sample.cell_id = cell.id;
     for (Curve& curve : outcome.findings.curves) curve.cell_id = cell.id;
+  } catch (const Interrupted&) {
+    throw;
   } catch (const std::bad_alloc&) {
     stop(Status::oom, "out of memory");
   } catch (const std::exception& failure) {

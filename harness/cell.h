@@ -1,12 +1,12 @@
 // Runs one cell in this process: trains a model, or measures one.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "harness/json_io.h"
 #include "harness/plan.h"
+#include "harness/training.h"
 
 namespace longreach::harness {
 
@@ -16,11 +16,14 @@ CellInfo cell_info(const Experiment&, const Cell&);
 /// Where a train cell's weights are.
 std::string weights_path(const std::string& output, const std::string& train_cell);
 
+/// Where it leaves what it can go on from when cut off.
+std::string checkpoint_path(const std::string& output, const std::string& train_cell);
+
 /// Trains (writing the weights) or measures. Never throws for what goes wrong inside: the outcome's
-/// status and reason say so. A measured model must then prove that its backends did what their
-/// cost() claims, else the status is `invalid`. `progress` gets the share done.
+/// status and reason say so; but Interrupted when `watch` stops a training. A measured model must
+/// then prove that its backends did what their cost() claims, else the status is `invalid`.
 Outcome run_cell(const Experiment&, const Cell&, const std::string& output,
-                 const std::function<void(double)>& progress);
+                 const TrainingWatch& watch);
 
 /// Holds each layer's state and activity, after `tokens` tokens of a stream of that capacity,
 /// against the backend's formulas: "" when they agree, else what differs and where.

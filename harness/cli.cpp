@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
+#include <omp.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -52,6 +53,9 @@ void add_experiment_options(CLI::App& command, RunRequest& request) {
   command.add_option("--tasks", request.selection.tasks, "only these, by name")
       ->delimiter(',')
       ->allow_extra_args(false);
+  command.add_option("--models", request.selection.models, "only these, by name")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command.add_option("--lengths", request.overrides.lengths, "instead of the file's: 512,1k")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -68,6 +72,11 @@ void add_run(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 1 << 30));
   run->add_flag("!--no-resume", options.run.options.resume, "run finished cells again");
   run->add_flag("--fail-fast", options.run.options.fail_fast, "stop at the first cell not ok");
+  CLI::App* train = app.add_subcommand("train", "only train an experiment's models, a line a step");
+  add_experiment_options(*train, options.run);
+  train->add_option("--threads", options.run.options.threads, "OpenMP threads")
+      ->check(CLI::Range(1, 4096));
+  train->add_flag("!--no-resume", options.run.options.resume, "train finished models again");
   CLI::App* plan = app.add_subcommand("plan", "show the cells of an experiment");
   add_experiment_options(*plan, options.run);
   CLI::App* report = app.add_subcommand("report", "write the reports of a finished run again");
@@ -156,6 +165,12 @@ void add_plugin(CLI::App& app, std::vector<std::string>& plugins) {
 int dispatch(const CLI::App& app, Options& options) {
   options.run.options.plugins = load_plugins(options.plugins);
   if (app.got_subcommand("run")) return run_command(options.run, std::cout, std::cerr);
+  if (app.got_subcommand("train")) {
+    if (options.run.options.threads > 0) {
+      omp_set_num_threads(static_cast<int>(options.run.options.threads));
+    }
+    return train_command(options.run, std::cout);
+  }
   if (app.got_subcommand("plan")) return plan_command(options.run, std::cout);
   if (app.got_subcommand("report")) return report_command(options.folder, std::cout);
   if (app.got_subcommand("cell")) return cell_command(options.cell);

@@ -97,6 +97,11 @@ void Training::fields(Fields& f) {
   f("ramp", ramp, between(0, 1),
     "share of the steps over which the longest allowed rises from shortest to length");
   f("virtual_repetition", virtual_repetition, "");
+  f("checkpoint", checkpoint, at_least(0, Unit::seconds),
+    "seconds between checkpoints, from which a training that was cut off goes on");
+  f("spike", spike, at_least(0),
+    "nats by which a step's loss may exceed the median of the last 100 before training stops with "
+    "that reason; 0 = any");
 }
 
 void StatisticsChoice::fields(Fields& f) {

@@ -55,6 +55,9 @@ struct Training {
   i64 shortest = 0;   ///< shortest sample, tokens; 0 = length
   double ramp = 0.5;  ///< share of the steps over which the longest allowed rises to `length`
   VirtualRepetition virtual_repetition;
+  // What follows changes no result that is finished.
+  double checkpoint = 30;  ///< seconds between checkpoints
+  double spike = 3;        ///< nats that a loss may lie above the last steps' median; 0 = any
   void fields(Fields&);
 };
 

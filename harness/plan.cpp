@@ -166,9 +166,11 @@ std::vector<Cell> select(const Experiment& experiment, const std::vector<Cell>& 
                          const Selection& selection) {
   require_known(selection.backends, experiment.backends, "--backends");
   require_known(selection.tasks, experiment.tasks, "--tasks");
+  require_known(selection.models, experiment.models, "--models");
   std::set<std::string> chosen;
   for (const Cell& cell : plan) {
     if (!any_named(experiment.backends[cell.backend].name, selection.backends)) continue;
+    if (!any_named(experiment.models[cell.model].name, selection.models)) continue;
     const bool wanted = cell.kind == CellKind::train
                             ? selection.tasks.empty()
                             : any_named(experiment.tasks[cell.task].name, selection.tasks);

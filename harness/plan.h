@@ -30,7 +30,7 @@ std::vector<Cell> make_plan(const Experiment&);
 /// Which cells of a plan to run; empty lists mean all. Training needed by a chosen cell is
 /// included.
 struct Selection {
-  std::vector<std::string> backends, tasks;
+  std::vector<std::string> backends{}, tasks{}, models{};
 };
 /// Throws Error for a name that is not in the experiment.
 std::vector<Cell> select(const Experiment&, const std::vector<Cell>& plan, const Selection&);

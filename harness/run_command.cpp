@@ -1,8 +1,10 @@
-// `run`, `plan`, `report` and the hidden `cell`: an experiment from file to reports.
+// `run`, `train`, `plan`, `report` and the hidden `cell`: an experiment from file to reports.
 #include "harness/run_command.h"
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -63,42 +65,127 @@ void limit_memory(i64 bytes) {
 
 }  // namespace
 
-int run_command(const RunRequest& request, std::ostream& out, std::ostream& progress_out) {
-  const Experiment experiment = read_experiment(request.config, request.overrides);
-  const std::vector<Cell> plan = make_plan(experiment);
-  const std::vector<Cell> chosen = select(experiment, plan, request.selection);
-  const OutputLock lock(experiment.output);
-  Store store(experiment.output, Store::Open::create);
-  std::vector<std::string> ids;
-  for (const Cell& cell : plan) ids.push_back(cell.id);
-  store.set_plan(ids);
-  store_experiment(store, experiment, request.command);
-  catch_interrupts();
+namespace {
 
+/// An experiment with its output folder held and its store open.
+struct OpenRun {
+  explicit OpenRun(const RunRequest& request)
+      : experiment(read_experiment(request.config, request.overrides)),
+        plan(make_plan(experiment)),
+        chosen(select(experiment, plan, request.selection)),
+        lock(experiment.output),
+        store(experiment.output, Store::Open::create),
+        run_id(fmt::format("{}@{}", experiment.name, utc_now())) {
+    std::vector<std::string> ids;
+    for (const Cell& cell : plan) ids.push_back(cell.id);
+    store.set_plan(ids);
+    store_experiment(store, experiment, request.command);
+    store.set_meta("run_id", run_id);
+    catch_interrupts();
+  }
+
+  /// Those of `cells` that are not finished; without `resume`, all, from their start.
+  std::vector<Cell> to_do(const std::vector<Cell>& cells, bool resume) const {
+    if (!resume) {
+      for (const Cell& cell : cells) {
+        std::filesystem::remove(checkpoint_path(experiment.output, cell.id));
+      }
+    }
+    return pending(cells, store, experiment.output, resume);
+  }
+
+  const Experiment experiment;
+  const std::vector<Cell> plan, chosen;
+  const OutputLock lock;
+  Store store;
+  const std::string run_id;
+};
+
+int interrupted(const RunRequest& request, i64 left, std::ostream& out) {
+  out << fmt::format(
+      "\nlongreach: interrupted, {} cells left; the same command takes it up again: {}\n", left,
+      request.command);
+  return kExitInterrupted;
+}
+
+std::string step_text(const StepLine& line) {
+  const model::StepReport& r = line.report;
+  const i64 left = std::llround(line.left);
+  return fmt::format(
+      "step {}/{}  loss {:.4f}  lr {:.3g}  norm {:.3g}  {:.0f} tokens/s  mfu {:.3f}  left "
+      "{}m{:02}s\n",
+      r.step + 1, line.steps, r.loss, r.lr, r.gradient_norm, line.tokens_per_second, line.mfu,
+      left / 60, left % 60);
+}
+
+}  // namespace
+
+int run_command(const RunRequest& request, std::ostream& out, std::ostream& progress_out) {
+  OpenRun run(request);
+  const Experiment& experiment = run.experiment;
+  Store& store = run.store;
   RunOptions options = request.options;
   options.configuration = write_configuration(experiment);
-  options.run_id = fmt::format("{}@{}", experiment.name, utc_now());
+  options.run_id = run.run_id;
   options.interrupted = &interrupt_requested;
-  store.set_meta("run_id", options.run_id);
-  std::vector<Cell> left = pending(chosen, store, experiment.output, options.resume);
+  const std::vector<Cell> left = run.to_do(run.chosen, options.resume);
   const std::size_t to_run = options.limit > 0
                                  ? std::min(left.size(), static_cast<std::size_t>(options.limit))
                                  : left.size();
   Progress progress(progress_out, isatty(STDERR_FILENO) == 1, to_run);
   const RunSummary summary = run_cells(experiment, left, store, options, progress);
-  if (summary.interrupted) {
-    progress_out << fmt::format(
-        "\nlongreach: interrupted, {} cells left; the same command takes it up again: {}\n",
-        summary.left, request.command);
-    return kExitInterrupted;
-  }
+  if (summary.interrupted) return interrupted(request, summary.left, progress_out);
   const std::vector<std::string> paths = write_reports(store, experiment.output);
   out << summary_table(store);
   out << fmt::format("{} cells run, {} already done, {} left\n",
-                     static_cast<i64>(left.size()) - summary.left, chosen.size() - left.size(),
+                     static_cast<i64>(left.size()) - summary.left, run.chosen.size() - left.size(),
                      summary.left);
   print_paths(out, paths);
   return exit_code(summary, verdict(store));
+}
+
+int train_command(const RunRequest& request, std::ostream& out) {
+  OpenRun run(request);
+  const Experiment& experiment = run.experiment;
+  std::vector<Cell> training;
+  std::ranges::copy_if(run.chosen, std::back_inserter(training),
+                       [](const Cell& cell) { return cell.kind == CellKind::train; });
+  if (training.empty()) {
+    throw error("{}: nothing to train; give a model a section `train`", experiment.file);
+  }
+  limit_memory(experiment.limits.memory);
+  const std::vector<Cell> left = run.to_do(training, request.options.resume);
+  TrainingWatch watch;
+  watch.step = [&out](const StepLine& line) { out << step_text(line) << std::flush; };
+  watch.stop = [] { return interrupt_requested != 0; };
+  bool all_ok = true;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    const Cell& cell = left[i];
+    out << fmt::format("training {} with {}, seed {}, lr {} (cell {}, {} of {})\n",
+                       experiment.models[cell.model].name, experiment.backends[cell.backend].name,
+                       cell.seed, *cell.lr, cell.id, i + 1, left.size())
+        << std::flush;
+    const std::string started = utc_now();
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      Outcome outcome = run_cell(experiment, cell, experiment.output, watch);
+      outcome.info.run_id = run.run_id;
+      outcome.info.started_at = started;
+      outcome.info.wall_s =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      run.store.finish(outcome);
+      if (outcome.info.status == Status::ok) {
+        out << "weights: " << weights_path(experiment.output, cell.id) << '\n';
+      } else {
+        all_ok = false;
+        out << outcome.info.reason << '\n';
+      }
+    } catch (const Interrupted&) {
+      return interrupted(request, static_cast<i64>(left.size() - i), out);
+    }
+  }
+  print_paths(out, write_reports(run.store, experiment.output));
+  return all_ok ? kExitOk : kExitCellFailed;
 }
 
 int plan_command(const RunRequest& request, std::ostream& out) {
@@ -129,11 +216,15 @@ int cell_command(const CellRequest& request) {
   }
   limit_memory(experiment.limits.memory);
   double told = 0;
-  const Outcome outcome = run_cell(experiment, *cell, request.output, [&](double share) {
+  TrainingWatch watch;
+  watch.step = [&](const StepLine& line) {
+    const double share =
+        static_cast<double>(line.report.step + 1) / static_cast<double>(line.steps);
     if (share < told + 0.005) return;
     told = share;
     send_line(request.result_fd, fmt::format("{:.4f}", share));
-  });
+  };
+  const Outcome outcome = run_cell(experiment, *cell, request.output, watch);
   send_line(request.result_fd, to_json(outcome));
   return kExitOk;
 }

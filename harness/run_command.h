@@ -1,4 +1,4 @@
-// `run`, `plan`, `report` and the hidden `cell`: an experiment from file to reports.
+// `run`, `train`, `plan`, `report` and the hidden `cell`: an experiment from file to reports.
 #pragma once
 
 #include <ostream>
@@ -27,6 +27,9 @@ struct CellRequest {
 
 /// Runs what is pending; summary and paths go to `out`, progress to `progress`.
 int run_command(const RunRequest&, std::ostream& out, std::ostream& progress);
+/// Trains what is pending in this process, a line a step to `out`; the measurements are left to
+/// run_command().
+int train_command(const RunRequest&, std::ostream& out);
 int plan_command(const RunRequest&, std::ostream& out);
 /// Writes the reports of an output folder again.
 int report_command(const std::string& output, std::ostream& out);

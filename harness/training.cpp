@@ -2,50 +2,23 @@
 #include "harness/training.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <filesystem>
+#include <omp.h>
 
 #include "core/error.h"
+#include "harness/history.h"
+#include "metrics/machine_probe.h"
 #include "metrics/statistics.h"
 
 namespace longreach::harness {
 namespace {
 
-/// Means of `count` neighbouring values each, the last group possibly shorter.
-std::vector<double> averaged(const std::vector<double>& values, std::size_t count) {
-  std::vector<double> out;
-  for (std::size_t begin = 0; begin < values.size(); begin += count) {
-    const std::size_t size = std::min(count, values.size() - begin);
-    out.push_back(metrics::mean(std::span(values).subspan(begin, size)));
-  }
-  return out;
-}
-
-struct History {
-  std::vector<double> loss, tokens, seconds;
-};
-
-std::vector<Curve> curves(const History& history) {
-  const std::size_t group =
-      (history.loss.size() + static_cast<std::size_t>(kCurvePoints) - 1) / kCurvePoints;
-  const std::vector<double> loss = averaged(history.loss, group);
-  return {{.cell_id = {},
-           .name = "training/loss",
-           .x_unit = "tokens",
-           .y_unit = "nats/token",
-           .x = averaged(history.tokens, group),
-           .y = loss},
-          {.cell_id = {},
-           .name = "training/loss_by_time",
-           .x_unit = "s",
-           .y_unit = "nats/token",
-           .x = averaged(history.seconds, group),
-           .y = loss}};
-}
-
 Measurement final_loss(const History& history, const metrics::Statistics& statistics,
                        const Rng& rng) {
-  const std::size_t count = std::max<std::size_t>(1, history.loss.size() / 20);
-  const std::span<const double> last = std::span(history.loss).last(count);
+  const std::size_t count = std::max<std::size_t>(1, history.steps() / 20);
+  const std::span<const double> last = std::span(history.loss()).last(count);
   Measurement m;
   m.metric = "training/loss";
   m.unit = "nats/token";
@@ -64,13 +37,13 @@ Measurement final_loss(const History& history, const metrics::Statistics& statis
   return m;
 }
 
-Measurement throughput(const History& history) {
+Measurement rate(const char* name, const char* unit, double amount, const History& history) {
   Measurement m;
-  m.metric = "training/tokens_per_second";
-  m.unit = "tokens/s";
+  m.metric = name;
+  m.unit = unit;
   m.higher_is_better = true;
-  m.n = static_cast<i64>(history.loss.size());
-  if (history.seconds.back() > 0) m.value = history.tokens.back() / history.seconds.back();
+  m.n = static_cast<i64>(history.steps());
+  if (history.seconds() > 0) m.value = amount / history.seconds();
   return m;
 }
 
@@ -152,25 +125,118 @@ model::Batch make_batch(const Training& training, const datasets::Dataset& data,
   return batch;
 }
 
-Findings train_model(model::Transformer& model, const Training& training, double lr, i64 segment,
-                     const datasets::Dataset& data, const metrics::Statistics& statistics,
-                     const Rng& rng, const std::function<void(double)>& progress) {
-  model::TrainParams params = training.params;
-  params.lr = lr;
-  History history;
-  model::train(
-      model, params, [&](i64 step) { return make_batch(training, data, step, segment, rng); },
-      [&](const model::StepReport& report) {
-        history.loss.push_back(report.loss);
-        history.tokens.push_back(static_cast<double>(report.tokens));
-        history.seconds.push_back(report.seconds);
-        progress(static_cast<double>(report.step + 1) / static_cast<double>(params.steps));
-      });
-  Findings findings;
-  if (history.loss.empty()) return findings;
-  findings.measurements = {final_loss(history, statistics, rng), throughput(history)};
-  findings.curves = curves(history);
-  return findings;
+namespace {
+
+/// A run with what goes on beside its steps: checkpoints, lines for people, reasons to stop.
+class Run {
+ public:
+  Run(model::Transformer& model, const TrainingRun& run)
+      : run_(run), params_(run.training.params), peak_(peak()), trainer_(model, with_rate(run)) {
+    if (run_.checkpoint.empty() || !std::filesystem::exists(run_.checkpoint)) return;
+    try {
+      const auto notes = trainer_.load(run_.checkpoint);
+      const auto cell = notes.find("cell");
+      if (cell == notes.end() || cell->second != run_.id) {
+        throw error("{}: the checkpoint of another training", run_.checkpoint);
+      }
+      history_ = History::from_notes(notes, trainer_.steps_done());
+    } catch (const Error& problem) {
+      throw error("{} (delete {} to train from the start)", problem.what(), run_.checkpoint);
+    }
+    saved_ = trainer_.steps_done();
+  }
+
+  Findings train() {
+    while (!trainer_.done()) {
+      if (run_.watch.stop && run_.watch.stop()) {
+        save();
+        throw Interrupted();
+      }
+      try {
+        step();
+      } catch (const Error& problem) {
+        throw error("{}{}", problem.what(), last_checkpoint());
+      }
+      const std::chrono::duration<double> since = Clock::now() - saved_at_;
+      if (since.count() >= run_.training.checkpoint && !trainer_.done()) save();
+    }
+    Findings findings;
+    findings.measurements = {
+        final_loss(history_, run_.statistics, run_.rng),
+        rate("training/tokens_per_second", "tokens/s", history_.tokens(), history_),
+        rate("training/mfu", "1", history_.flops() / peak_, history_)};
+    findings.curves = history_.curves(kCurvePoints);
+    return findings;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  /// The best of a few probes: other work on the machine lowers one of them, nothing raises it.
+  static double peak() {
+    double best = 0;
+    for (int probe = 0; probe < 8; ++probe) {
+      best = std::max(best, metrics::fma_peak(omp_get_max_threads()));
+    }
+    return best;
+  }
+  static model::TrainParams with_rate(const TrainingRun& run) {
+    model::TrainParams params = run.training.params;
+    params.lr = run.lr;
+    return params;
+  }
+
+  void step() {
+    const model::Batch batch =
+        make_batch(run_.training, run_.data, trainer_.steps_done(), run_.segment, run_.rng);
+    // Forward, and backward at twice its price.
+    const double flops =
+        3 * trainer_.model().cost(0, batch.tokens).flops * static_cast<double>(batch.batch);
+    const double before = history_.seconds();
+    const model::StepReport report = trainer_.step(batch);
+    if (const std::string why = history_.spike(report.loss, run_.training.spike); !why.empty()) {
+      throw error("training step {}: {}", report.step, why);
+    }
+    history_.add(report, flops);
+    if (!run_.watch.step) return;
+    const double seconds = report.seconds - before;
+    const auto tokens = static_cast<double>(batch.batch * batch.tokens);
+    const auto done = static_cast<double>(report.step + 1);
+    run_.watch.step({.report = report,
+                     .steps = params_.steps,
+                     .tokens_per_second = seconds > 0 ? tokens / seconds : 0,
+                     .mfu = seconds > 0 ? flops / seconds / peak_ : 0,
+                     .left = report.seconds / done * (static_cast<double>(params_.steps) - done)});
+  }
+
+  void save() {
+    saved_at_ = Clock::now();
+    if (run_.checkpoint.empty()) return;
+    auto notes = history_.notes();
+    notes["cell"] = run_.id;
+    trainer_.save(run_.checkpoint, notes);
+    saved_ = trainer_.steps_done();
+  }
+
+  std::string last_checkpoint() const {
+    if (run_.checkpoint.empty()) return "";
+    if (saved_ == 0) return "; there is no checkpoint yet";
+    return fmt::format("; last good checkpoint: {}, {} steps", run_.checkpoint, saved_);
+  }
+
+  const TrainingRun& run_;
+  const model::TrainParams params_;
+  const double peak_;  ///< of float32 multiply-adds with this many threads, FLOP/s
+  model::Trainer trainer_;
+  History history_;
+  i64 saved_ = 0;  ///< steps done at the last checkpoint; 0 = none
+  Clock::time_point saved_at_ = Clock::now();
+};
+
+}  // namespace
+
+Findings train_model(model::Transformer& model, const TrainingRun& run) {
+  return Run(model, run).train();
 }
 
 }  // namespace longreach::harness

@@ -1,7 +1,9 @@
 // Joins a dataset and the trainer: which samples each step sees, and what the training showed.
 #pragma once
 
+#include <exception>
 #include <functional>
+#include <string>
 
 #include "datasets/dataset.h"
 #include "harness/config.h"
@@ -26,13 +28,44 @@ double most_repeats(const VirtualRepetition&, i64 step, i64 steps);
 model::Batch make_batch(const Training&, const datasets::Dataset&, i64 step, i64 segment,
                         const Rng&);
 
-/// Trains in place with learning rate `lr`; `segment` as for make_batch(); `progress` gets the
-/// share done. Measurements:
-/// training/loss (mean of the last 5 % of steps) and training/tokens_per_second. Curves of at most
-/// kCurvePoints averaged points: training/loss by tokens, training/loss_by_time by seconds.
-Findings train_model(model::Transformer&, const Training&, double lr, i64 segment,
-                     const datasets::Dataset&, const metrics::Statistics&, const Rng&,
-                     const std::function<void(double)>& progress);
+/// One step for people to see.
+struct StepLine {
+  model::StepReport report;
+  i64 steps = 0;  ///< of the whole training
+  double tokens_per_second = 0;
+  /// Model FLOP utilisation of this step: 3 x the forward pass's FLOP (Transformer::cost()) over
+  /// the peak of float32 multiply-adds (metrics::fma_peak()) with as many threads.
+  double mfu = 0;
+  double left = 0;  ///< seconds, at the pace so far
+};
+
+/// What a caller may have done between steps.
+struct TrainingWatch {
+  std::function<void(const StepLine&)> step;
+  std::function<bool()> stop;  ///< asked before each step: save a checkpoint and throw Interrupted
+};
+
+struct Interrupted : std::exception {
+  const char* what() const noexcept override { return "interrupted"; }
+};
+
+struct TrainingRun {
+  const Training& training;
+  double lr;
+  i64 segment;  ///< as for make_batch()
+  const datasets::Dataset& data;
+  metrics::Statistics statistics;
+  Rng rng;
+  /// Written every Training::checkpoint seconds, and gone on from when it is there; "" = none.
+  std::string checkpoint;
+  std::string id;  ///< says whose checkpoint it is: the cell's
+  TrainingWatch watch;
+};
+
+/// Trains in place. Measurements: training/loss (mean of the last 5 % of steps),
+/// training/tokens_per_second and training/mfu; curves are History's. Throws Error when a loss is
+/// not finite or spikes (History::spike()), or the checkpoint is damaged or another's.
+Findings train_model(model::Transformer&, const TrainingRun&);
 
 inline constexpr i64 kCurvePoints = 200;
 

@@ -45,24 +45,16 @@ const Tensor& fitting(const Parameter& parameter, const TensorFile& file, const 
 
 }  // namespace
 
-void save_checkpoint(const Transformer& model, const std::string& path) {
-  TensorFile file;
-  file.metadata["format"] = kFormat;
+void put_weights(const Transformer& model, TensorFile& file) {
   file.metadata["architecture"] = canonical(model.architecture());
   for (const Parameter& parameter : model.parameters()) {
     Tensor tensor(parameter.shape);
     std::copy_n(model.weights().begin() + parameter.offset, parameter.size, tensor.flat().begin());
     file.tensors.push_back({parameter.name, std::move(tensor)});
   }
-  write_safetensors(path, file);
 }
 
-void load_checkpoint(Transformer& model, const std::string& path) {
-  const TensorFile file = read_safetensors(path);
-  const auto format = file.metadata.find("format");
-  if (format != file.metadata.end() && format->second != kFormat) {
-    throw error("{}: format '{}'; this program reads '{}'", path, format->second, kFormat);
-  }
+void take_weights(Transformer& model, const TensorFile& file, const std::string& path) {
   require_known_names(model, file, path);
   // Everything is checked before anything is copied: a bad file leaves the model as it was.
   std::vector<const Tensor*> tensors;
@@ -72,6 +64,22 @@ void load_checkpoint(Transformer& model, const std::string& path) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     std::ranges::copy(tensors[i]->flat(), model.weights().begin() + model.parameters()[i].offset);
   }
+}
+
+void save_checkpoint(const Transformer& model, const std::string& path) {
+  TensorFile file;
+  file.metadata["format"] = kFormat;
+  put_weights(model, file);
+  write_safetensors(path, file);
+}
+
+void load_checkpoint(Transformer& model, const std::string& path) {
+  const TensorFile file = read_safetensors(path);
+  const auto format = file.metadata.find("format");
+  if (format != file.metadata.end() && format->second != kFormat) {
+    throw error("{}: format '{}'; this program reads '{}'", path, format->second, kFormat);
+  }
+  take_weights(model, file, path);
 }
 
 std::string weights_sha(const Transformer& model) { return sha256(model.weights()); }

@@ -41,6 +41,14 @@ AdamW::AdamW(std::span<const Parameter> parameters, const TrainParams& params)
   second_.resize(static_cast<std::size_t>(size));
 }
 
+void AdamW::restore(i64 steps, std::span<const float> first, std::span<const float> second) {
+  check(first.size() == first_.size() && second.size() == second_.size(),
+        "moments of another model");
+  count_ = steps;
+  std::ranges::copy(first, first_.begin());
+  std::ranges::copy(second, second_.begin());
+}
+
 void AdamW::step(double lr, std::span<float> weights, std::span<const float> grad) {
   check(weights.size() == first_.size() && grad.size() == first_.size(),
         "weights of another model");

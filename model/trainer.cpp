@@ -1,21 +1,28 @@
 // The training loop.
 #include "model/trainer.h"
 
-#include <chrono>
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/vector_math.h"
+#include "model/checkpoint.h"
 #include "model/loss.h"
 
 namespace longreach::model {
-namespace {
 
 /// What a step needs, kept from one step to the next.
-struct Workspace {
+struct Trainer::Workspace {
   ModelTape tape;
   Floats logits;
 };
+
+namespace {
+
+constexpr const char* kTrainingFormat = "longreach-training/1";
+constexpr const char *kFirst = "optimizer.first", *kSecond = "optimizer.second";
+constexpr std::string_view kNote = "note.";
 
 void validate(const Batch& batch) {
   const std::size_t size = static_cast<std::size_t>(batch.batch * batch.tokens);
@@ -36,7 +43,7 @@ void validate(const Batch& batch) {
 }
 
 double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad,
-                  Workspace& workspace) {
+                  ModelTape& tape, Floats& logit_room) {
   validate(batch);
   const i64 vocabulary = model.architecture().vocabulary;
   const i64 rows = batch.batch * batch.tokens;
@@ -44,17 +51,17 @@ double batch_loss(const Transformer& model, const Batch& batch, std::span<float>
   const View<const Token, 2> inputs(batch.inputs.data(), extents);
   View<const float, 2> repeats;
   if (!batch.repeats.empty()) repeats = {batch.repeats.data(), extents};
-  workspace.logits.resize(static_cast<std::size_t>(rows * vocabulary));
-  const View<float, 3> logits(workspace.logits.data(), {batch.batch, batch.tokens, vocabulary});
+  logit_room.resize(static_cast<std::size_t>(rows * vocabulary));
+  const View<float, 3> logits(logit_room.data(), {batch.batch, batch.tokens, vocabulary});
   const bool learns = !grad.empty();
 
   StreamState state = model.initial_state(batch.batch, batch.tokens);
-  model.forward(inputs, state, logits, learns ? &workspace.tape : nullptr, repeats);
+  model.forward(inputs, state, logits, learns ? &tape : nullptr, repeats);
   const double loss = cross_entropy(MutableMatrix(logits.data(), rows, vocabulary), batch.targets,
                                     batch.weights, learns ? Gradient::in_place : Gradient::none);
   if (!learns) return loss;
   StreamState d_state = state.zero_like();  // nothing comes after the batch
-  model.backward(inputs, workspace.tape, logits, d_state, grad, repeats);
+  model.backward(inputs, tape, logits, d_state, grad, repeats);
   return loss;
 }
 
@@ -75,47 +82,127 @@ std::string first_not_finite(const Transformer& model, std::span<const float> gr
   return "";
 }
 
+Tensor tensor_of(std::span<const float> values) {
+  Tensor tensor({static_cast<i64>(values.size())});
+  std::ranges::copy(values, tensor.flat().begin());
+  return tensor;
+}
+
+/// Removes a tensor of `size` finite numbers from the file.
+Tensor take_moment(TensorFile& file, const char* name, std::size_t size, const std::string& path) {
+  const auto found = std::ranges::find(file.tensors, name, &NamedTensor::name);
+  if (found == file.tensors.end()) throw error("{}: tensor '{}' is missing", path, name);
+  Tensor tensor = std::move(found->tensor);
+  file.tensors.erase(found);
+  if (static_cast<std::size_t>(tensor.size()) != size) {
+    throw error("{}: tensor '{}' holds {} numbers, the model has {}", path, name, tensor.size(),
+                size);
+  }
+  require_finite(tensor.flat().data(), tensor.size(), fmt::format("{}: tensor '{}'", path, name));
+  return tensor;
+}
+
+template <class T>
+T number(const TensorFile& file, const std::string& key, const std::string& path) {
+  const auto found = file.metadata.find(key);
+  T value{};
+  if (found != file.metadata.end()) {
+    const std::string& text = found->second;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure == std::errc() && end == text.data() + text.size() && value >= 0) return value;
+  }
+  throw error("{}: '{}' is missing or no number", path, key);
+}
+
 }  // namespace
 
 double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad) {
-  Workspace workspace;
-  return batch_loss(model, batch, grad, workspace);
+  ModelTape tape;
+  Floats logits;
+  return batch_loss(model, batch, grad, tape, logits);
+}
+
+Trainer::Trainer(Transformer& model, const TrainParams& params)
+    : model_(model),
+      params_(params),
+      optimizer_(model.parameters(), params),
+      workspace_(std::make_unique<Workspace>()),
+      grad_(model.weights().size()) {}
+
+Trainer::~Trainer() = default;
+
+double Trainer::seconds() const {
+  const std::chrono::duration<double> since = std::chrono::steady_clock::now() - start_;
+  return seconds_before_ + since.count();
+}
+
+StepReport Trainer::step(const Batch& batch) {
+  std::ranges::fill(grad_, 0.0f);
+  double loss = 0;
+  try {
+    loss = batch_loss(model_, batch, grad_, workspace_->tape, workspace_->logits);
+  } catch (const Error& problem) {
+    throw error("training step {}: {}", steps_, problem.what());
+  }
+  const double length = norm(grad_);
+  if (!std::isfinite(loss) || !std::isfinite(length)) {
+    const std::string name = first_not_finite(model_, grad_);
+    throw error("training step {}: {} is not finite; a lower lr or a smaller clip may do", steps_,
+                name.empty() ? "the loss" : "the gradient of " + name);
+  }
+  if (params_.clip > 0 && length > params_.clip) {
+    scale(static_cast<float>(params_.clip / length), grad_.data(), static_cast<i64>(grad_.size()));
+  }
+  const double lr = learning_rate(params_, steps_);
+  optimizer_.step(lr, model_.weights(), grad_);
+  tokens_ += batch.batch * batch.tokens;
+  return {steps_++, loss, lr, length, tokens_, seconds()};
+}
+
+void Trainer::save(const std::string& path, const std::map<std::string, std::string>& notes) const {
+  TensorFile file;
+  file.metadata = {{"format", kTrainingFormat},
+                   {"steps", fmt::format("{}", steps_)},
+                   {"tokens", fmt::format("{}", tokens_)},
+                   {"seconds", fmt::format("{}", seconds())}};
+  for (const auto& [key, text] : notes) file.metadata[std::string(kNote) + key] = text;
+  put_weights(model_, file);
+  file.tensors.push_back({kFirst, tensor_of(optimizer_.moments().first)});
+  file.tensors.push_back({kSecond, tensor_of(optimizer_.moments().second)});
+  write_safetensors(path, file);
+}
+
+std::map<std::string, std::string> Trainer::load(const std::string& path) {
+  TensorFile file = read_safetensors(path);
+  if (const auto format = file.metadata.find("format");
+      format == file.metadata.end() || format->second != kTrainingFormat) {
+    throw error("{}: no training checkpoint of the format '{}'", path, kTrainingFormat);
+  }
+  const std::size_t size = grad_.size();
+  const Tensor first = take_moment(file, kFirst, size, path);
+  const Tensor second = take_moment(file, kSecond, size, path);
+  const i64 steps = number<i64>(file, "steps", path), tokens = number<i64>(file, "tokens", path);
+  const double seconds = number<double>(file, "seconds", path);
+  take_weights(model_, file, path);
+  optimizer_.restore(steps, first.flat(), second.flat());
+  steps_ = steps;
+  tokens_ = tokens;
+  seconds_before_ = seconds;
+  start_ = std::chrono::steady_clock::now();
+  std::map<std::string, std::string> notes;
+  for (const auto& [key, text] : file.metadata) {
+    if (key.starts_with(kNote)) notes[key.substr(kNote.size())] = text;
+  }
+  return notes;
 }
 
 void train(Transformer& model, const TrainParams& params,
            const std::function<Batch(i64 step)>& next,
            const std::function<void(const StepReport&)>& report) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start = Clock::now();
-  AdamW optimizer(model.parameters(), params);
-  Workspace workspace;
-  Floats grad(model.weights().size());
-  i64 tokens = 0;
-  for (i64 step = 0; step < params.steps; ++step) {
-    const Batch batch = next(step);
-    std::ranges::fill(grad, 0.0f);
-    double loss = 0;
-    try {
-      loss = batch_loss(model, batch, grad, workspace);
-    } catch (const Error& problem) {
-      throw error("training step {}: {}", step, problem.what());
-    }
-    const double length = norm(grad);
-    if (!std::isfinite(loss) || !std::isfinite(length)) {
-      const std::string name = first_not_finite(model, grad);
-      throw error("training step {}: {} is not finite; a lower lr or a smaller clip may do", step,
-                  name.empty() ? "the loss" : "the gradient of " + name);
-    }
-    if (params.clip > 0 && length > params.clip) {
-      scale(static_cast<float>(params.clip / length), grad.data(), static_cast<i64>(grad.size()));
-    }
-    const double lr = learning_rate(params, step);
-    optimizer.step(lr, model.weights(), grad);
-    tokens += batch.batch * batch.tokens;
-    if (report) {
-      const std::chrono::duration<double> seconds = Clock::now() - start;
-      report({step, loss, lr, length, tokens, seconds.count()});
-    }
+  Trainer trainer(model, params);
+  while (!trainer.done()) {
+    const StepReport done = trainer.step(next(trainer.steps_done()));
+    if (report) report(done);
   }
 }
 

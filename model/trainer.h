@@ -1,7 +1,10 @@
 // AdamW, its schedule and the training loop.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,6 +43,14 @@ class AdamW {
   /// One update with learning rate `lr`; per parameter scale and decay as declared.
   void step(double lr, std::span<float> weights, std::span<const float> grad);
 
+  /// All it remembers from step to step: running means of the gradient and of its square, laid out
+  /// as the weights.
+  struct Moments {
+    std::span<const float> first, second;
+  };
+  Moments moments() const { return {first_, second_}; }
+  void restore(i64 steps, std::span<const float> first, std::span<const float> second);
+
  private:
   std::vector<Parameter> parameters_;
   TrainParams params_;
@@ -59,8 +70,45 @@ struct StepReport {
 /// positive.
 double batch_loss(const Transformer&, const Batch&, std::span<float> grad);
 
-/// Trains in place. `next(step)` yields that step's batch; `report` is called after each step and
-/// may be empty. Throws Error with the step when the loss or gradient is not finite.
+/// A training run between two steps. Saved and loaded there, it goes on to the same bits.
+class Trainer {
+ public:
+  /// Trains `model` in place; it must outlive the trainer.
+  Trainer(Transformer& model, const TrainParams&);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  const Transformer& model() const { return model_; }
+  i64 steps_done() const { return steps_; }
+  bool done() const { return steps_ >= params_.steps; }
+
+  /// The next step. Throws Error with its number when the loss or the gradient is not finite; the
+  /// weights are then those before it.
+  StepReport step(const Batch&);
+
+  /// Weights, moments, counts and time, in one file that replaces `path` whole; `notes` are kept
+  /// with them. Throws Error with the system's reason.
+  void save(const std::string& path, const std::map<std::string, std::string>& notes) const;
+  /// Takes all of it back and returns the notes. Throws Error naming the file, and leaves the
+  /// trainer as it was, unless it is the whole checkpoint of such a model.
+  std::map<std::string, std::string> load(const std::string& path);
+
+ private:
+  struct Workspace;
+  Transformer& model_;
+  TrainParams params_;
+  AdamW optimizer_;
+  std::unique_ptr<Workspace> workspace_;
+  Floats grad_;
+  i64 steps_ = 0, tokens_ = 0;
+  double seconds_before_ = 0;  ///< of the runs that this one goes on from
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double seconds() const;
+};
+
+/// All steps. `next(step)` yields that step's batch; `report` is called after each and may be
+/// empty.
 void train(Transformer&, const TrainParams&, const std::function<Batch(i64 step)>& next,
            const std::function<void(const StepReport&)>& report);
 

@@ -69,6 +69,7 @@ const METRIC_NAMES = {
   "memory/full_kv_ratio": "Full KV cache / state",
   "training/loss": "Training loss",
   "training/tokens_per_second": "Training speed",
+  "training/mfu": "Training FLOP utilisation",
 };
 
 /** "needle/exact_match" -> "Needle exact match". */

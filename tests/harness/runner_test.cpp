@@ -125,6 +125,34 @@ TEST_CASE("An interrupted run says how to go on, and going on does only what is 
   CHECK_THAT(resumed.out, Contains("8 cells run, 2 already done, 0 left"));
 }
 
+TEST_CASE("Training killed between two checkpoints goes on and ends in the same weights") {
+  const TempFolder folder;
+  Parts parts;
+  parts.backends = "[{infini: {segment: 16}}]";
+  write_file(folder / "c.yaml", parts.yaml());
+  const std::string train = "train " + folder / "c.yaml" +
+                            " --threads 1 --set models.reader.train.steps=200"
+                            " --set models.reader.train.checkpoint=0 --output ";
+  const Run whole = run_command(train + folder / "whole");
+  REQUIRE(whole.exit_code == 0);
+  CHECK_THAT(whole.out, Contains("step 200/200  loss ") && Contains("tokens/s  mfu "));
+  const std::string cut = folder / "cut";
+  run_command("list >/dev/null; " LONGREACH_BINARY_DIR "/longreach " + train + cut + " >" +
+              folder / "lines" + " & run=$!; until grep -q 'step 20/' " + folder / "lines" +
+              "; do sleep 0.01; done; kill -KILL $run; wait $run; true");
+  CHECK_THAT(read_file(folder / "lines"), !Contains("step 200/200"));
+  const Run resumed = run_command(train + cut);
+  CHECK(resumed.exit_code == 0);
+  CHECK_THAT(resumed.out, !Contains("step 1/200"));
+  std::vector<std::string> weights;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "whole/models")) {
+    weights.push_back(entry.path().filename().string());
+  }
+  REQUIRE(weights.size() == 1);  // no checkpoint is left
+  CHECK(read_file(folder / "whole/models/" + weights[0]) ==
+        read_file(folder / "cut/models/" + weights[0]));
+}
+
 TEST_CASE("The same seed and build give the same measurements, bit for bit") {
   const TempFolder first, second;
   const auto measured = [](const TempFolder& folder) {

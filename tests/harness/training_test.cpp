@@ -1,13 +1,21 @@
-// Which samples a training step sees.
+// Which samples a training step sees, and how a training stops and goes on.
 #include "harness/training.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <set>
 
+#include "command.h"
+#include "experiment.h"
+#include "harness/assemble.h"
+
 using namespace longreach;
 using namespace longreach::harness;
+using namespace longreach::tests;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -183,4 +191,95 @@ TEST_CASE("Nothing is repeated for a model without segments, before its time, or
   data.filler = {{0, 63}, {65, 126}};
   const model::Batch batch = make_batch(repeating(), data, 6, 64, Rng(9));
   CHECK(std::ranges::count(batch.repeats, 1.0F) == std::ssize(batch.repeats));
+}
+
+namespace {
+
+/// Twelve steps on passkey texts, small enough to take a moment.
+struct Small {
+  Experiment experiment = read({.models = "[{name: small, arch: {layers: 1, width: 16, heads: 2, "
+                                          "vocabulary: task}, train: {data: {passkey: {near: 64}}, "
+                                          "length: 128, steps: 12, batch_tokens: 256}}]",
+                                .backends = "[{infini: {segment: 64}}]",
+                                .tasks = "[passkey]",
+                                .more = {}});
+  const ModelChoice& choice = experiment.models[0];
+  Training training = *choice.training;
+  std::unique_ptr<datasets::Tokenizer> tokenizer = make_tokenizer(choice);
+  std::unique_ptr<datasets::Dataset> data =
+      make_dataset(training.data, experiment.folder, *tokenizer, Rng(3));
+
+  model::Transformer model() const { return make_model(choice, experiment.backends[0], 1); }
+  Findings train(model::Transformer& model, const std::string& checkpoint, const std::string& id,
+                 const TrainingWatch& watch) const {
+    return train_model(model, {.training = training,
+                               .lr = 1e-3,
+                               .segment = 64,
+                               .data = *data,
+                               .statistics = {},
+                               .rng = Rng(5),
+                               .checkpoint = checkpoint,
+                               .id = id,
+                               .watch = watch});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("Training that was stopped goes on to the same weights and the same loss curve") {
+  const Small small;
+  const TempFolder folder;
+  const std::string checkpoint = folder / "a.training.safetensors";
+  model::Transformer whole = small.model(), cut = small.model();
+  const Findings expected = small.train(whole, "", "a", {});
+  i64 seen = 0;
+  TrainingWatch watch;
+  watch.step = [&](const StepLine& line) {
+    CHECK(line.report.step == seen);
+    ++seen;
+  };
+  watch.stop = [&] { return seen == 5; };
+  CHECK_THROWS_AS(small.train(cut, checkpoint, "a", watch), Interrupted);
+  cut = small.model();
+  watch.stop = {};
+  const Findings found = small.train(cut, checkpoint, "a", watch);
+  CHECK(seen == 12);
+  CHECK(std::ranges::equal(whole.weights(), cut.weights()));
+  REQUIRE(found.curves[0].name == "training/loss");
+  CHECK(found.curves[0].x == expected.curves[0].x);
+  CHECK(found.curves[0].y == expected.curves[0].y);
+}
+
+TEST_CASE("The checkpoint of another training, or a damaged one, is refused with what to do") {
+  const Small small;
+  const TempFolder folder;
+  const std::string checkpoint = folder / "a.training.safetensors";
+  model::Transformer model = small.model();
+  i64 asked = 0;
+  CHECK_THROWS_AS(small.train(model, checkpoint, "a", {{}, [&] { return ++asked == 3; }}),
+                  Interrupted);
+  CHECK_THROWS_WITH(small.train(model, checkpoint, "b", {}),
+                    Contains("another training") && Contains("delete"));
+  std::filesystem::resize_file(checkpoint, 100);
+  CHECK_THROWS_WITH(small.train(model, checkpoint, "a", {}),
+                    Contains(checkpoint) && Contains("delete"));
+}
+
+TEST_CASE("A loss that jumps stops the training, says why, and leaves the last checkpoint") {
+  Small small;
+  small.training.params.steps = 40;
+  small.training.spike = 3;
+  small.training.checkpoint = 0;  // after every step
+  const TempFolder folder;
+  const std::string checkpoint = folder / "a.training.safetensors";
+  model::Transformer model = small.model();
+  TrainingWatch watch;
+  watch.step = [&](const StepLine& line) {
+    if (line.report.step != 29) return;
+    for (float& weight : model.weights()) weight *= 30;
+  };
+  CHECK_THROWS_WITH(small.train(model, checkpoint, "a", watch),
+                    Contains("training step 30") && Contains("above") &&
+                        Contains("last good checkpoint") && Contains(checkpoint));
+  CHECK(std::filesystem::exists(checkpoint));
 }

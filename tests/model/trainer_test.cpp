@@ -1,10 +1,13 @@
 // The optimizer against arithmetic, and the training loop's promises.
 #include "model/trainer.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
+#include "model/checkpoint.h"
 #include "tests/model/models.h"
 
 namespace longreach::model {
@@ -222,6 +225,64 @@ TEST_CASE("repeats reach a compressive memory, leave other backends alone, and a
   CHECK_THAT(message_of([&] { batch_loss(model, batch, {}); }), Catch::Contains("counts 0 times"));
   batch.repeats.pop_back();
   CHECK_THAT(message_of([&] { batch_loss(model, batch, {}); }), Catch::Contains("23 repeats"));
+}
+
+TEST_CASE("training cut in two by a checkpoint comes to the same bits") {
+  const TempFolder folder;
+  const std::string path = folder.file("cut.training.safetensors");
+  TrainParams params;
+  params.steps = 20;
+  const auto batch = [](i64 step) { return random_batch(3, 24, 11, 50 + step); };
+  for (const std::string& backend : backend_names()) {
+    Transformer whole = make_model(grouped(), backend);
+    const std::vector<StepReport> reports = train_on(whole, params, batch);
+
+    Transformer first = make_model(grouped(), backend);
+    Trainer before(first, params);
+    for (i64 step = 0; step < 10; ++step) before.step(batch(step));
+    before.save(path, {{"colour", "blue"}});
+
+    Transformer second = make_model(grouped(), backend);
+    std::ranges::fill(second.weights(), 7.0f);
+    Trainer after(second, params);
+    const auto notes = after.load(path);
+    CHECK(notes == std::map<std::string, std::string>{{"colour", "blue"}});
+    REQUIRE(after.steps_done() == 10);
+    StepReport last;
+    while (!after.done()) last = after.step(batch(after.steps_done()));
+    INFO(backend);
+    CHECK(last.step == 19);
+    CHECK(last.loss == reports.back().loss);
+    CHECK(last.tokens == reports.back().tokens);
+    CHECK(std::ranges::equal(whole.weights(), second.weights()));
+  }
+}
+
+TEST_CASE("a checkpoint that is not whole, or of another model, is refused and changes nothing") {
+  const TempFolder folder;
+  const std::string path = folder.file("bad.training.safetensors");
+  TrainParams params;
+  params.steps = 4;
+  Transformer model = make_model(grouped(), "full");
+  Trainer trainer(model, params);
+  trainer.step(random_batch(2, 8, 11, 1));
+  trainer.save(path, {});
+  const auto size = std::filesystem::file_size(path);
+
+  Architecture wider = grouped();
+  wider.hidden += 16;
+  Transformer other = make_model(wider, "full");
+  const Floats weights(other.weights().begin(), other.weights().end());
+  Trainer of_other(other, params);
+  CHECK_THAT(message_of([&] { of_other.load(path); }), Catch::Contains("the model has"));
+  for (const auto kept : {size - 1, size / 2, std::uintmax_t{4}}) {
+    std::filesystem::resize_file(path, kept);
+    CHECK_THAT(message_of([&] { of_other.load(path); }), Catch::Contains(path));
+  }
+  save_checkpoint(model, path);
+  CHECK_THAT(message_of([&] { trainer.load(path); }), Catch::Contains("no training checkpoint"));
+  CHECK(of_other.steps_done() == 0);
+  CHECK(std::ranges::equal(weights, other.weights()));
 }
 
 }  // namespace
