@@ -150,6 +150,7 @@ struct Curve {
   std::string cell_id;               ///< filled in by the harness
   std::string name, x_unit, y_unit;  ///< "training/loss", "tokens", "nats/token"
   std::vector<double> x, y;
+  std::string series = {};  ///< what tells one cell's curves of this name apart: "layer 0 head 3"
 };
 
 /// What one cell found.

@@ -26,7 +26,13 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-std::vector<double> numbers(const std::map<std::string, std::string>& notes, const char* key) {
+}  // namespace
+
+std::string numbers_text(const std::vector<double>& numbers) {
+  return fmt::format("{}", fmt::join(numbers, " "));
+}
+
+std::vector<double> numbers_of(const std::map<std::string, std::string>& notes, const char* key) {
   std::vector<double> out;
   const auto found = notes.find(key);
   if (found == notes.end()) return out;
@@ -41,8 +47,6 @@ std::vector<double> numbers(const std::map<std::string, std::string>& notes, con
   }
   return out;
 }
-
-}  // namespace
 
 void History::add(const model::StepReport& report, double flops) {
   loss_.push_back(report.loss);
@@ -92,21 +96,18 @@ std::vector<Curve> History::curves(i64 points) const {
 }
 
 std::map<std::string, std::string> History::notes() const {
-  const auto text = [](const std::vector<double>& values) {  // shortest text of the same number
-    return fmt::format("{}", fmt::join(values, " "));
-  };
-  return {{"loss", text(loss_)},
-          {"lr", text(lr_)},
-          {"gradient_norm", text(gradient_norm_)},
-          {"tokens", text(tokens_)},
-          {"seconds", text(seconds_)},
-          {"flops", text({flops_})}};
+  return {{"loss", numbers_text(loss_)},
+          {"lr", numbers_text(lr_)},
+          {"gradient_norm", numbers_text(gradient_norm_)},
+          {"tokens", numbers_text(tokens_)},
+          {"seconds", numbers_text(seconds_)},
+          {"flops", numbers_text({flops_})}};
 }
 
 History History::from_notes(const std::map<std::string, std::string>& notes, i64 steps) {
   History history;
   const auto take = [&](const char* key, i64 count) {
-    std::vector<double> values = numbers(notes, key);
+    std::vector<double> values = numbers_of(notes, key);
     if (std::ssize(values) != count) {
       throw error("note '{}' holds {} numbers where {} are expected", key, values.size(), count);
     }

@@ -13,6 +13,10 @@ namespace longreach::harness {
 /// Steps whose median the loss of the next is held against, and how many there must be.
 inline constexpr std::size_t kSpikeWindow = 100, kSpikeLeast = 20;
 
+/// Numbers as text that brings them back to the bit, and back; none when there is no such note.
+std::string numbers_text(const std::vector<double>& numbers);
+std::vector<double> numbers_of(const std::map<std::string, std::string>& notes, const char* key);
+
 class History {
  public:
   /// `flops` are those of the step, forward and backward.

@@ -91,8 +91,10 @@ Json json_of(const SampleRecord& sample) {
 }
 
 Json json_of(const Curve& curve) {
-  return {{"cell_id", curve.cell_id}, {"name", curve.name}, {"x_unit", curve.x_unit},
-          {"y_unit", curve.y_unit},   {"x", curve.x},       {"y", curve.y}};
+  Json json{{"cell_id", curve.cell_id}, {"name", curve.name}, {"x_unit", curve.x_unit},
+            {"y_unit", curve.y_unit},   {"x", curve.x},       {"y", curve.y}};
+  Writer{json}("series", curve.series);
+  return json;
 }
 
 Record record_of(const Json& json) {
@@ -127,6 +129,7 @@ Curve curve_of(const Json& json) {
   read("y_unit", curve.y_unit);
   read.read("x", curve.x);
   read.read("y", curve.y);
+  read("series", curve.series);
   return curve;
 }
 
@@ -200,7 +203,7 @@ std::string not_finite(const Findings& findings) {
   for (const Curve& curve : findings.curves) {
     const auto finite = [](double value) { return std::isfinite(value); };
     if (!std::all_of(curve.y.begin(), curve.y.end(), finite)) {
-      return fmt::format("curve {}", curve.name);
+      return fmt::format("curve {}{}{}", curve.name, curve.series.empty() ? "" : " ", curve.series);
     }
   }
   return "";

@@ -8,6 +8,7 @@
 #include <omp.h>
 
 #include "core/error.h"
+#include "harness/gates.h"
 #include "harness/history.h"
 #include "metrics/machine_probe.h"
 #include "metrics/statistics.h"
@@ -131,8 +132,15 @@ namespace {
 class Run {
  public:
   Run(model::Transformer& model, const TrainingRun& run)
-      : run_(run), params_(run.training.params), peak_(peak()), trainer_(model, with_rate(run)) {
-    if (run_.checkpoint.empty() || !std::filesystem::exists(run_.checkpoint)) return;
+      : run_(run),
+        params_(run.training.params),
+        peak_(peak()),
+        trainer_(model, with_rate(run)),
+        gates_(model) {
+    if (run_.checkpoint.empty() || !std::filesystem::exists(run_.checkpoint)) {
+      gates_.record(0);
+      return;
+    }
     try {
       const auto notes = trainer_.load(run_.checkpoint);
       const auto cell = notes.find("cell");
@@ -140,6 +148,7 @@ class Run {
         throw error("{}: the checkpoint of another training", run_.checkpoint);
       }
       history_ = History::from_notes(notes, trainer_.steps_done());
+      gates_.restore(notes);
     } catch (const Error& problem) {
       throw error("{} (delete {} to train from the start)", problem.what(), run_.checkpoint);
     }
@@ -165,7 +174,9 @@ class Run {
         final_loss(history_, run_.statistics, run_.rng),
         rate("training/tokens_per_second", "tokens/s", history_.tokens(), history_),
         rate("training/mfu", "1", history_.flops() / peak_, history_)};
+    if (const auto travel = gates_.travel()) findings.measurements.push_back(*travel);
     findings.curves = history_.curves(kCurvePoints);
+    std::ranges::move(gates_.curves(), std::back_inserter(findings.curves));
     return findings;
   }
 
@@ -198,6 +209,8 @@ class Run {
       throw error("training step {}: {}", report.step, why);
     }
     history_.add(report, flops);
+    const i64 steps_a_point = (params_.steps + kCurvePoints - 1) / kCurvePoints;
+    if ((report.step + 1) % steps_a_point == 0 || trainer_.done()) gates_.record(report.tokens);
     if (!run_.watch.step) return;
     const double seconds = report.seconds - before;
     const auto tokens = static_cast<double>(batch.batch * batch.tokens);
@@ -212,7 +225,8 @@ class Run {
   void save() {
     saved_at_ = Clock::now();
     if (run_.checkpoint.empty()) return;
-    auto notes = history_.notes();
+    std::map<std::string, std::string> notes = history_.notes();
+    notes.merge(gates_.notes());
     notes["cell"] = run_.id;
     trainer_.save(run_.checkpoint, notes);
     saved_ = trainer_.steps_done();
@@ -229,6 +243,7 @@ class Run {
   const double peak_;  ///< of float32 multiply-adds with this many threads, FLOP/s
   model::Trainer trainer_;
   History history_;
+  GateWatch gates_;
   i64 saved_ = 0;  ///< steps done at the last checkpoint; 0 = none
   Clock::time_point saved_at_ = Clock::now();
 };

@@ -63,7 +63,8 @@ struct TrainingRun {
 };
 
 /// Trains in place. Measurements: training/loss (mean of the last 5 % of steps),
-/// training/tokens_per_second and training/mfu; curves are History's. Throws Error when a loss is
+/// training/tokens_per_second, training/mfu and training/gate_travel; curves are History's and
+/// GateWatch's. Throws Error when a loss is
 /// not finite or spikes (History::spike()), or the checkpoint is damaged or another's.
 Findings train_model(model::Transformer&, const TrainingRun&);
 

@@ -83,6 +83,7 @@ Json to_json(const Curve& curve) {
   for (const double number : curve.y) y.push_back(finite_or_null(number));
   return {{"cell_id", curve.cell_id},
           {"name", curve.name},
+          {"series", curve.series},
           {"x_unit", curve.x_unit},
           {"y_unit", curve.y_unit},
           {"x", x},

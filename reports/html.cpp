@@ -62,7 +62,7 @@ Json chosen_samples(std::span<const SampleRecord> samples, i64 limit) {
 Curve thinned(const Curve& curve) {
   const std::size_t points = std::min(curve.x.size(), curve.y.size());
   if (points <= kCurvePoints) return curve;
-  Curve out{curve.cell_id, curve.name, curve.x_unit, curve.y_unit, {}, {}};
+  Curve out{curve.cell_id, curve.name, curve.x_unit, curve.y_unit, {}, {}, curve.series};
   for (std::size_t i = 0; i < kCurvePoints; ++i) {
     const std::size_t from = i * (points - 1) / (kCurvePoints - 1);
     out.x.push_back(curve.x[from]);

@@ -157,17 +157,18 @@ function lengthAxis(lengths) {
   };
 }
 
+/** Axis from 0 to 1, wide enough for the lines at its ends. */
+const shareAxis = (title) => ({ title, min: -0.02, max: 1.02, afterBuildTicks(axis) {
+  axis.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((value) => ({ value }));
+} });
+
 /** Axis of values with room for the whiskers. options: yTitle, log, share. */
 function valueAxis(records, options) {
   const ends = records.flatMap((r) => [r.value, r.ci_low, r.ci_high]).filter((v) => v !== null);
   const low = Math.min(...ends), high = Math.max(...ends), unit = records[0].unit;
   const title = axisTitle(options.yTitle);
   if (options.log && low > 0) return logAxis(title, low, high, unit);
-  if (options.share) {
-    return { title, min: -0.02, max: 1.02, afterBuildTicks(axis) {
-      axis.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((value) => ({ value }));
-    } };
-  }
+  if (options.share) return shareAxis(title);
   const margin = (high - low || Math.abs(high) || 1) * 0.08;
   return {
     title, suggestedMin: low >= 0 ? Math.max(0, low - margin) : low - margin, suggestedMax: high + margin,
@@ -262,13 +263,25 @@ function smoothed(points) {
   });
 }
 
-/** Configuration of a chart of curves {label, backend, variant, points {x, y}} over their own x. */
-function curveChart(curves, xTitle, yTitle) {
+/** A colour for each "layer 0" among names such as "layer 0 head 3", dashes for the heads in it. */
+function seriesLooks(names) {
+  const groups = [...groupBy(names, (name) => name.split(/(?<=\d) /)[0]).values()];
+  return new Map(groups.flatMap((group, g) => group.map((name, i) => [name, {
+    colour: cssColour(`--series-${g % COLOURS}`), dash: DASHES[i % DASHES.length],
+    width: i < DASHES.length ? 2 : 1 }])));
+}
+
+/**
+ * Configuration of a chart of curves {label, backend, variant, points {x, y}} over their own x.
+ * Curves of one run, told apart by `series`, have their own looks and are drawn as they are.
+ */
+function curveChart(curves, xTitle, yTitle, share = false) {
+  const looks = seriesLooks(curves.map((curve) => curve.series));
   const datasets = curves.flatMap((curve) => {
-    const style = look(curve.backend, curve.variant);
-    const line = { label: curve.label, data: curve.points, borderColor: style.colour, borderWidth: 2,
-      backgroundColor: style.colour, borderDash: style.dash, pointRadius: 0 };
-    if (curve.points.length < 60) return [line];
+    const style = curve.series ? looks.get(curve.series) : look(curve.backend, curve.variant);
+    const line = { label: curve.label, data: curve.points, borderColor: style.colour,
+      borderWidth: style.width ?? 2, backgroundColor: style.colour, borderDash: style.dash, pointRadius: 0 };
+    if (curve.series || curve.points.length < 60) return [line];
     return [{ ...line, data: smoothed(curve.points) },
       { ...line, borderColor: `${style.colour}38`, borderWidth: 1, borderDash: [], raw: true }];
   });
@@ -280,7 +293,7 @@ function curveChart(curves, xTitle, yTitle) {
       scales: {
         x: { type: "linear", title: axisTitle(xTitle),
           ticks: { maxRotation: 0, callback: (v) => (v >= 1e6 ? `${v / 1e6} M` : v >= 1e3 ? `${v / 1e3} k` : v) } },
-        y: { title: axisTitle(yTitle) },
+        y: share ? shareAxis(axisTitle(yTitle)) : { title: axisTitle(yTitle) },
       },
       plugins: {
         legend: { ...lines, labels: { ...lines.labels,
@@ -294,7 +307,7 @@ function curveChart(curves, xTitle, yTitle) {
         } },
         tooltip: { filter: (item) => !item.dataset.raw, callbacks: {
           title: (items) => (items.length ? `${items[0].dataset.label}, ${show(items[0].raw.x, "")}` : ""),
-          label: (item) => `${show(item.raw.y, "")} (running mean)`,
+          label: (item) => show(item.raw.y, "") + (curves[0].series ? "" : " (running mean)"),
         } },
       },
     },

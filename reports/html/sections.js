@@ -288,32 +288,63 @@ function tradeOffFigure(metric, model, pairs) {
 
 // ---- 11 to 14 ----
 
-function training() {
-  const speed = MEASURED.filter((r) => r.metric === "training/tokens_per_second");
-  const all = DATA.curves.filter((c) => c.x.length > 0).map((curve) => ({ ...curve,
-    cell: CELLS.get(curve.cell_id) ?? { backend: curve.cell_id, model: "", seed: null, lr: null } }));
-  if (all.length === 0 && speed.length === 0) return null;
-  const plots = [...groupBy(all, (c) => `${c.cell.model}\u0000${c.name}`).values()].map((group) => {
+/** One figure for each of a model's curves, with every run in it. */
+function runFigures(all) {
+  return [...groupBy(all, (c) => `${c.cell.model}\u0000${c.name}`).values()].map((group) => {
     const variant = variantNamer(group.map((c) => c.cell));
     const seen = new Map();
     const curves = group.map((c) => {
       const index = seen.get(c.cell.backend) ?? 0;
       seen.set(c.cell.backend, index + 1);
-      return { backend: c.cell.backend, variant: index,
-        label: [c.cell.backend, variant(c.cell)].filter(Boolean).join(" · "),
-        points: c.x.map((x, i) => ({ x, y: c.y[i] })).filter((p) => p.x !== null && p.y !== null) };
-    }).filter((c) => c.points.length > 0);
-    if (curves.length === 0) return null;
+      return { ...c, backend: c.cell.backend, variant: index,
+        label: [c.cell.backend, variant(c.cell)].filter(Boolean).join(" · ") };
+    });
     const name = metricName(group[0].name);
     return figure(group[0].cell.model ? `${name} — ${group[0].cell.model}` : name,
       "Every run, none left out: colour is the backend, dashes the seed or learning rate. Thin: the points; bold: " +
       "their running mean.", () => curveChart(curves, group[0].x_unit, withUnit(name, group[0].y_unit)),
       curvesTable(curves), heightFor(curves.map((c) => c.label)));
   });
-  return [figures(plots), ...(speed.length ? [make("h3", {}, "Training speed"), table(
-    ["backend", "model", "seed", "tokens/s", "n", "interval"], speed.map((r) => [r.backend, r.model, r.seed ?? "–",
-      show(r.value, r.unit), r.n ?? "–", hasInterval(r) ? interval(r) : `– ${r.ci_method}`]),
-    { numeric: [2, 3, 4, 5] })] : [])];
+}
+
+const SERIES_CAPTIONS = {
+  "training/gate": "Sigmoid of each head's gate while it is trained; for infini the memory's share of the head's " +
+    "output, the rest being its own segment's. ",
+};
+
+/** One figure for each run's curves of one name that `series` tells apart. */
+function seriesFigures(all) {
+  const variant = variantNamer(all.map((c) => c.cell));
+  return [...groupBy(all, (c) => `${c.cell_id}\u0000${c.name}`).values()].map((group) => {
+    const { cell, name, x_unit, y_unit } = group[0];
+    const curves = group.map((c) => ({ ...c, label: c.series }));
+    const share = y_unit === "1" && curves.every((c) => c.points.every((p) => p.y >= 0 && p.y <= 1));
+    return figure([metricName(name), [cell.model, cell.backend, variant(cell)].filter(Boolean).join(" · ")].join(" — "),
+      `${SERIES_CAPTIONS[name] ?? ""}One run; colours and dashes tell the lines apart.`,
+      () => curveChart(curves, x_unit, withUnit(metricName(name), y_unit), share),
+      curvesTable(curves), heightFor(curves.map((c) => c.label)));
+  });
+}
+
+function trainingTable() {
+  const records = withPrefix("training").filter((r) => r.metric !== "training/loss");
+  if (records.length === 0) return [];
+  return [make("h3", {}, "Training in numbers"), table(
+    ["measure", "backend", "model", "seed", "lr", "value", "n", "interval"],
+    [...groupBy(records, (r) => r.metric).values()].flat().map((r) => [withUnit(metricName(r.metric), r.unit),
+      r.backend, r.model, r.seed ?? "–", r.lr ?? "–", show(r.value, r.unit), r.n ?? "–",
+      hasInterval(r) ? interval(r) : `– ${r.ci_method}`]), { numeric: [3, 4, 5, 6, 7] })];
+}
+
+function training() {
+  const curves = DATA.curves.map((curve) => ({ ...curve,
+    cell: CELLS.get(curve.cell_id) ?? { backend: curve.cell_id, model: "", seed: null, lr: null },
+    points: curve.x.map((x, i) => ({ x, y: curve.y[i] })).filter((p) => p.x !== null && p.y !== null) }))
+    .filter((c) => c.points.length > 0);
+  const plots = [...runFigures(curves.filter((c) => c.series === "")),
+    ...seriesFigures(curves.filter((c) => c.series !== ""))];
+  const numbers = trainingTable();
+  return plots.length || numbers.length ? [figures(plots), numbers] : null;
 }
 
 function samples() {

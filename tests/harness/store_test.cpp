@@ -44,7 +44,8 @@ Outcome outcome(const std::string& id, double value) {
                            .x_unit = "tokens",
                            .y_unit = "nats/token",
                            .x = {1, 2},
-                           .y = {0.5, 0.25}}};
+                           .y = {0.5, 0.25},
+                           .series = "layer 0 head 3"}};
   return made;
 }
 
@@ -87,6 +88,7 @@ TEST_CASE("What is stored is read back in plan order, cells without measurements
   CHECK(stored.samples[0].scores[0].second == 1);
   REQUIRE(stored.curves.size() == 1);
   CHECK(stored.curves[0].y == std::vector<double>{0.5, 0.25});
+  CHECK(stored.curves[0].series == "layer 0 head 3");
 }
 
 TEST_CASE("Finishing a cell again replaces all that was known of it") {
@@ -183,6 +185,8 @@ TEST_CASE("An outcome survives its way through JSON, and NaN is found by name") 
 
   CHECK(not_finite(sent.findings) == "");
   Findings bad = sent.findings;
+  bad.curves[0].y[1] = INFINITY;
+  CHECK(not_finite(bad) == "curve training/loss layer 0 head 3");
   bad.samples[0].scores[0].second = std::nan("");
   CHECK(not_finite(bad) == "score exact_match of sample 4");
   bad.measurements[1].ci_low = INFINITY;

@@ -283,3 +283,33 @@ TEST_CASE("A loss that jumps stops the training, says why, and leaves the last c
                         Contains("last good checkpoint") && Contains(checkpoint));
   CHECK(std::filesystem::exists(checkpoint));
 }
+
+TEST_CASE("Gates are watched from before the first step to after the last, through a stop") {
+  Small small;
+  small.training.params.steps = 450;  // three to a point
+  small.training.params.warmup = 1;
+  small.training.length = small.training.shortest = 64;
+  small.training.params.batch_tokens = 64;
+  const TempFolder folder;
+  const std::string checkpoint = folder / "a.training.safetensors";
+  model::Transformer model = small.model();
+  i64 seen = 0;
+  const TrainingWatch stopped{[&](const StepLine&) { ++seen; }, [&] { return seen == 100; }};
+  CHECK_THROWS_AS(small.train(model, checkpoint, "a", stopped), Interrupted);
+  const Findings findings = small.train(model, checkpoint, "a", {});
+  std::vector<Curve> gates;
+  for (const Curve& curve : findings.curves) {
+    if (curve.name == "training/gate") gates.push_back(curve);
+  }
+  REQUIRE(gates.size() == 2);  // heads of the one layer
+  CHECK(gates[1].series == "layer 0 head 1");
+  REQUIRE(gates[1].x.size() == 151);
+  CHECK(gates[1].x[0] == 0);
+  CHECK(gates[1].x[1] == 3 * 63);
+  CHECK(gates[1].x[150] == 450 * 63);
+  CHECK(gates[1].y[0] == 0.5);
+  const auto gate =
+      std::ranges::find(model.parameters(), "layers.0.attention.gate", &model::Parameter::name);
+  const double beta = static_cast<double>(model.weights()[gate->offset + 1]);
+  CHECK(gates[1].y[150] == Approx(1 / (1 + std::exp(-beta))));
+}

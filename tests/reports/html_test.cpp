@@ -91,7 +91,7 @@ TEST_CASE("Samples are shared out evenly over the cells, and their true number i
 }
 
 TEST_CASE("A long curve is thinned to 600 points and keeps its ends") {
-  Curve curve{"cell", "training/loss", "tokens", "nats/token", {}, {}};
+  Curve curve{"cell", "training/loss", "tokens", "nats/token", {}, {}, "b"};
   for (int i = 0; i <= 5000; ++i) curve.x.push_back(i), curve.y.push_back(-i);
   const std::vector<Curve> curves{curve};
   const nlohmann::json kept =
@@ -101,6 +101,7 @@ TEST_CASE("A long curve is thinned to 600 points and keeps its ends") {
   CHECK(kept["x"].front() == 0.0);
   CHECK(kept["x"].back() == 5000.0);
   CHECK(kept["y"].back() == -5000.0);
+  CHECK(kept["series"] == "b");
 }
 
 TEST_CASE("The page is written to the build folder for a person to open") {

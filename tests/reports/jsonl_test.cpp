@@ -80,12 +80,14 @@ TEST_CASE("Output bytes that are not UTF-8 still make valid JSON") {
 }
 
 TEST_CASE("A curve is one line with as many x as y") {
-  std::vector<Curve> curves{{"cell", "training/loss", "tokens", "nats/token", {1, 2}, {3, 2.5}}};
+  std::vector<Curve> curves{
+      {"cell", "training/loss", "tokens", "nats/token", {1, 2}, {3, 2.5}, "b"}};
   const auto rows = lines(written("curves", {"", "", "", "", {}, {}, curves}));
   REQUIRE(rows.size() == 1);
   CHECK(rows[0]["x"] == std::vector<double>{1, 2});
   CHECK(rows[0]["y"] == std::vector<double>{3, 2.5});
   CHECK(rows[0]["name"] == "training/loss");
+  CHECK(rows[0]["series"] == "b");
 }
 
 }  // namespace

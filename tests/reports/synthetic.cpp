@@ -182,6 +182,21 @@ class Maker {
         "single run")
         .higher_is_better = true;
     out_.curves.push_back(std::move(curve));
+    if (contender_->type == "infini") gates();
+  }
+
+  void gates() {
+    for (int line = 0; line < 12; ++line) {
+      Curve& gate = out_.curves.emplace_back();
+      gate = {cell_.cell_id, "training/gate", "tokens", "1", {}, {}, ""};
+      gate.series = "layer " + std::to_string(line / 4) + " head " + std::to_string(line % 4);
+      const double drift = 3 * rng_.normal();
+      for (int step = 0; step <= 600; step += 3) {
+        gate.x.push_back(step * 8192.0);
+        gate.y.push_back(1 / (1 + std::exp(-drift * (1 - std::exp(-step / 200.0)))));
+      }
+    }
+    add("training/gate_travel", "1", 0.31, 0, 12, "every gate of one run");
   }
 
  private:
