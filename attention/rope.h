@@ -47,8 +47,8 @@ class Rope {
   bool enabled() const { return params_.has_value(); }
 
   /// Cosines and sines of positions [first, first + count), [count, D/2] each, times the row's
-  /// lengthening. Angles are formed in
-  /// float64: in float32 they are off by 4.5e-5 at position 4096 already.
+  /// lengthening. Angles are formed in float64: in float32 they are off by 4.5e-5 at position 4096
+  /// already.
   struct Angles {
     Scratch cosine, sine;
   };
@@ -62,7 +62,7 @@ class Rope {
   /// turn() forward that also writes features [rows, D] = ELU(x) + 1 of `in`, which is read once.
   void turn_with_features(const Angles& angles, i64 first, View<const float, 2> in,
                           View<float, 2> out, float* features) const;
-  /// features [rows, D] = ELU(x) + 1 of turned rows, turned back first.
+  /// features [rows, D] = ELU(x) + 1 of turned rows, turned back first; not under Scaling::yarn.
   void features_of_turned(const Angles& angles, i64 first, View<const float, 2> turned,
                           float* features) const;
 

@@ -21,8 +21,12 @@ TEST_CASE("Full attention is the causal softmax over all keys, under grouped hea
       {tests::Settings{}, naive::Rope{}},
       {{{"rope.theta", "100"}}, naive::Rope{100, false}},
       {{{"rope.pairing", "interleaved"}}, naive::Rope{10000, true}},
+      {{{"rope.scaling", "linear"}, {"rope.factor", "3"}}, naive::Rope{10000, false, 3}},
+      // Trained so long that yarn keeps all pairs of these heads: it only lengthens rows.
+      {{{"rope.scaling", "yarn"}, {"rope.factor", "8"}, {"rope.original_length", "1000000"}},
+       naive::Rope{10000, false, 1, 0.1 * std::log(8) + 1}},
   };
-  const auto& [fields, rope] = cases[GENERATE(0U, 1U, 2U, 3U)];
+  const auto& [fields, rope] = cases[GENERATE(0U, 1U, 2U, 3U, 4U, 5U)];
   for (const Shape& shape : kShapes) {
     CAPTURE(shape.query_heads, shape.kv_heads, shape.head_dim);
     const auto backend = make_backend("full", fields, shape);

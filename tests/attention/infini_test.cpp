@@ -48,6 +48,11 @@ double naive_slope(const Shape& shape, ReferenceProblem& problem, const naive::I
 
 }  // namespace
 
+TEST_CASE("Positions that restart in each segment take no scaling") {
+  CHECK_THROWS_WITH(make_backend("infini", {{"rope.scaling", "linear"}}, {2, 1, 8}),
+                    Catch::Contains("rope.scaling"));
+}
+
 TEST_CASE("Infini mixes local softmax and memory as the equations say") {
   const i64 segment = GENERATE(1, 4, 7, 64);
   const bool delta = GENERATE(false, true), bypass = GENERATE(false, true);

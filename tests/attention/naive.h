@@ -19,21 +19,24 @@ using Row = std::vector<double>;
 struct Rope {
   double theta = 10000;
   bool interleaved = false;
+  double factor = 1, length = 1;
 };
 
-/// Pair i turns by position * theta^(-2i/D): (i, i + D/2) or, interleaved, (2i, 2i + 1).
+/// Pair i turns by position / factor * theta^(-2i/D): (i, i + D/2) or, interleaved, (2i, 2i + 1).
+/// The row becomes `length` times as long.
 inline Row rotate(const Row& x, i64 position, const std::optional<Rope>& rope) {
   if (!rope) return x;
   const std::size_t d = x.size();
   Row y = x;
   for (std::size_t i = 0; i < d / 2; ++i) {
     const double angle =
-        static_cast<double>(position) *
+        static_cast<double>(position) / rope->factor *
         std::pow(rope->theta, -2.0 * static_cast<double>(i) / static_cast<double>(d));
     const std::size_t a = rope->interleaved ? 2 * i : i;
     const std::size_t b = rope->interleaved ? 2 * i + 1 : i + d / 2;
-    y[a] = x[a] * std::cos(angle) - x[b] * std::sin(angle);
-    y[b] = x[a] * std::sin(angle) + x[b] * std::cos(angle);
+    const double cosine = rope->length * std::cos(angle), sine = rope->length * std::sin(angle);
+    y[a] = x[a] * cosine - x[b] * sine;
+    y[b] = x[a] * sine + x[b] * cosine;
   }
   return y;
 }

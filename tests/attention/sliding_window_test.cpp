@@ -1,5 +1,6 @@
 // Tests of attention/sliding_window.cpp against the definition in tests/attention/naive.h, where
 // each token's cache is a list.
+#include "attention/verify.h"
 #include "tests/attention/backends.h"
 #include "tests/attention/naive.h"
 
@@ -20,10 +21,10 @@ std::vector<float> output_after_change(const Backend& backend, Problem problem, 
 
 }  // namespace
 
-TEST_CASE("The sliding window is the softmax over its cache, for sinks, positions and pairings") {
+TEST_CASE("The sliding window is the softmax over its cache, for sinks, positions and ropes") {
   const i64 window = GENERATE(1, 3, 8, 40), sinks = GENERATE(0, 1, 4);
   const bool cache = GENERATE(false, true);
-  const int rope = GENERATE(0, 1, 2);
+  const int rope = GENERATE(0, 1, 2, 3, 4);
   naive::Window parameters{window, sinks, cache, naive::Rope{}};
   tests::Settings fields{{"window", text(window)},
                          {"sinks", text(sinks)},
@@ -31,6 +32,13 @@ TEST_CASE("The sliding window is the softmax over its cache, for sinks, position
   if (rope == 0) {
     parameters.rope = std::nullopt;
     fields.emplace("rope", "none");
+  } else if (rope == 3) {
+    parameters.rope->factor = 3;
+    fields.merge(tests::Settings{{"rope.scaling", "linear"}, {"rope.factor", "3"}});
+  } else if (rope == 4) {  // trained so long that yarn keeps all pairs: it only lengthens rows
+    parameters.rope->length = 0.1 * std::log(8) + 1;
+    fields.merge(tests::Settings{
+        {"rope.scaling", "yarn"}, {"rope.factor", "8"}, {"rope.original_length", "1000000"}});
   } else {
     parameters.rope->interleaved = rope == 2;
     fields.emplace("rope.pairing", rope == 2 ? "interleaved" : "half");
@@ -76,6 +84,22 @@ TEST_CASE("A chunk that goes through in runs is the same softmax, with the state
   CHECK(in_runs.state.position == tokens);
   for (std::size_t i = 0; i < taped.state.tensors.size(); ++i) {
     CHECK(bits_differing(in_runs.state.tensors[i].tensor, taped.state.tensors[i].tensor) == 0);
+  }
+}
+
+TEST_CASE("Rows that yarn lengthens keep their gradients where sinks are turned a second time") {
+  const BackendFactory make = [](const Shape& shape) {
+    return make_backend("sliding_window",
+                        {{"window", "5"},
+                         {"sinks", "2"},
+                         {"positions", "cache"},
+                         {"rope.scaling", "yarn"},
+                         {"rope.original_length", "20"}},
+                        shape);
+  };
+  for (const Check& check : verify(make, {.quick = true})) {
+    CAPTURE(check.name, check.error, check.detail);
+    CHECK(check.passed);
   }
 }
 
