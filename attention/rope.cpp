@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "attention/kernels/rowwise.h"
+#include "core/error.h"
 #include "core/linalg.h"
 
 namespace longreach::attention {
@@ -62,7 +63,8 @@ void ScaledRopeParams::fields(Fields& f) {
   RopeParams::fields(f);
   f("scaling", scaling, "how rotation is slowed for contexts longer than trained");
   f("factor", factor, at_least(1), "how many times longer (linear, ntk, yarn)");
-  f("original_length", original_length, at_least(1, Unit::count), "tokens trained on (yarn)");
+  f("original_length", original_length, at_least(0, Unit::count),
+    "tokens trained on; yarn must be given it");
 }
 
 Rope::Rope(const std::optional<RopeParams>& params, i64 head_dim)
@@ -71,6 +73,11 @@ Rope::Rope(const std::optional<RopeParams>& params, i64 head_dim)
 Rope::Rope(const std::optional<ScaledRopeParams>& params, i64 head_dim)
     : params_(params), head_dim_(head_dim) {
   if (!params) return;
+  if (params->scaling == Scaling::yarn && params->original_length == 0) {
+    throw error(
+        "rope.scaling: yarn needs rope.original_length, the tokens of the contexts that the model "
+        "was trained on, such as 512");
+  }
   frequencies_ = frequencies(*params, head_dim);
   if (params->scaling == Scaling::yarn) magnitude_ = 0.1 * std::log(params->factor) + 1;
   for (i64 step = 0; step < kBlock; ++step) {

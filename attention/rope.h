@@ -30,7 +30,7 @@ enum class Scaling {
 struct ScaledRopeParams : RopeParams {
   Scaling scaling = Scaling::none;
   double factor = 4;
-  i64 original_length = 512;  ///< yarn: tokens of the contexts that the model was trained on
+  i64 original_length = 0;  ///< yarn: tokens of the contexts that the model was trained on
   void fields(Fields& f);
 };
 
@@ -43,6 +43,7 @@ class Rope {
  public:
   Rope(std::nullopt_t, i64 head_dim) : head_dim_(head_dim) {}
   Rope(const std::optional<RopeParams>& params, i64 head_dim);
+  /// Throws Error for Scaling::yarn without an original length: no default could be right.
   Rope(const std::optional<ScaledRopeParams>& params, i64 head_dim);
   bool enabled() const { return params_.has_value(); }
 

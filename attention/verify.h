@@ -80,8 +80,9 @@ struct Variant {
 /// integers above 16 set to 5, so that short streams cross windows and segments; then, on top of
 /// that, one change at a time: each other choice, each boolean and optional group flipped, each
 /// integer at its minimum (or at 2 where that is the default); and all changes of choice at once.
-/// Sets that the constructor refuses with Error are left out. A field named `bptt` that is not 0
-/// makes a variant `truncated`. Throws Error for an unknown type.
+/// A change that the constructor refuses alone with Error is made together with each one other;
+/// what it still refuses is left out. A field named `bptt` that is not 0 makes a variant
+/// `truncated`. Throws Error for an unknown type.
 std::vector<Variant> variants(std::string_view type);
 
 /// The same for a variant: its long stream and its gradients as far as they apply.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
+#include <optional>
 
 #include "attention/verify.h"
 
@@ -129,12 +130,19 @@ class Deriver {
 
   std::vector<Variant> derive() {
     add({}, false, true);
-    const std::vector<Alternative> alternatives = add({}, true, false);
+    const std::vector<Alternative> alternatives =
+        add({}, true, false).value_or(std::vector<Alternative>{});
     Settings all;
     for (const Alternative& alternative : alternatives) {
       if (alternative.joins) all[alternative.key] = alternative.value;
+      const Settings alone{{alternative.key, alternative.value}};
+      const auto more = add(alone, true, false);
+      if (!more) {
+        add_in_pairs(alternative, alternatives);
+        continue;
+      }
       // What a group switched on brings with it is varied too.
-      for (const Alternative& inner : add({{alternative.key, alternative.value}}, true, false)) {
+      for (const Alternative& inner : *more) {
         if (inner.key.starts_with(alternative.key + ".")) {
           add({{inner.key, inner.value}}, true, false);
         }
@@ -145,8 +153,18 @@ class Deriver {
   }
 
  private:
-  /// Adds one variant unless it is refused or there already; returns what else could be changed.
-  std::vector<Alternative> add(const Settings& settings, bool small, bool long_stream) {
+  /// What is refused alone may need one other field, as yarn needs its original length.
+  void add_in_pairs(const Alternative& refused, const std::vector<Alternative>& others) {
+    for (const Alternative& other : others) {
+      if (other.key == refused.key) continue;
+      add({{refused.key, refused.value}, {other.key, other.value}}, true, false);
+    }
+  }
+
+  /// Adds one variant unless it is there already; returns what else could be changed, or nothing
+  /// when it is refused.
+  std::optional<std::vector<Alternative>> add(const Settings& settings, bool small,
+                                              bool long_stream) {
     Vary explore(settings, small);
     entry_.visit_defaults(explore);
     const std::string text =
@@ -161,7 +179,7 @@ class Deriver {
       try {
         make({2, 1, 8});
       } catch (const Error&) {
-        return {};
+        return std::nullopt;
       }
     }
     out_.push_back({text, std::move(make), long_stream, explore.truncated});

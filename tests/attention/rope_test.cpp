@@ -122,6 +122,16 @@ TEST_CASE("Only yarn lengthens rows, by 0.1 ln(factor) + 1") {
   CHECK(length(Scaling::yarn) == Approx(1.2079442).epsilon(1e-7));
 }
 
+TEST_CASE("Yarn asks for the length it was trained on, and nothing else does") {
+  ScaledRopeParams params{{10000, Pairing::half}, Scaling::yarn, 8};
+  CHECK_THROWS_WITH(Rope(std::make_optional(params), 16),
+                    Catch::StartsWith("rope.scaling: yarn needs rope.original_length"));
+  for (const Scaling scaling : {Scaling::none, Scaling::linear, Scaling::ntk}) {
+    params.scaling = scaling;
+    CHECK_NOTHROW(Rope(std::make_optional(params), 16));
+  }
+}
+
 TEST_CASE("NTK divides the slowest pair by the factor and keeps the fastest") {
   const Measured plain = measure({}, 32);
   const Measured scaled = measure({{}, Scaling::ntk, 5, 512}, 32);

@@ -94,7 +94,7 @@ TEST_CASE("Rows that yarn lengthens keep their gradients where sinks are turned 
                          {"sinks", "2"},
                          {"positions", "cache"},
                          {"rope.scaling", "yarn"},
-                         {"rope.original_length", "20"}},
+                         {"rope.original_length", "512"}},
                         shape);
   };
   for (const Check& check : verify(make, {.quick = true})) {

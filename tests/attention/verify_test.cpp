@@ -384,6 +384,21 @@ TEST_CASE("Variants cover the defaults, small sizes and each choice") {
   CHECK(contains(texts, "segment: 5, bptt: 1"));
 }
 
+TEST_CASE("A change that is refused alone is verified beside the field it needs") {
+  for (const char* type : {"full", "sliding_window"}) {
+    const auto has = [&](const std::string& end) {
+      return std::ranges::any_of(variants(type), [&](const Variant& variant) {
+        return variant.parameters.ends_with(end);
+      });
+    };
+    CAPTURE(type);
+    CHECK(has("rope.scaling: linear"));
+    CHECK(has("rope.scaling: ntk"));
+    CHECK_FALSE(has("rope.scaling: yarn"));
+    CHECK(has("rope.scaling: yarn, rope.original_length: 2"));
+  }
+}
+
 TEST_CASE("A variant that cuts gradients is held to everything but their definition") {
   for (const Variant& variant : variants("infini")) {
     CHECK(variant.truncated == (variant.parameters.find("bptt") != std::string::npos));

@@ -55,6 +55,17 @@ TEST_CASE("A list among a backend's parameters makes a backend of each value") {
   CHECK(param(experiment.backends[3].layers[0].params, "update") == "delta");
 }
 
+TEST_CASE("Scalings of rotary positions can be swept") {
+  Parts parts;
+  parts.backends =
+      "[{name: scaled, full: {rope: {scaling: [linear, yarn], factor: 8, original_length: 1k}}}]";
+  const Experiment experiment = read(parts);
+  CHECK(names(experiment.backends) ==
+        std::vector<std::string>{"scaled scaling=linear", "scaled scaling=yarn"});
+  CHECK(experiment.backends[1].layers[0].params.ends_with(
+      "scaling: yarn, factor: 8, original_length: 1024}"));
+}
+
 TEST_CASE("A learning rate list stays one model, an architecture list makes several") {
   Parts parts;
   parts.models =
@@ -140,6 +151,8 @@ TEST_CASE("Parts that do not fit together are refused") {
   refused(parts, "a and b are marked as baseline");
   parts.backends = "[{name: a b, full: {}}]";
   refused(parts, "must have no space");
+  parts.backends = "[{name: a, full: {rope: {scaling: yarn, factor: 8}}}]";
+  refused(parts, "backends[0].full: rope.scaling: yarn needs rope.original_length");
   parts = {};
   parts.tasks = "[{perplexity: {model: nobody}}]";
   refused(parts, "tasks[0]: unknown model 'nobody'; known: reader");
