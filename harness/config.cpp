@@ -97,6 +97,8 @@ void Training::fields(Fields& f) {
   f("ramp", ramp, between(0, 1),
     "share of the steps over which the longest allowed rises from shortest to length");
   f("virtual_repetition", virtual_repetition, "");
+  f("recompute", params.recompute, at_least(0, Unit::count),
+    "tokens of a sample whose activations are held at once and computed twice; 0 = all, once");
   f("checkpoint", checkpoint, at_least(0, Unit::seconds),
     "seconds between checkpoints, from which a training that was cut off goes on");
   f("spike", spike, at_least(0),

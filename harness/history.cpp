@@ -55,6 +55,8 @@ void History::add(const model::StepReport& report, double flops) {
   tokens_.push_back(static_cast<double>(report.tokens));
   seconds_.push_back(report.seconds);
   flops_ += flops;
+  tape_bytes_ = std::max(tape_bytes_, static_cast<double>(report.tape_bytes));
+  state_bytes_ = std::max(state_bytes_, static_cast<double>(report.state_bytes));
 }
 
 std::string History::spike(double loss, double limit) const {
@@ -101,7 +103,8 @@ std::map<std::string, std::string> History::notes() const {
           {"gradient_norm", numbers_text(gradient_norm_)},
           {"tokens", numbers_text(tokens_)},
           {"seconds", numbers_text(seconds_)},
-          {"flops", numbers_text({flops_})}};
+          {"flops", numbers_text({flops_})},
+          {"bytes", numbers_text({tape_bytes_, state_bytes_})}};
 }
 
 History History::from_notes(const std::map<std::string, std::string>& notes, i64 steps) {
@@ -119,6 +122,9 @@ History History::from_notes(const std::map<std::string, std::string>& notes, i64
   history.tokens_ = take("tokens", steps);
   history.seconds_ = take("seconds", steps);
   history.flops_ = take("flops", 1)[0];
+  const std::vector<double> bytes = take("bytes", 2);
+  history.tape_bytes_ = bytes[0];
+  history.state_bytes_ = bytes[1];
   return history;
 }
 

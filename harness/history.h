@@ -26,6 +26,8 @@ class History {
   double tokens() const { return tokens_.empty() ? 0 : tokens_.back(); }
   double seconds() const { return seconds_.empty() ? 0 : seconds_.back(); }
   double flops() const { return flops_; }
+  double tape_bytes() const { return tape_bytes_; }    ///< of the step with most
+  double state_bytes() const { return state_bytes_; }  ///< of the step with most
 
   /// Why a next step of that loss is a spike: more than `limit` nats above the median of the last
   /// kSpikeWindow steps, of which there are kSpikeLeast. "" when it is not, or `limit` is 0.
@@ -43,7 +45,7 @@ class History {
 
  private:
   std::vector<double> loss_, lr_, gradient_norm_, tokens_, seconds_;
-  double flops_ = 0;
+  double flops_ = 0, tape_bytes_ = 0, state_bytes_ = 0;
 };
 
 }  // namespace longreach::harness

@@ -50,6 +50,7 @@ std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_
   if (training.virtual_repetition.share > 0 && memory_segment_of(backend) > 0) {
     text += fmt::format(", virtual_repetition: {{{}}}", canonical(training.virtual_repetition));
   }
+  if (params.recompute > 0) text += fmt::format(", recompute: {}", params.recompute);
   return text;
 }
 

@@ -48,6 +48,18 @@ Measurement rate(const char* name, const char* unit, double amount, const Histor
   return m;
 }
 
+/// The most that any step held.
+Measurement held(const char* name, double bytes, const History& history) {
+  Measurement m;
+  m.metric = name;
+  m.unit = "bytes";
+  m.higher_is_better = false;
+  m.value = bytes;
+  m.n = static_cast<i64>(history.steps());
+  m.ci_method = "exact";
+  return m;
+}
+
 /// Where whole segments of nothing but filler begin, among the first `tokens` tokens.
 std::vector<i64> filler_segments(const datasets::Sample& sample, i64 segment, i64 tokens) {
   std::vector<i64> begins;
@@ -173,7 +185,9 @@ class Run {
     findings.measurements = {
         final_loss(history_, run_.statistics, run_.rng),
         rate("training/tokens_per_second", "tokens/s", history_.tokens(), history_),
-        rate("training/mfu", "1", history_.flops() / peak_, history_)};
+        rate("training/mfu", "1", history_.flops() / peak_, history_),
+        held("training/tape_bytes", history_.tape_bytes(), history_),
+        held("training/state_bytes", history_.state_bytes(), history_)};
     if (const auto travel = gates_.travel()) findings.measurements.push_back(*travel);
     findings.curves = history_.curves(kCurvePoints);
     std::ranges::move(gates_.curves(), std::back_inserter(findings.curves));

@@ -63,9 +63,10 @@ struct TrainingRun {
 };
 
 /// Trains in place. Measurements: training/loss (mean of the last 5 % of steps),
-/// training/tokens_per_second, training/mfu and training/gate_travel; curves are History's and
-/// GateWatch's. Throws Error when a loss is
-/// not finite or spikes (History::spike()), or the checkpoint is damaged or another's.
+/// training/tokens_per_second, training/mfu, training/tape_bytes and training/state_bytes (those of
+/// StepReport, of the step with most) and training/gate_travel; curves are History's and
+/// GateWatch's. Throws Error when a loss is not finite or spikes (History::spike()), or the
+/// checkpoint is damaged or another's.
 Findings train_model(model::Transformer&, const TrainingRun&);
 
 inline constexpr i64 kCurvePoints = 200;

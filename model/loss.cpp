@@ -28,21 +28,13 @@ Exponentials exponentials(std::span<const float> logits, float* scratch) {
   return {largest, sum};
 }
 
-/// The sum of the weights.
-double validate(i64 vocabulary, std::span<const Token> targets, std::span<const float> weights) {
-  double sum = 0;
+void require_known(i64 vocabulary, std::span<const Token> targets, std::span<const float> weights) {
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (!(weights[i] >= 0) || !std::isfinite(weights[i])) {
-      throw error("loss weight {} is {}; it must be finite and not negative", i, weights[i]);
-    }
     if (weights[i] > 0 && (targets[i] < 0 || targets[i] >= vocabulary)) {
       throw error("target {} is token {}, outside the model's vocabulary of {}", i, targets[i],
                   vocabulary);
     }
-    sum += static_cast<double>(weights[i]);
   }
-  if (!(sum > 0)) throw error("every loss weight is 0: there is nothing to learn from");
-  return sum;
 }
 
 }  // namespace
@@ -52,13 +44,27 @@ double log_sum_exp(std::span<const float> logits, float* scratch) {
   return static_cast<double>(e.largest) + std::log(e.sum);
 }
 
+double sum_of_weights(std::span<const float> weights) {
+  double sum = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (!(weights[i] >= 0) || !std::isfinite(weights[i])) {
+      throw error("loss weight {} is {}; it must be finite and not negative", i, weights[i]);
+    }
+    sum += static_cast<double>(weights[i]);
+  }
+  if (!(sum > 0)) throw error("every loss weight is 0: there is nothing to learn from");
+  return sum;
+}
+
 double cross_entropy(MutableMatrix logits, std::span<const Token> targets,
-                     std::span<const float> weights, Gradient gradient) {
+                     std::span<const float> weights, Gradient gradient,
+                     std::optional<double> total) {
   check(static_cast<i64>(targets.size()) == logits.rows &&
             static_cast<i64>(weights.size()) == logits.rows,
         "one target and one weight for each row of logits");
   const i64 vocabulary = logits.columns;
-  const double total = validate(vocabulary, targets, weights);
+  const double whole = total ? *total : sum_of_weights(weights);
+  require_known(vocabulary, targets, weights);
   std::vector<double> losses(static_cast<std::size_t>(logits.rows));
 #pragma omp parallel if (logits.rows >= kParallelRows)
   {
@@ -74,7 +80,7 @@ double cross_entropy(MutableMatrix logits, std::span<const Token> targets,
       const float wanted = values[targets[r]];
       const Exponentials e = exponentials({values, static_cast<std::size_t>(vocabulary)},
                                           gradient == Gradient::none ? scratch.data() : values);
-      const double weight = static_cast<double>(weights[r]) / total;
+      const double weight = static_cast<double>(weights[r]) / whole;
       losses[r] =
           weight * (static_cast<double>(e.largest) - static_cast<double>(wanted) + std::log(e.sum));
       if (gradient == Gradient::in_place) {

@@ -16,6 +16,7 @@ namespace longreach::model {
 struct Trainer::Workspace {
   ModelTape tape;
   Floats logits;
+  i64 tape_bytes = 0, state_bytes = 0;  ///< of the last batch, as in StepReport
 };
 
 namespace {
@@ -42,26 +43,75 @@ void validate(const Batch& batch) {
   }
 }
 
-double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad,
-                  ModelTape& tape, Floats& logit_room) {
-  validate(batch);
-  const i64 vocabulary = model.architecture().vocabulary;
-  const i64 rows = batch.batch * batch.tokens;
-  const std::array<i64, 2> extents{batch.batch, batch.tokens};
-  const View<const Token, 2> inputs(batch.inputs.data(), extents);
-  View<const float, 2> repeats;
-  if (!batch.repeats.empty()) repeats = {batch.repeats.data(), extents};
-  logit_room.resize(static_cast<std::size_t>(rows * vocabulary));
-  const View<float, 3> logits(logit_room.data(), {batch.batch, batch.tokens, vocabulary});
-  const bool learns = !grad.empty();
+/// Tokens [begin, end) of each stream.
+Batch columns(const Batch& batch, i64 begin, i64 end) {
+  Batch part{
+      .batch = batch.batch, .tokens = end - begin, .inputs = {}, .targets = {}, .weights = {}};
+  const auto cut = [&](const auto& from, auto& to) {
+    for (auto row = from.begin(); row != from.end(); row += batch.tokens) {
+      to.insert(to.end(), row + begin, row + end);
+    }
+  };
+  cut(batch.inputs, part.inputs);
+  cut(batch.targets, part.targets);
+  cut(batch.weights, part.weights);
+  cut(batch.repeats, part.repeats);
+  return part;
+}
 
-  StreamState state = model.initial_state(batch.batch, batch.tokens);
-  model.forward(inputs, state, logits, learns ? &tape : nullptr, repeats);
-  const double loss = cross_entropy(MutableMatrix(logits.data(), rows, vocabulary), batch.targets,
-                                    batch.weights, learns ? Gradient::in_place : Gradient::none);
-  if (!learns) return loss;
-  StreamState d_state = state.zero_like();  // nothing comes after the batch
-  model.backward(inputs, tape, logits, d_state, grad, repeats);
+View<const Token, 2> inputs_of(const Batch& batch) {
+  return {batch.inputs.data(), {batch.batch, batch.tokens}};
+}
+View<const float, 2> repeats_of(const Batch& batch) {
+  if (batch.repeats.empty()) return {};
+  return {batch.repeats.data(), {batch.batch, batch.tokens}};
+}
+
+/// The states of the streams before each chunk.
+std::vector<StreamState> states_before(const Transformer& model, const std::vector<Batch>& chunks,
+                                       i64 capacity) {
+  const i64 batch = chunks[0].batch;
+  const View<float, 3> no_logits(nullptr, {batch, 0, model.architecture().vocabulary});
+  std::vector<StreamState> states{model.initial_state(batch, capacity)};
+  for (std::size_t i = 0; i + 1 < chunks.size(); ++i) {
+    StreamState state = states.back();
+    model.forward(inputs_of(chunks[i]), state, no_logits, nullptr, repeats_of(chunks[i]));
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad,
+                  i64 recompute, Trainer::Workspace& room) {
+  validate(batch);
+  const bool learns = !grad.empty();
+  const i64 length = learns && recompute > 0 ? recompute : batch.tokens;
+  std::vector<Batch> chunks;
+  for (i64 begin = 0; begin < batch.tokens; begin += length) {
+    chunks.push_back(columns(batch, begin, std::min(begin + length, batch.tokens)));
+  }
+  std::vector<StreamState> states = states_before(model, chunks, batch.tokens);
+  room.tape_bytes = room.state_bytes = 0;
+  for (const StreamState& state : states) room.state_bytes += state.bytes();
+
+  const double weights = sum_of_weights(batch.weights);
+  const i64 vocabulary = model.architecture().vocabulary;
+  double loss = 0;
+  StreamState d_state;
+  for (; !chunks.empty(); chunks.pop_back(), states.pop_back()) {
+    const Batch& chunk = chunks.back();
+    const i64 rows = chunk.batch * chunk.tokens;
+    room.logits.resize(static_cast<std::size_t>(rows * vocabulary));
+    const View<float, 3> logits(room.logits.data(), {chunk.batch, chunk.tokens, vocabulary});
+    model.forward(inputs_of(chunk), states.back(), logits, learns ? &room.tape : nullptr,
+                  repeats_of(chunk));
+    loss += cross_entropy(MutableMatrix(logits.data(), rows, vocabulary), chunk.targets,
+                          chunk.weights, learns ? Gradient::in_place : Gradient::none, weights);
+    if (!learns) return loss;
+    room.tape_bytes = std::max(room.tape_bytes, room.tape.bytes());
+    if (d_state.layers.empty()) d_state = states.back().zero_like();  // nothing comes after
+    model.backward(inputs_of(chunk), room.tape, logits, d_state, grad, repeats_of(chunk));
+  }
   return loss;
 }
 
@@ -116,10 +166,10 @@ T number(const TensorFile& file, const std::string& key, const std::string& path
 
 }  // namespace
 
-double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad) {
-  ModelTape tape;
-  Floats logits;
-  return batch_loss(model, batch, grad, tape, logits);
+double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad,
+                  i64 recompute) {
+  Trainer::Workspace room;
+  return batch_loss(model, batch, grad, recompute, room);
 }
 
 Trainer::Trainer(Transformer& model, const TrainParams& params)
@@ -140,7 +190,7 @@ StepReport Trainer::step(const Batch& batch) {
   std::ranges::fill(grad_, 0.0f);
   double loss = 0;
   try {
-    loss = batch_loss(model_, batch, grad_, workspace_->tape, workspace_->logits);
+    loss = batch_loss(model_, batch, grad_, params_.recompute, *workspace_);
   } catch (const Error& problem) {
     throw error("training step {}: {}", steps_, problem.what());
   }
@@ -156,7 +206,14 @@ StepReport Trainer::step(const Batch& batch) {
   const double lr = learning_rate(params_, steps_);
   optimizer_.step(lr, model_.weights(), grad_);
   tokens_ += batch.batch * batch.tokens;
-  return {steps_++, loss, lr, length, tokens_, seconds()};
+  return {.step = steps_++,
+          .loss = loss,
+          .lr = lr,
+          .gradient_norm = length,
+          .tokens = tokens_,
+          .seconds = seconds(),
+          .tape_bytes = workspace_->tape_bytes,
+          .state_bytes = workspace_->state_bytes};
 }
 
 void Trainer::save(const std::string& path, const std::map<std::string, std::string>& notes) const {

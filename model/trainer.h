@@ -30,6 +30,7 @@ struct TrainParams {
   double final_lr = 0.05;  ///< share of lr at the end of the cosine
   double clip = 1.0;       ///< global gradient norm
   i64 batch_tokens = 4096;
+  i64 recompute = 0;  ///< as for batch_loss(); not a field, as it changes nothing but rounding
   void fields(Fields&);
 };
 
@@ -61,18 +62,24 @@ class AdamW {
 struct StepReport {
   i64 step = 0;  ///< 0-based
   double loss = 0, lr = 0, gradient_norm = 0;
-  i64 tokens = 0;      ///< so far
-  double seconds = 0;  ///< so far
+  i64 tokens = 0;       ///< so far
+  double seconds = 0;   ///< so far
+  i64 tape_bytes = 0;   ///< ModelTape::bytes() of the longest chunk
+  i64 state_bytes = 0;  ///< of the states kept where chunks begin
 };
 
 /// Mean loss of one batch; adds its gradient to `grad` when that is not empty. The batch is one
-/// chunk with a tape. Throws Error for a batch whose parts differ in size or whose repeats are not
-/// positive.
-double batch_loss(const Transformer&, const Batch&, std::span<float> grad);
+/// chunk with a tape; with `recompute` > 0 it is chunks of as many tokens of each stream, the state
+/// before each is kept, and the tape and logits of one chunk at a time are made again on the way
+/// back: the same gradient up to rounding, for one more forward pass. Throws Error for a batch
+/// whose parts differ in size or whose repeats are not positive.
+double batch_loss(const Transformer&, const Batch&, std::span<float> grad, i64 recompute = 0);
 
 /// A training run between two steps. Saved and loaded there, it goes on to the same bits.
 class Trainer {
  public:
+  struct Workspace;  ///< what a step needs, kept from one step to the next
+
   /// Trains `model` in place; it must outlive the trainer.
   Trainer(Transformer& model, const TrainParams&);
   ~Trainer();
@@ -95,7 +102,6 @@ class Trainer {
   std::map<std::string, std::string> load(const std::string& path);
 
  private:
-  struct Workspace;
   Transformer& model_;
   TrainParams params_;
   AdamW optimizer_;

@@ -68,6 +68,8 @@ const METRIC_NAMES = {
   "memory/peak_rss": "Peak resident memory",
   "memory/full_kv_ratio": "Full KV cache / state",
   "training/loss": "Training loss",
+  "training/tape_bytes": "Activations held for backward",
+  "training/state_bytes": "States held for backward",
   "training/gate": "Gates over training",
   "training/gate_travel": "Gate travel",
   "training/tokens_per_second": "Training speed",

@@ -15,7 +15,9 @@ History of_losses(const std::vector<double>& losses) {
   History history;
   i64 step = 0;
   for (const double loss : losses) {
-    history.add({step, loss, 1e-3 / 3, 0.1 * loss, 100 * (step + 1), 0.7 * double(step + 1)}, 5e6);
+    history.add({step, loss, 1e-3 / 3, 0.1 * loss, 100 * (step + 1), 0.7 * double(step + 1),
+                 1000 * (step + 1), 12},
+                5e6);
     ++step;
   }
   return history;
@@ -41,6 +43,8 @@ TEST_CASE("Notes bring a history back to the bit") {
   CHECK(back.loss() == history.loss());
   CHECK(back.seconds() == history.seconds());
   CHECK(back.flops() == 4 * 5e6);
+  CHECK(back.tape_bytes() == 4000);  // the most of 1000, 2000, ...
+  CHECK(back.state_bytes() == 12);
   const std::vector<Curve> a = history.curves(200), b = back.curves(200);
   REQUIRE(a.size() == b.size());
   for (std::size_t i = 0; i < a.size(); ++i) CHECK((a[i].x == b[i].x && a[i].y == b[i].y));

@@ -82,6 +82,8 @@ TEST_CASE("Cells change their names with each input that matters") {
   CHECK(kept("models.reader.train.lr=1e-4") == 0);
   CHECK(kept("models.reader.train.seeds=3") == 0);
   CHECK(kept("models.reader.arch.width=32") == 0);
+  CHECK(kept("models.reader.train.recompute=16") == 0);
+  CHECK(kept("models.reader.train.recompute=0") == 10);
   CHECK(kept("models.reader.train.data.text.held_out=0.3") == 0);
   CHECK(kept("backends.window.window=17") == 5);
   // Trained models are not affected by how they are measured; memory's cells are kept too.

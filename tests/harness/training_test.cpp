@@ -250,6 +250,20 @@ TEST_CASE("Training that was stopped goes on to the same weights and the same lo
   CHECK(found.curves[0].y == expected.curves[0].y);
 }
 
+TEST_CASE("Recomputing learns the same, and says how much less it held") {
+  Small small;
+  const auto measured = [&small](std::string_view metric) {
+    model::Transformer model = small.model();
+    const auto all = small.train(model, "", "a", {}).measurements;
+    return *std::ranges::find(all, metric, &Measurement::metric)->value;
+  };
+  const double tape = measured("training/tape_bytes"), loss = measured("training/loss");
+  small.training.params.recompute = 32;  // of 127 tokens: four chunks
+  CHECK(measured("training/tape_bytes") < tape / 3);
+  CHECK(measured("training/state_bytes") > 0);
+  CHECK(measured("training/loss") == Approx(loss).epsilon(1e-4));
+}
+
 TEST_CASE("The checkpoint of another training, or a damaged one, is refused with what to do") {
   const Small small;
   const TempFolder folder;

@@ -26,6 +26,23 @@ TEST_CASE("cross-entropy is the weighted mean of minus the log-probability") {
   CHECK(logits[3] == Approx(0.75 * (0.75 - 1)));
 }
 
+TEST_CASE("parts of a batch add up to its cross-entropy, and a part may weigh nothing") {
+  const Floats logits{0, 1, 2, -1, 0.5f, 0.25f, 3, 1};
+  const std::vector<Token> targets{0, 1, 1, 0};
+  const std::vector<float> weights{0, 0, 1, 3};
+  Floats whole = logits, parts = logits;
+  const double expected =
+      cross_entropy(MutableMatrix(whole.data(), 4, 2), targets, weights, Gradient::in_place);
+  double sum = 0;
+  for (const std::size_t begin : {0u, 2u}) {
+    sum +=
+        cross_entropy(MutableMatrix(&parts[2 * begin], 2, 2), std::span(targets).subspan(begin, 2),
+                      std::span(weights).subspan(begin, 2), Gradient::in_place, 4);
+  }
+  CHECK(sum == Approx(expected));
+  CHECK(parts == whole);
+}
+
 TEST_CASE("cross-entropy of huge logits neither overflows nor loses the difference") {
   Floats logits{3e4f, 3e4f - 1, -3e4f};
   const std::vector<Token> targets{1};

@@ -184,6 +184,56 @@ TEST_CASE("batch_loss adds to the gradient it is given") {
   CHECK(batch_loss(model, batch, {}) == Approx(loss).epsilon(1e-6));
 }
 
+TEST_CASE("recomputing chunk by chunk gives the gradient of the whole tape") {
+  for (const std::string& backend : backend_names()) {
+    for (const bool repeats : {false, true}) {
+      Transformer model = make_model(grouped(), backend);
+      scatter_weights(model, 3);
+      Batch batch = random_batch(2, 23, 11, 5);
+      std::fill_n(batch.weights.begin(), 10, 0.0f);  // chunks in which nothing counts
+      std::fill_n(batch.weights.begin() + 23, 10, 0.0f);
+      if (repeats) batch.repeats.assign(46, 2.5f);
+      Floats whole(model.weights().size());
+      const double loss = batch_loss(model, batch, whole);
+      double largest = 0;
+      for (const float g : whole) largest = std::max(largest, std::abs(static_cast<double>(g)));
+      for (const i64 recompute : {1, 4, 5, 22, 23, 100}) {
+        INFO(backend << " recompute " << recompute << " repeats " << repeats);
+        Floats grad(whole.size());
+        CHECK(batch_loss(model, batch, grad, recompute) == Approx(loss).epsilon(1e-6));
+        double error = 0;
+        for (std::size_t i = 0; i < grad.size(); ++i) {
+          error = std::max(error, std::abs(static_cast<double>(grad[i] - whole[i])));
+        }
+        CHECK(error < 1e-5 * largest);  // some tens of roundings of 6e-8
+        if (recompute >= 23) CHECK(grad == whole);
+      }
+    }
+  }
+}
+
+TEST_CASE("recomputing holds one chunk's tape, and a state for each chunk") {
+  for (const std::string& backend : backend_names()) {
+    std::vector<StepReport> reports;
+    Transformer model = make_model(grouped(), backend);
+    for (const i64 recompute : {0, 16}) {
+      TrainParams params;
+      params.recompute = recompute;
+      params.steps = 1;
+      const auto report = train_on(model, params, [](i64) { return random_batch(2, 128, 11, 5); });
+      reports.push_back(report[0]);
+    }
+    INFO(backend);
+    // A chunk of an eighth; besides its own tokens a tape holds what they attend to, of two heads
+    // of four.
+    CHECK(reports[1].tape_bytes < reports[0].tape_bytes / 4);
+    CHECK(reports[1].tape_bytes >= reports[0].tape_bytes / 8);
+    const i64 state = model.initial_state(2, 128).bytes();
+    CHECK(reports[0].state_bytes == state);
+    CHECK(reports[1].state_bytes == 8 * state);
+  }
+}
+
 TEST_CASE("training that diverges ends in an error that names the step") {
   Transformer model = make_model(grouped(), "full");
   const auto run = [&] {
