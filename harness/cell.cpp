@@ -27,32 +27,52 @@ void describe_model(const model::Transformer& model, CellInfo& info) {
   info.weights_sha = model::weights_sha(model);
 }
 
+/// What a training needs; made by each of its processes.
+struct TrainingParts {
+  TrainingParts(const Experiment& experiment, const Cell& cell)
+      : choice(experiment.models[cell.model]),
+        backend(experiment.backends[cell.backend]),
+        rng(Rng(static_cast<std::uint64_t>(cell.seed)).fork("training")),
+        tokenizer(make_tokenizer(choice)),
+        data(make_dataset(choice.training->data, experiment.folder, *tokenizer, rng.fork("data"))),
+        model(make_model(choice, backend, cell.seed)) {}
+
+  const ModelChoice& choice;
+  const BackendChoice& backend;
+  const Rng rng;
+  const std::unique_ptr<datasets::Tokenizer> tokenizer;
+  const std::unique_ptr<datasets::Dataset> data;
+  model::Transformer model;
+};
+
 void run_train(const Experiment& experiment, const Cell& cell, const std::string& output,
-               const TrainingWatch& watch, Outcome& outcome) {
-  const ModelChoice& choice = experiment.models[cell.model];
-  const Training& training = *choice.training;
-  const Rng rng = Rng(static_cast<std::uint64_t>(cell.seed)).fork("training");
-  const auto tokenizer = make_tokenizer(choice);
-  outcome.info.tokenizer_sha = tokenizer->sha();
-  const auto data = make_dataset(training.data, experiment.folder, *tokenizer, rng.fork("data"));
-  const BackendChoice& backend = experiment.backends[cell.backend];
-  model::Transformer model = make_model(choice, backend, cell.seed);
+               const TrainingWatch& watch, model::Processes& processes, Outcome& outcome) {
   const std::string path = weights_path(output, cell.id);
   const std::string checkpoint = checkpoint_path(output, cell.id);
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-  outcome.findings = train_model(model, {.training = training,
-                                         .lr = *cell.lr,
-                                         .segment = memory_segment_of(backend),
-                                         .data = *data,
-                                         .statistics = statistics_of(experiment),
-                                         .rng = rng,
-                                         .checkpoint = checkpoint,
-                                         .id = cell.id,
-                                         .watch = watch});
+  std::optional<TrainingParts> parts;
+  processes.together([&] {
+    parts.emplace(experiment, cell);
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+  });
+  const Training& training = *parts->choice.training;
+  outcome.info.tokenizer_sha = parts->tokenizer->sha();
+  outcome.findings = train_model(parts->model, {.training = training,
+                                                .lr = *cell.lr,
+                                                .segment = memory_segment_of(parts->backend),
+                                                .data = *parts->data,
+                                                .statistics = statistics_of(experiment),
+                                                .rng = parts->rng,
+                                                .checkpoint = checkpoint,
+                                                .id = cell.id,
+                                                .watch = watch,
+                                                .processes = processes});
   for (Measurement& m : outcome.findings.measurements) m.data_sha = training.data.sha;
-  model::save_checkpoint(model, path);
-  std::filesystem::remove(checkpoint);
-  describe_model(model, outcome.info);
+  processes.together([&] {
+    if (processes.rank() != 0) return;
+    model::save_checkpoint(parts->model, path);
+    std::filesystem::remove(checkpoint);
+  });
+  describe_model(parts->model, outcome.info);
 }
 
 void run_measure(const Experiment& experiment, const Cell& cell, const std::string& output,
@@ -171,7 +191,7 @@ std::string check_activity(const model::Transformer& model, i64 tokens, i64 capa
 }
 
 Outcome run_cell(const Experiment& experiment, const Cell& cell, const std::string& output,
-                 const TrainingWatch& watch) {
+                 const TrainingWatch& watch, model::Processes& processes) {
   Outcome outcome;
   outcome.info = cell_info(experiment, cell);
   const auto stop = [&outcome](Status status, std::string reason) {
@@ -181,7 +201,7 @@ Outcome run_cell(const Experiment& experiment, const Cell& cell, const std::stri
   };
   try {
     if (cell.kind == CellKind::train) {
-      run_train(experiment, cell, output, watch, outcome);
+      run_train(experiment, cell, output, watch, processes, outcome);
     } else {
       run_measure(experiment, cell, output, outcome);
     }

@@ -22,8 +22,10 @@ std::string checkpoint_path(const std::string& output, const std::string& train_
 /// Trains (writing the weights) or measures. Never throws for what goes wrong inside: the outcome's
 /// status and reason say so; but Interrupted when `watch` stops a training. A measured model must
 /// then prove that its backends did what their cost() claims, else the status is `invalid`.
+/// `processes` train together, each calling this; the first of them writes.
 Outcome run_cell(const Experiment&, const Cell&, const std::string& output,
-                 const TrainingWatch& watch);
+                 const TrainingWatch& watch,
+                 model::Processes& processes = model::Processes::alone());
 
 /// Holds each layer's state and activity, after `tokens` tokens of a stream of that capacity,
 /// against the backend's formulas: "" when they agree, else what differs and where.

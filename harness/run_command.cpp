@@ -8,6 +8,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <sstream>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #include "harness/cell.h"
 #include "harness/child.h"
 #include "harness/cli.h"
+#include "harness/mpi.h"
 #include "harness/results.h"
 
 namespace longreach::harness {
@@ -144,48 +147,109 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   return exit_code(summary, verdict(store));
 }
 
-int train_command(const RunRequest& request, std::ostream& out) {
-  OpenRun run(request);
-  const Experiment& experiment = run.experiment;
-  std::vector<Cell> training;
-  std::ranges::copy_if(run.chosen, std::back_inserter(training),
-                       [](const Cell& cell) { return cell.kind == CellKind::train; });
-  if (training.empty()) {
-    throw error("{}: nothing to train; give a model a section `train`", experiment.file);
+namespace {
+
+/// The plan's cells of these ids, one a line.
+std::vector<Cell> cells_of(const std::vector<Cell>& plan, const std::string& ids) {
+  std::vector<Cell> cells;
+  std::istringstream lines(ids);
+  for (std::string id; std::getline(lines, id);) {
+    const auto found = std::ranges::find(plan, id, &Cell::id);
+    if (found == plan.end()) throw error("cell {}: in the first process's plan only", id);
+    cells.push_back(*found);
   }
-  limit_memory(experiment.limits.memory);
-  const std::vector<Cell> left = run.to_do(training, request.options.resume);
-  TrainingWatch watch;
-  watch.step = [&out](const StepLine& line) { out << step_text(line) << std::flush; };
-  watch.stop = [] { return interrupt_requested != 0; };
-  bool all_ok = true;
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    const Cell& cell = left[i];
-    out << fmt::format("training {} with {}, seed {}, lr {} (cell {}, {} of {})\n",
-                       experiment.models[cell.model].name, experiment.backends[cell.backend].name,
-                       cell.seed, *cell.lr, cell.id, i + 1, left.size())
-        << std::flush;
+  return cells;
+}
+
+/// `train` of the first process, which alone has the store and tells, or of one that helps it.
+class TrainCommand {
+ public:
+  TrainCommand(const RunRequest& request, model::Processes& processes, std::ostream& out)
+      : request_(request), processes_(processes), out_(out) {}
+
+  int run() {
+    processes_.together([this] { open(); });
+    std::string ids;
+    for (const Cell& cell : left_) ids += cell.id + '\n';
+    ids = processes_.from_first(std::move(ids));
+    processes_.together([&] { left_ = cells_of(plan_, ids); });
+    limit_memory(experiment_->limits.memory);
+    bool all_ok = true;
+    for (std::size_t i = 0; i < left_.size(); ++i) {
+      try {
+        all_ok = train(i) && all_ok;
+      } catch (const Interrupted&) {
+        if (!run_) return kExitInterrupted;
+        return interrupted(request_, static_cast<i64>(left_.size() - i), out_);
+      }
+    }
+    if (run_) print_paths(out_, write_reports(run_->store, experiment_->output));
+    return all_ok ? kExitOk : kExitCellFailed;
+  }
+
+ private:
+  void open() {
+    if (processes_.rank() != 0) {
+      experiment_.emplace(read_experiment(request_.config, request_.overrides));
+      plan_ = make_plan(*experiment_);
+      catch_interrupts();
+      return;
+    }
+    run_.emplace(request_);
+    experiment_.emplace(run_->experiment);
+    plan_ = run_->plan;
+    std::vector<Cell> training;
+    std::ranges::copy_if(run_->chosen, std::back_inserter(training),
+                         [](const Cell& cell) { return cell.kind == CellKind::train; });
+    if (training.empty()) {
+      throw error("{}: nothing to train; give a model a section `train`", experiment_->file);
+    }
+    left_ = run_->to_do(training, request_.options.resume);
+  }
+
+  /// Whether it succeeded.
+  bool train(std::size_t number) {
+    const Cell& cell = left_[number];
+    TrainingWatch watch;
+    watch.stop = [] { return interrupt_requested != 0; };
+    if (run_) {
+      watch.step = [this](const StepLine& line) { out_ << step_text(line) << std::flush; };
+      out_ << fmt::format("training {} with {}, seed {}, lr {} (cell {}, {} of {})\n",
+                          experiment_->models[cell.model].name,
+                          experiment_->backends[cell.backend].name, cell.seed, *cell.lr, cell.id,
+                          number + 1, left_.size())
+           << std::flush;
+    }
     const std::string started = utc_now();
     const auto start = std::chrono::steady_clock::now();
-    try {
-      Outcome outcome = run_cell(experiment, cell, experiment.output, watch);
-      outcome.info.run_id = run.run_id;
+    Outcome outcome = run_cell(*experiment_, cell, experiment_->output, watch, processes_);
+    const bool ok = outcome.info.status == Status::ok;
+    processes_.together([&] {
+      if (!run_) return;
+      outcome.info.run_id = run_->run_id;
       outcome.info.started_at = started;
       outcome.info.wall_s =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      run.store.finish(outcome);
-      if (outcome.info.status == Status::ok) {
-        out << "weights: " << weights_path(experiment.output, cell.id) << '\n';
-      } else {
-        all_ok = false;
-        out << outcome.info.reason << '\n';
-      }
-    } catch (const Interrupted&) {
-      return interrupted(request, static_cast<i64>(left.size() - i), out);
-    }
+      run_->store.finish(outcome);
+      out_ << (ok ? "weights: " + weights_path(experiment_->output, cell.id) : outcome.info.reason)
+           << '\n';
+    });
+    return ok;
   }
-  print_paths(out, write_reports(run.store, experiment.output));
-  return all_ok ? kExitOk : kExitCellFailed;
+
+  const RunRequest& request_;
+  model::Processes& processes_;
+  std::ostream& out_;
+  std::optional<OpenRun> run_;  ///< the first process's
+  std::optional<Experiment> experiment_;
+  std::vector<Cell> plan_, left_;
+};
+
+}  // namespace
+
+int train_command(const RunRequest& request, std::ostream& out) {
+  const std::unique_ptr<model::Processes> processes = join_processes();
+  return TrainCommand(request, *processes, out).run();
 }
 
 int plan_command(const RunRequest& request, std::ostream& out) {

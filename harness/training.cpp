@@ -106,19 +106,21 @@ double most_repeats(const VirtualRepetition& repetition, i64 step, i64 steps) {
 }
 
 model::Batch make_batch(const Training& training, const datasets::Dataset& data, i64 step,
-                        i64 segment, const Rng& rng) {
+                        i64 segment, const Rng& rng, i64 part, i64 parts) {
   const i64 length = sample_length(training, step, rng);
   // The most streams that any step has keeps sample numbers apart between steps.
   const i64 most = std::max<i64>(1, training.params.batch_tokens / training.shortest);
+  const i64 streams = std::max<i64>(1, training.params.batch_tokens / length);
+  const i64 first = streams * part / parts, end = streams * (part + 1) / parts;
   model::Batch batch;
-  batch.batch = std::max<i64>(1, training.params.batch_tokens / length);
+  batch.batch = end - first;
   batch.tokens = length - 1;
   const VirtualRepetition& repetition = training.virtual_repetition;
   const double repeats = most_repeats(repetition, step, training.params.steps);
   if (segment > 0 && repetition.share > 0 && repeats > 1) {
     batch.repeats.assign(static_cast<std::size_t>(batch.batch * batch.tokens), 1.0F);
   }
-  for (i64 stream = 0; stream < batch.batch; ++stream) {
+  for (i64 stream = first; stream < end; ++stream) {
     const datasets::Sample sample =
         data.sample(datasets::Split::train, step * most + stream, length);
     batch.inputs.insert(batch.inputs.end(), sample.tokens.begin(), sample.tokens.end() - 1);
@@ -132,7 +134,7 @@ model::Batch make_batch(const Training& training, const datasets::Dataset& data,
     repeat_filler(sample, segment, repetition.share, repeats,
                   rng.fork("virtual repetition").fork(step).fork(stream),
                   std::span(batch.repeats)
-                      .subspan(static_cast<std::size_t>(stream * batch.tokens),
+                      .subspan(static_cast<std::size_t>((stream - first) * batch.tokens),
                                static_cast<std::size_t>(batch.tokens)));
   }
   return batch;
@@ -146,30 +148,23 @@ class Run {
   Run(model::Transformer& model, const TrainingRun& run)
       : run_(run),
         params_(run.training.params),
-        peak_(peak()),
-        trainer_(model, with_rate(run)),
+        processes_(run.processes),
+        peak_(processes_.total(peak())),
+        trainer_(model, with_rate(run), processes_),
         gates_(model) {
-    if (run_.checkpoint.empty() || !std::filesystem::exists(run_.checkpoint)) {
-      gates_.record(0);
-      return;
-    }
-    try {
-      const auto notes = trainer_.load(run_.checkpoint);
-      const auto cell = notes.find("cell");
-      if (cell == notes.end() || cell->second != run_.id) {
-        throw error("{}: the checkpoint of another training", run_.checkpoint);
-      }
-      history_ = History::from_notes(notes, trainer_.steps_done());
-      gates_.restore(notes);
-    } catch (const Error& problem) {
-      throw error("{} (delete {} to train from the start)", problem.what(), run_.checkpoint);
-    }
+    processes_.together([this] { take_checkpoint(); });
     saved_ = trainer_.steps_done();
+    const double first = processes_.total(processes_.rank() == 0 ? static_cast<double>(saved_) : 0);
+    processes_.together([this, first] {
+      if (static_cast<double>(saved_) == first) return;
+      throw error("{}: not every process sees it; all need the same output folder",
+                  run_.checkpoint);
+    });
   }
 
   Findings train() {
     while (!trainer_.done()) {
-      if (run_.watch.stop && run_.watch.stop()) {
+      if (asked_to_stop()) {
         save();
         throw Interrupted();
       }
@@ -178,8 +173,7 @@ class Run {
       } catch (const Error& problem) {
         throw error("{}{}", problem.what(), last_checkpoint());
       }
-      const std::chrono::duration<double> since = Clock::now() - saved_at_;
-      if (since.count() >= run_.training.checkpoint && !trainer_.done()) save();
+      if (checkpoint_due()) save();
     }
     Findings findings;
     findings.measurements = {
@@ -211,14 +205,44 @@ class Run {
     return params;
   }
 
+  void take_checkpoint() {
+    if (run_.checkpoint.empty() || !std::filesystem::exists(run_.checkpoint)) {
+      gates_.record(0);
+      return;
+    }
+    try {
+      const auto notes = trainer_.load(run_.checkpoint);
+      const auto cell = notes.find("cell");
+      if (cell == notes.end() || cell->second != run_.id) {
+        throw error("{}: the checkpoint of another training", run_.checkpoint);
+      }
+      history_ = History::from_notes(notes, trainer_.steps_done());
+      gates_.restore(notes);
+    } catch (const Error& problem) {
+      throw error("{} (delete {} to train from the start)", problem.what(), run_.checkpoint);
+    }
+  }
+
+  /// Whether any process says so.
+  bool any(bool own) const { return processes_.total(own ? 1.0 : 0.0) > 0; }
+  bool asked_to_stop() const { return any(run_.watch.stop && run_.watch.stop()); }
+  bool checkpoint_due() const {
+    const std::chrono::duration<double> since = Clock::now() - saved_at_;
+    return any(since.count() >= run_.training.checkpoint) && !trainer_.done();
+  }
+
   void step() {
-    const model::Batch batch =
-        make_batch(run_.training, run_.data, trainer_.steps_done(), run_.segment, run_.rng);
-    // Forward, and backward at twice its price.
-    const double flops =
-        3 * trainer_.model().cost(0, batch.tokens).flops * static_cast<double>(batch.batch);
-    const double before = history_.seconds();
+    model::Batch batch;
+    processes_.together([&] {
+      batch = make_batch(run_.training, run_.data, trainer_.steps_done(), run_.segment, run_.rng,
+                         processes_.rank(), processes_.size());
+    });
+    const double before = history_.seconds(), tokens_before = history_.tokens();
     const model::StepReport report = trainer_.step(batch);
+    const double tokens = static_cast<double>(report.tokens) - tokens_before;
+    // Forward, and backward at twice its price.
+    const double flops = 3 * trainer_.model().cost(0, batch.tokens).flops * tokens /
+                         static_cast<double>(batch.tokens);
     if (const std::string why = history_.spike(report.loss, run_.training.spike); !why.empty()) {
       throw error("training step {}: {}", report.step, why);
     }
@@ -227,7 +251,6 @@ class Run {
     if ((report.step + 1) % steps_a_point == 0 || trainer_.done()) gates_.record(report.tokens);
     if (!run_.watch.step) return;
     const double seconds = report.seconds - before;
-    const auto tokens = static_cast<double>(batch.batch * batch.tokens);
     const auto done = static_cast<double>(report.step + 1);
     run_.watch.step({.report = report,
                      .steps = params_.steps,
@@ -239,10 +262,13 @@ class Run {
   void save() {
     saved_at_ = Clock::now();
     if (run_.checkpoint.empty()) return;
-    std::map<std::string, std::string> notes = history_.notes();
-    notes.merge(gates_.notes());
-    notes["cell"] = run_.id;
-    trainer_.save(run_.checkpoint, notes);
+    processes_.together([this] {
+      if (processes_.rank() != 0) return;
+      std::map<std::string, std::string> notes = history_.notes();
+      notes.merge(gates_.notes());
+      notes["cell"] = run_.id;
+      trainer_.save(run_.checkpoint, notes);
+    });
     saved_ = trainer_.steps_done();
   }
 
@@ -254,7 +280,8 @@ class Run {
 
   const TrainingRun& run_;
   const model::TrainParams params_;
-  const double peak_;  ///< of float32 multiply-adds with this many threads, FLOP/s
+  model::Processes& processes_;
+  const double peak_;  ///< of float32 multiply-adds with all processes' threads, FLOP/s
   model::Trainer trainer_;
   History history_;
   GateWatch gates_;

@@ -24,9 +24,10 @@ double most_repeats(const VirtualRepetition&, i64 step, i64 steps);
 /// inputs tokens[0, T - 1), targets tokens[1, T), weights those of predicting the targets.
 /// `segment` > 0 is that of the model's compressive memory: with virtual repetition, repeats of one
 /// whole segment of a sample's filler are then log-uniform up to most_repeats(), all others 1.
-/// Samples are the same without.
+/// Samples are the same without. Of `parts` processes the one of number `part` gets an equal share
+/// of the streams, of none when they are too few.
 model::Batch make_batch(const Training&, const datasets::Dataset&, i64 step, i64 segment,
-                        const Rng&);
+                        const Rng&, i64 part = 0, i64 parts = 1);
 
 /// One step for people to see.
 struct StepLine {
@@ -60,6 +61,8 @@ struct TrainingRun {
   std::string checkpoint;
   std::string id;  ///< says whose checkpoint it is: the cell's
   TrainingWatch watch;
+  /// Who train it together; the first of them writes the checkpoint.
+  model::Processes& processes = model::Processes::alone();
 };
 
 /// Trains in place. Measurements: training/loss (mean of the last 5 % of steps),

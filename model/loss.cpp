@@ -52,7 +52,6 @@ double sum_of_weights(std::span<const float> weights) {
     }
     sum += static_cast<double>(weights[i]);
   }
-  if (!(sum > 0)) throw error("every loss weight is 0: there is nothing to learn from");
   return sum;
 }
 
@@ -64,6 +63,7 @@ double cross_entropy(MutableMatrix logits, std::span<const Token> targets,
         "one target and one weight for each row of logits");
   const i64 vocabulary = logits.columns;
   const double whole = total ? *total : sum_of_weights(weights);
+  if (!(whole > 0)) throw error("every loss weight is 0: there is nothing to learn from");
   require_known(vocabulary, targets, weights);
   std::vector<double> losses(static_cast<std::size_t>(logits.rows));
 #pragma omp parallel if (logits.rows >= kParallelRows)

@@ -81,9 +81,10 @@ std::vector<StreamState> states_before(const Transformer& model, const std::vect
   return states;
 }
 
-double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad,
-                  i64 recompute, Trainer::Workspace& room) {
-  validate(batch);
+/// As batch_loss() of trainer.h; `weights` is sum_of_weights() of the batch that this one may be a
+/// part of.
+double batch_loss(const Transformer& model, const Batch& batch, double weights,
+                  std::span<float> grad, i64 recompute, Trainer::Workspace& room) {
   const bool learns = !grad.empty();
   const i64 length = learns && recompute > 0 ? recompute : batch.tokens;
   std::vector<Batch> chunks;
@@ -94,7 +95,6 @@ double batch_loss(const Transformer& model, const Batch& batch, std::span<float>
   room.tape_bytes = room.state_bytes = 0;
   for (const StreamState& state : states) room.state_bytes += state.bytes();
 
-  const double weights = sum_of_weights(batch.weights);
   const i64 vocabulary = model.architecture().vocabulary;
   double loss = 0;
   StreamState d_state;
@@ -168,13 +168,15 @@ T number(const TensorFile& file, const std::string& key, const std::string& path
 
 double batch_loss(const Transformer& model, const Batch& batch, std::span<float> grad,
                   i64 recompute) {
+  validate(batch);
   Trainer::Workspace room;
-  return batch_loss(model, batch, grad, recompute, room);
+  return batch_loss(model, batch, sum_of_weights(batch.weights), grad, recompute, room);
 }
 
-Trainer::Trainer(Transformer& model, const TrainParams& params)
+Trainer::Trainer(Transformer& model, const TrainParams& params, Processes& processes)
     : model_(model),
       params_(params),
+      processes_(processes),
       optimizer_(model.parameters(), params),
       workspace_(std::make_unique<Workspace>()),
       grad_(model.weights().size()) {}
@@ -186,11 +188,27 @@ double Trainer::seconds() const {
   return seconds_before_ + since.count();
 }
 
-StepReport Trainer::step(const Batch& batch) {
+double Trainer::loss_and_gradient(const Batch& batch) {
   std::ranges::fill(grad_, 0.0f);
+  double weights = 0, loss = 0;
+  processes_.together([&] {
+    if (batch.batch == 0) return;
+    validate(batch);
+    weights = sum_of_weights(batch.weights);
+  });
+  weights = processes_.total(weights);
+  processes_.together([&] {
+    if (batch.batch == 0) return;
+    loss = batch_loss(model_, batch, weights, grad_, params_.recompute, *workspace_);
+  });
+  processes_.sum(grad_);
+  return processes_.total(loss);
+}
+
+StepReport Trainer::step(const Batch& batch) {
   double loss = 0;
   try {
-    loss = batch_loss(model_, batch, grad_, params_.recompute, *workspace_);
+    loss = loss_and_gradient(batch);
   } catch (const Error& problem) {
     throw error("training step {}: {}", steps_, problem.what());
   }
@@ -205,7 +223,7 @@ StepReport Trainer::step(const Batch& batch) {
   }
   const double lr = learning_rate(params_, steps_);
   optimizer_.step(lr, model_.weights(), grad_);
-  tokens_ += batch.batch * batch.tokens;
+  tokens_ += static_cast<i64>(processes_.total(static_cast<double>(batch.batch * batch.tokens)));
   return {.step = steps_++,
           .loss = loss,
           .lr = lr,

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "model/processes.h"
 #include "model/transformer.h"
 
 namespace longreach::model {
@@ -80,8 +81,9 @@ class Trainer {
  public:
   struct Workspace;  ///< what a step needs, kept from one step to the next
 
-  /// Trains `model` in place; it must outlive the trainer.
-  Trainer(Transformer& model, const TrainParams&);
+  /// Trains `model` in place. With `processes`, each of them has a trainer of an equal model, and
+  /// all take every step together. Model and processes must outlive the trainer.
+  Trainer(Transformer& model, const TrainParams&, Processes& processes = Processes::alone());
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -90,8 +92,9 @@ class Trainer {
   i64 steps_done() const { return steps_; }
   bool done() const { return steps_ >= params_.steps; }
 
-  /// The next step. Throws Error with its number when the loss or the gradient is not finite; the
-  /// weights are then those before it.
+  /// The next step. Among several processes `batch` is this one's part of the step's, of no streams
+  /// perhaps; loss, gradient and tokens are those of the whole. Throws Error with its number when
+  /// the loss or the gradient is not finite; the weights are then those before it.
   StepReport step(const Batch&);
 
   /// Weights, moments, counts and time, in one file that replaces `path` whole; `notes` are kept
@@ -102,8 +105,11 @@ class Trainer {
   std::map<std::string, std::string> load(const std::string& path);
 
  private:
+  double loss_and_gradient(const Batch&);
+
   Transformer& model_;
   TrainParams params_;
+  Processes& processes_;
   AdamW optimizer_;
   std::unique_ptr<Workspace> workspace_;
   Floats grad_;

@@ -47,12 +47,13 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
-/// `longreach ARGUMENTS`, from the source folder, with what it prints; a shell reads the line.
-inline Run run_command(const std::string& arguments) {
+/// `LAUNCHER longreach ARGUMENTS`, from the source folder, with what it prints; a shell reads the
+/// line.
+inline Run run_command(const std::string& arguments, const std::string& launcher = "") {
   const TempFolder folder;
-  const std::string line = "cd " LONGREACH_SOURCE_DIR " && " LONGREACH_BINARY_DIR "/longreach " +
-                           arguments + " >" + folder / "out" + " 2>" + folder / "err" +
-                           " </dev/null";
+  const std::string line = "cd " LONGREACH_SOURCE_DIR " && " + launcher +
+                           " " LONGREACH_BINARY_DIR "/longreach " + arguments + " >" +
+                           folder / "out" + " 2>" + folder / "err" + " </dev/null";
   const int status = std::system(line.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(folder / "out"),
           read_file(folder / "err")};

@@ -9,6 +9,7 @@
 
 #include "model/checkpoint.h"
 #include "tests/model/models.h"
+#include "tests/model/together.h"
 
 namespace longreach::model {
 namespace {
@@ -305,6 +306,50 @@ TEST_CASE("training cut in two by a checkpoint comes to the same bits") {
     CHECK(last.loss == reports.back().loss);
     CHECK(last.tokens == reports.back().tokens);
     CHECK(std::ranges::equal(whole.weights(), second.weights()));
+  }
+}
+
+TEST_CASE("processes that share each batch follow the loss curve of one that has it whole") {
+  TrainParams params;
+  params.steps = 20;
+  constexpr i64 kStreams = 5, kTokens = 24;
+  const auto whole = [](i64 step) {
+    Batch batch = random_batch(kStreams, kTokens, 11, 50 + step);
+    std::fill_n(batch.weights.begin(), kTokens + 3, 0.0f);  // streams that count less, or nothing
+    return batch;
+  };
+  const auto part = [&](i64 step, i64 first, i64 end) {
+    const Batch batch = whole(step);
+    const auto cut = [&](const auto& values) {
+      return std::vector(values.begin() + first * kTokens, values.begin() + end * kTokens);
+    };
+    return Batch{end - first, kTokens, cut(batch.inputs), cut(batch.targets), cut(batch.weights)};
+  };
+  for (const std::string& backend : backend_names()) {
+    Transformer alone = make_model(grouped(), backend);
+    const std::vector<StepReport> expected = train_on(alone, params, whole);
+    for (const i64 count : {2, 7}) {  // more than there are streams too
+      std::vector<std::vector<StepReport>> reports(static_cast<std::size_t>(count));
+      std::vector<Floats> weights(static_cast<std::size_t>(count));
+      tests::train_together(count, [&](Processes& processes) {
+        const auto rank = static_cast<std::size_t>(processes.rank());
+        Transformer model = make_model(grouped(), backend);
+        Trainer trainer(model, params, processes);
+        while (!trainer.done()) {
+          reports[rank].push_back(
+              trainer.step(part(trainer.steps_done(), kStreams * processes.rank() / count,
+                                kStreams * (processes.rank() + 1) / count)));
+        }
+        weights[rank].assign(model.weights().begin(), model.weights().end());
+      });
+      INFO(backend << ", " << count << " processes");
+      for (std::size_t step = 0; step < expected.size(); ++step) {
+        CHECK(reports[0][step].loss == Approx(expected[step].loss).margin(1e-4));
+        CHECK(reports[0][step].tokens == expected[step].tokens);
+        CHECK(reports.back()[step].loss == reports[0][step].loss);
+      }
+      for (const Floats& other : weights) CHECK(other == weights[0]);
+    }
   }
 }
 
