@@ -1,0 +1,47 @@
+// Multi-query associative recall (MQAR): key-value pairs, then each key again, to be followed by
+// its value.
+//
+// The task is that of Arora et al. 2023 (Zoology, arXiv 2312.04927), over words of our own. As in
+// the paper's examples, and unlike its code, the value follows the second key too, so that the
+// answer is the next token.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "datasets/dataset.h"
+
+namespace longreach::datasets {
+
+/// Raised when a sample's tokens, weights or facts change.
+inline constexpr i64 kRecallVersion = 1;
+/// How many keys there are to draw from, and how many values.
+inline constexpr i64 kRecallWords = 128;
+/// One value is left to swap in.
+inline constexpr i64 kMostRecallPairs = kRecallWords - 1;
+/// The paper's exponent.
+inline constexpr double kRecallPower = 0.01;
+
+/// The task's closed vocabulary: the keys, then the values.
+std::vector<std::string> recall_words();
+
+/// Tokens of a sample without filler: a pair takes two where it is stated and two where it is
+/// asked.
+constexpr i64 smallest_recall(i64 pairs) { return 4 * pairs; }
+
+/// A recall sample of exactly `length` tokens: 1 to kMostRecallPairs pairs, distinct keys and
+/// distinct values, stated first; then slots of two tokens, of which the i-th (from 1) is drawn
+/// without replacement with probability ~ i^(power - 1) to ask the next pair; power >= 0, and 1
+/// spreads evenly. All else, an odd last token too, is filler: words drawn evenly from the whole
+/// vocabulary as in the paper, but never a key of the sample, which would then have two values. The
+/// pairs depend on `rng` alone, not on length or power.
+///
+/// `facts` are the pairs in the order stated, each with a value to swap in that the pairs do not
+/// have. `answer` is the last of theirs, `evidence` where its pair is stated. `weights` are 1 for
+/// answers and 0 for all else. `filler` is all filler.
+///
+/// Throws Error when the length is too short, or when a word is not a token of its own in
+/// `tokenizer`.
+Sample make_recall(const Tokenizer& tokenizer, i64 length, i64 pairs, double power, const Rng& rng);
+
+}  // namespace longreach::datasets
