@@ -135,7 +135,7 @@ class ContextUtilization final : public Metric {
     if (session.data == nullptr) {
       throw Error(
           "context_utilization: name the data: text for the gain of context, or a task whose "
-          "samples state facts (passkey) for the facts used");
+          "samples state facts (passkey, recall) for the facts used");
     }
     Findings findings;
     const Documents documents = session.data->documents(datasets::Split::test);
@@ -200,8 +200,8 @@ class ContextUtilization final : public Metric {
       const Sample sample = session.data->sample(datasets::Split::test, i, session.context_length);
       if (sample.facts.empty()) {
         throw Error(
-            "context_utilization: the data has neither held-out text nor facts to swap; use text "
-            "or passkey");
+            "context_utilization: the data has neither held-out text nor facts to swap; use "
+            "text, passkey or recall");
       }
       double used_here = 0, effect_here = 0;
       for (const double effect : FactSwaps(session.model, sample).effects()) {
@@ -258,7 +258,7 @@ class ContextUtilization final : public Metric {
 
 const Registered<MetricRegistry, ContextUtilization> registered{
     "context_utilization",
-    "Loss gained from longer context (text), share of planted facts used (passkey)"};
+    "Loss gained from longer context (text), share of planted facts used (passkey, recall)"};
 
 }  // namespace
 }  // namespace longreach::metrics
