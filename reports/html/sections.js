@@ -154,9 +154,10 @@ function retrieval() {
   if (pooled.length === 0) return null;
   const control = MEASURED.filter((r) => isRetrieval(r) && isControl(r) && isMainScore(r.metric));
   const far = pooled.filter((r) => !isControl(r));
-  const caption = (metric, panel) => "Pooled over depths" +
-    (panel.records.some(hasInterval) ? "; whiskers: intervals" : "") +
-    (panel.records.some((r) => r.chance !== null) ? "; dashed grey: chance." : ".") +
+  const deep = (metric) => MEASURED.some((r) => r.metric === metric && r.depth !== null);
+  const caption = (metric, panel) => [deep(metric) && "Pooled over depths.",
+    panel.records.some(hasInterval) && "Whiskers: intervals.",
+    panel.records.some((r) => r.chance !== null) && "Dashed grey: chance."].filter(Boolean).join(" ") +
     (isMainScore(metric) ? " A flat line keeps its evidence at any length; a drop marks where it is lost." : "") +
     direction(panel.records) + (isMainScore(metric) ? reachAboveChance(panel) : "");
   return [figures(lengthFigures(far, caption)), ...(control.length ? controlTable(control) : [])];
