@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/vector_math.h"
+#include "revision.h"  // generated
 
 namespace longreach::harness {
 namespace {
