@@ -36,8 +36,8 @@ Heads<T> split(T* qkv, const Block& block) {
 
 i64 Activations::bytes() const {
   std::size_t floats = 0;
-  for (const Floats* f : {&input, &input_inverse, &normed, &mixed, &qkv, &attended, &middle,
-                          &middle_inverse, &mlp_in, &mlp_out}) {
+  for (const Scratch* f : {&input, &input_inverse, &normed, &mixed, &qkv, &attended, &middle,
+                           &middle_inverse, &mlp_in, &mlp_out}) {
     floats += f->size();
   }
   return static_cast<i64>(floats * sizeof(float)) + attention.bytes();
@@ -51,7 +51,7 @@ i64 Block::mlp_columns() const {
   return (architecture.mlp == Mlp::swiglu ? 2 : 1) * architecture.hidden;
 }
 
-void Block::attention_forward(const LayerTensors<const float>& weights, Floats& x,
+void Block::attention_forward(const LayerTensors<const float>& weights, Scratch& x,
                               attention::State& state, Tensor& shift, Activations& a,
                               bool keep) const {
   const i64 n = rows(), width = architecture.width;
@@ -79,7 +79,7 @@ void Block::attention_forward(const LayerTensors<const float>& weights, Floats& 
 }
 
 void Block::attention_backward(const LayerTensors<const float>& weights, const Activations& a,
-                               Floats& d_x, attention::State& d_state, Tensor& d_shift,
+                               Scratch& d_x, attention::State& d_state, Tensor& d_shift,
                                const LayerTensors<float>& grad, BlockScratch& scratch) const {
   const i64 n = rows(), width = architecture.width;
   const i64 attended_columns = architecture.heads * architecture.head_dim;
@@ -116,7 +116,7 @@ void Block::attention_backward(const LayerTensors<const float>& weights, const A
                     grad.attention_norm);
 }
 
-void Block::mlp_forward(const LayerTensors<const float>& weights, Floats& x, Activations& a,
+void Block::mlp_forward(const LayerTensors<const float>& weights, Scratch& x, Activations& a,
                         bool keep) const {
   const i64 n = rows(), width = architecture.width, hidden = architecture.hidden;
   if (keep) a.middle = x;
@@ -133,7 +133,7 @@ void Block::mlp_forward(const LayerTensors<const float>& weights, Floats& x, Act
 }
 
 void Block::mlp_backward(const LayerTensors<const float>& weights, const Activations& a,
-                         Floats& d_x, const LayerTensors<float>& grad,
+                         Scratch& d_x, const LayerTensors<float>& grad,
                          BlockScratch& scratch) const {
   const i64 n = rows(), width = architecture.width, hidden = architecture.hidden;
   const Matrix d_out(d_x.data(), n, width);

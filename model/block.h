@@ -41,21 +41,21 @@ struct LayerTensors {
 
 /// What a layer computes on its way: kept for each layer with a tape, one scratch for all without.
 struct Activations {
-  Floats input, input_inverse;  ///< the residual stream before attention [N, width]; 1 / rms
-  Floats normed;                ///< scratch of the token shift and of the MLP's norm [N, width]
-  Floats mixed;                 ///< what queries, keys and values are made of [N, width]
-  Floats qkv;                   ///< [N, (Hq + 2 Hkv) D]
-  Floats attended;              ///< [N, Hq D]
+  Scratch input, input_inverse;  ///< the residual stream before attention [N, width]; 1 / rms
+  Scratch normed;                ///< scratch of the token shift and of the MLP's norm [N, width]
+  Scratch mixed;                 ///< what queries, keys and values are made of [N, width]
+  Scratch qkv;                   ///< [N, (Hq + 2 Hkv) D]
+  Scratch attended;              ///< [N, Hq D]
   attention::Tape attention;
-  Floats middle, middle_inverse;  ///< the residual stream before the MLP [N, width]; 1 / rms
-  Floats mlp_in;                  ///< [N, 2 hidden or hidden]
-  Floats mlp_out;                 ///< [N, hidden]
+  Scratch middle, middle_inverse;  ///< the residual stream before the MLP [N, width]; 1 / rms
+  Scratch mlp_in;                  ///< [N, 2 hidden or hidden]
+  Scratch mlp_out;                 ///< [N, hidden]
   i64 bytes() const;
 };
 
 /// Scratch of a backward pass, shared by the layers.
 struct BlockScratch {
-  Floats normed, mixed, qkv, attended, mlp_in, mlp_out;
+  Scratch normed, mixed, qkv, attended, mlp_in, mlp_out;
 };
 
 /// A layer's fixed facts.
@@ -68,16 +68,16 @@ struct Block {
 
   /// x [B * T, width] += attention of its norm; advances `state` and `shift`. With `keep`,
   /// `a` receives what attention_backward() needs.
-  void attention_forward(const LayerTensors<const float>& weights, Floats& x,
+  void attention_forward(const LayerTensors<const float>& weights, Scratch& x,
                          attention::State& state, Tensor& shift, Activations& a, bool keep) const;
   /// d_x arrives as the gradient after the block and leaves as the one before it.
   void attention_backward(const LayerTensors<const float>& weights, const Activations& a,
-                          Floats& d_x, attention::State& d_state, Tensor& d_shift,
+                          Scratch& d_x, attention::State& d_state, Tensor& d_shift,
                           const LayerTensors<float>& grad, BlockScratch& scratch) const;
 
-  void mlp_forward(const LayerTensors<const float>& weights, Floats& x, Activations& a,
+  void mlp_forward(const LayerTensors<const float>& weights, Scratch& x, Activations& a,
                    bool keep) const;
-  void mlp_backward(const LayerTensors<const float>& weights, const Activations& a, Floats& d_x,
+  void mlp_backward(const LayerTensors<const float>& weights, const Activations& a, Scratch& d_x,
                     const LayerTensors<float>& grad, BlockScratch& scratch) const;
 
  private:
@@ -86,7 +86,7 @@ struct Block {
 };
 
 /// Makes room for `size` floats, of any value.
-inline float* room(Floats& floats, i64 size) {
+inline float* room(Scratch& floats, i64 size) {
   floats.resize(static_cast<std::size_t>(size));
   return floats.data();
 }

@@ -15,7 +15,7 @@ namespace longreach::model {
 /// What a step needs, kept from one step to the next.
 struct Trainer::Workspace {
   ModelTape tape;
-  Floats logits;
+  Scratch logits;
   i64 tape_bytes = 0, state_bytes = 0;  ///< of the last batch, as in StepReport
 };
 
@@ -72,7 +72,8 @@ std::vector<StreamState> states_before(const Transformer& model, const std::vect
                                        i64 capacity) {
   const i64 batch = chunks[0].batch;
   const View<float, 3> no_logits(nullptr, {batch, 0, model.architecture().vocabulary});
-  std::vector<StreamState> states{model.initial_state(batch, capacity)};
+  std::vector<StreamState> states;
+  states.push_back(model.initial_state(batch, capacity));
   for (std::size_t i = 0; i + 1 < chunks.size(); ++i) {
     StreamState state = states.back();
     model.forward(inputs_of(chunks[i]), state, no_logits, nullptr, repeats_of(chunks[i]));

@@ -18,8 +18,8 @@ struct Transformer::Layout {
 struct ModelTape::Content {
   i64 position = 0, batch = 0, tokens = 0;
   std::vector<Activations> layers;
-  Floats final_input, final_inverse;  ///< the residual stream after the layers [N, width]; 1 / rms
-  Floats final_normed;                ///< [N, width]
+  Scratch final_input, final_inverse;  ///< the residual stream after the layers [N, width]; 1 / rms
+  Scratch final_normed;                ///< [N, width]
 };
 
 ModelTape::ModelTape() : content(std::make_unique<Content>()) {}
@@ -93,8 +93,8 @@ void require_finite_logits(View<const float, 3> logits, i64 first) {
 }
 
 /// Rows of the last `count` tokens of each stream of x [B * T, width].
-Floats last_rows(const Floats& x, i64 batch, i64 tokens, i64 count, i64 width) {
-  Floats last;
+Scratch last_rows(const Scratch& x, i64 batch, i64 tokens, i64 count, i64 width) {
+  Scratch last;
   last.reserve(static_cast<std::size_t>(batch * count * width));
   for (i64 b = 0; b < batch; ++b) {
     const float* end = x.data() + (b + 1) * tokens * width;
@@ -162,7 +162,7 @@ void Transformer::forward(View<const Token, 2> tokens, StreamState& state, View<
   const Offsets& at = layout_->offsets;
 
   Activations scratch;
-  Floats x(static_cast<std::size_t>(n * width));
+  Scratch x(static_cast<std::size_t>(n * width));
   embed(tokens, Matrix(weights + at.embedding, vocabulary, width),
         MutableMatrix(x.data(), n, width));
   if (tape != nullptr) {
@@ -186,8 +186,8 @@ void Transformer::forward(View<const Token, 2> tokens, StreamState& state, View<
   check(tape == nullptr || wanted == count, "a tape needs the logits of every token");
   if (wanted < count) x = last_rows(x, batch, count, wanted, width);
   const i64 rows = batch * wanted;
-  Floats own;
-  Floats& normed = tape != nullptr ? tape->content->final_normed : own;
+  Scratch own;
+  Scratch& normed = tape != nullptr ? tape->content->final_normed : own;
   rms_norm(Matrix(x.data(), rows, width), weights + at.norm, architecture_.norm_epsilon,
            MutableMatrix(room(normed, rows * width), rows, width),
            tape != nullptr ? room(tape->content->final_inverse, rows) : nullptr);
@@ -213,7 +213,8 @@ void Transformer::backward(View<const Token, 2> tokens, const ModelTape& tape,
   const Offsets& at = layout_->offsets;
 
   const Matrix d_out = rows_of<Matrix>(d_logits);
-  Floats d_normed(static_cast<std::size_t>(n * width)), d_x(static_cast<std::size_t>(n * width));
+  Scratch d_normed(static_cast<std::size_t>(n * width));
+  Scratch d_x(static_cast<std::size_t>(n * width), 0.0f);
   parallel_multiply_tn(d_out, Matrix(kept.final_normed.data(), n, width),
                        MutableMatrix(grad.data() + at.output, vocabulary, width), Into::add);
   parallel_multiply(d_out, Matrix(weights + at.output, vocabulary, width),
