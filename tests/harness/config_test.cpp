@@ -79,6 +79,21 @@ TEST_CASE("A learning rate list stays one model, an architecture list makes seve
   CHECK(experiment.models[0].training->seeds == std::vector<i64>{0, 1, 2});
 }
 
+TEST_CASE("The recall experiment trains on all numbers of pairs that it measures") {
+  const Experiment experiment = read_experiment("configs/recall.yaml", {});
+  CHECK(names(experiment.models) == std::vector<std::string>{"smallest", "recaller", "one_head"});
+  CHECK(names(experiment.backends) ==
+        std::vector<std::string>{"full", "window window=16", "window window=64",
+                                 "infini update=linear", "infini update=delta"});
+  const ModelChoice& recaller = experiment.models[1];
+  CHECK(param(recaller.training->data.params, "pairs") == "32");
+  CHECK(param(recaller.training->data.params, "fewest") == "4");
+  CHECK(recaller.training->length >= 4 * 32);
+  const TaskChoice& task = experiment.tasks[1];
+  CHECK(task.model == "recaller");
+  CHECK_THAT(task.metric.params, Contains("pairs: [4, 8, 16, 32]"));
+}
+
 TEST_CASE("Virtual repetition is off by default, and its share can be swept") {
   Parts parts;
   parts.models =
