@@ -12,6 +12,12 @@ attention::AttentionRegistry& attention::AttentionRegistry::instance() {
 
 namespace attention {
 
+i64 Backend::projected_size() const {
+  i64 sum = 0;
+  for (const ProjectionSpec& spec : projections()) sum += spec.size;
+  return sum;
+}
+
 Activity& Activity::operator+=(const Activity& other) {
   tokens += other.tokens;
   keys_scored += other.keys_scored;

@@ -30,19 +30,24 @@ struct Chunk {
   /// that no state has to hold it. For training on the memories of long streams; a backend that has
   /// no such memory, or no use for this, ignores it in reference() too.
   View<const float, 2> repeats{};
+  /// [B, T, P]: what the model projected for Backend::projections(), one after the other; empty
+  /// when there are none.
+  View<const float, 3> projected{};
   i64 batch() const { return q.extent(0); }
   i64 tokens() const { return q.extent(1); }
   float repeat(i64 b, i64 t) const { return repeats.data() == nullptr ? 1.0F : repeats(b, t); }
   /// Tokens [begin, begin + count) of the chunk.
   Chunk slice(i64 begin, i64 count) const {
     return {q.slice(1, begin, count), k.slice(1, begin, count), v.slice(1, begin, count),
-            repeats.data() == nullptr ? repeats : repeats.slice(1, begin, count)};
+            repeats.data() == nullptr ? repeats : repeats.slice(1, begin, count),
+            projected.data() == nullptr ? projected : projected.slice(1, begin, count)};
   }
 };
 
 /// Where backward() adds (never overwrites) its gradients; shapes as in Chunk.
 struct ChunkGrad {
   View<float, 4> q, k, v;
+  View<float, 3> projected{};
 };
 
 /// What a backend did, counted where it did it, for one stream and one query head. The harness
@@ -99,13 +104,22 @@ struct WeightSpec {
   bool decays = true;              ///< weight decay applies
 };
 
+/// Numbers of each token that the mechanism needs beside queries, keys and values, such as the
+/// strength of a write. The model makes them as it makes those: a learned matrix [size, width]
+/// times the layer's normalised hidden state. A bias is a WeightSpec.
+struct ProjectionSpec {
+  std::string name;
+  i64 size = 0;
+};
+
 /// One whole stream in float64, the input of reference(). Flat and row-major.
 struct ReferenceStream {
   i64 tokens = 0;
-  std::vector<double> q;          ///< [T, Hq, D]
-  std::vector<double> k;          ///< [T, Hkv, D]
-  std::vector<double> v;          ///< [T, Hkv, D]
-  std::vector<double> repeats{};  ///< [T], or empty: as Chunk::repeats
+  std::vector<double> q;            ///< [T, Hq, D]
+  std::vector<double> k;            ///< [T, Hkv, D]
+  std::vector<double> v;            ///< [T, Hkv, D]
+  std::vector<double> repeats{};    ///< [T], or empty: as Chunk::repeats
+  std::vector<double> projected{};  ///< [T, P], as Chunk::projected
   double repeat(i64 t) const {
     return repeats.empty() ? 1.0 : repeats[static_cast<std::size_t>(t)];
   }
@@ -122,6 +136,11 @@ class Backend {
 
   /// Learned tensors; calls receive them flattened, in this order.
   virtual std::vector<WeightSpec> weights() const { return {}; }
+
+  /// What calls receive as Chunk::projected, in this order.
+  virtual std::vector<ProjectionSpec> projections() const { return {}; }
+  /// P, the sum of their sizes.
+  i64 projected_size() const;
 
   /// An empty state for `batch` streams that will never exceed `capacity` tokens.
   virtual State initial_state(i64 batch, i64 capacity) const = 0;

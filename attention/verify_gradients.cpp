@@ -120,7 +120,8 @@ void check_gradient(const Case& c, Ledger& ledger) {
     };
     ReferenceStream& streams = reference.streams[stream];
     for (const Part& part : {Part{"q", gradients.q, streams.q}, Part{"k", gradients.k, streams.k},
-                             Part{"v", gradients.v, streams.v}}) {
+                             Part{"v", gradients.v, streams.v},
+                             Part{"projected", gradients.projected, streams.projected}}) {
       const std::size_t size = part.values.size();
       const Differences differences{
           [&](std::span<const double> d, double amount) { add(part.values, d, amount); }, loss,
@@ -194,6 +195,7 @@ void check_accumulation(const Case& c, Ledger& ledger) {
   compare_parts(added.q.flat(), from_zero.q.flat());
   compare_parts(added.k.flat(), from_zero.k.flat());
   compare_parts(added.v.flat(), from_zero.v.flat());
+  compare_parts(added.projected.flat(), from_zero.projected.flat());
   compare_parts(added.weights, from_zero.weights);
   ledger.note("accumulation", worst, 1e-5, c.where);
 }

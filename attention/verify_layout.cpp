@@ -11,6 +11,12 @@ namespace {
 /// A [B, T, heads, D] slice of a [B, T, heads + 2, D] tensor whose other rows hold `guard`.
 class Padded {
  public:
+  /// Of a [B, T, P] tensor.
+  static Tensor as_heads(const Tensor& rows) {
+    Tensor heads({rows.shape()[0], rows.shape()[1], rows.shape()[2], 1});
+    std::ranges::copy(rows.flat(), heads.flat().begin());
+    return heads;
+  }
   Padded(const Tensor& dense, float guard)
       : guard_(guard),
         wide_({dense.shape()[0], dense.shape()[1], dense.shape()[2] + 2, dense.shape()[3]}) {
@@ -20,6 +26,12 @@ class Padded {
     });
   }
   View<float, 4> view() { return wide_.view<4>().slice(2, 1, wide_.shape()[2] - 2); }
+
+  /// Rows of single numbers as one row: [B, T, P].
+  View<float, 3> rows() {
+    const View<float, 4> v = view();
+    return {v.data(), {v.extent(0), v.extent(1), v.extent(2)}, {v.stride(0), v.stride(1), 1}};
+  }
 
   Tensor dense() {
     Tensor dense({wide_.shape()[0], wide_.shape()[1], wide_.shape()[2] - 2, wide_.shape()[3]});
@@ -69,19 +81,23 @@ void check_layout(const Case& c, Ledger& ledger) {
   Padded q(p.q, NAN), k(p.k, NAN), v(p.v, NAN), d_out(p.d_out, NAN),
       out(Tensor(dense.out.shape()), 7);
   Padded d_q(Tensor(p.q.shape()), 7), d_k(Tensor(p.k.shape()), 7), d_v(Tensor(p.v.shape()), 7);
-  const Chunk in{q.view(), k.view(), v.view(), p.chunk(0, p.tokens).repeats};
+  Padded projected(Padded::as_heads(p.projected), NAN),
+      d_projected(Padded::as_heads(Tensor(p.projected.shape())), 7);
+  const Chunk in{q.view(), k.view(), v.view(), p.chunk(0, p.tokens).repeats, projected.rows()};
   State state = c.backend.initial_state(p.batch, p.tokens), d_state = p.d_state;
   Tape tape;
   std::vector<float> d_weights(p.weights.size());
   c.backend.forward(p.weights, in, state, out.view(), &tape);
   c.backend.backward(p.weights, in, tape, d_out.view(), d_state,
-                     {d_q.view(), d_k.view(), d_v.view()}, d_weights);
+                     {d_q.view(), d_k.view(), d_v.view(), d_projected.rows()}, d_weights);
   i64 differing = bits_differing(out.dense(), dense.out) + bits_differing(d_q.dense(), expected.q) +
                   bits_differing(d_k.dense(), expected.k) +
                   bits_differing(d_v.dense(), expected.v) +
+                  bits_differing(d_projected.dense().flat(), expected.projected.flat()) +
                   bits_differing(d_weights, expected.weights) + bits_differing(state, dense.state) +
                   bits_differing(d_state, expected.state);
-  i64 touched = out.touched() + d_q.touched() + d_k.touched() + d_v.touched();
+  i64 touched =
+      out.touched() + d_q.touched() + d_k.touched() + d_v.touched() + d_projected.touched();
 
   // Without a tape, at once and token by token, a backend may well take another path.
   for (const i64 step : {p.tokens, i64{1}}) {

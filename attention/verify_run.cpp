@@ -51,10 +51,12 @@ Problem::Problem(const Backend& backend, i64 b, i64 t, const Rng& rng, bool repe
   q = Tensor({b, t, query_heads, head_dim});
   k = Tensor({b, t, kv_heads, head_dim});
   v = Tensor({b, t, kv_heads, head_dim});
+  projected = Tensor({b, t, backend.projected_size()});
   d_out = Tensor({b, t, query_heads, head_dim});
   fill_normal(q.flat(), rng.fork("q"));
   fill_normal(k.flat(), rng.fork("k"));
   fill_normal(v.flat(), rng.fork("v"));
+  fill_normal(projected.flat(), rng.fork("projected"));
   fill_normal(d_out.flat(), rng.fork("d_out"));
   if (repeated) {
     repeats = Tensor({b, t});
@@ -78,7 +80,8 @@ Problem::Problem(const Backend& backend, i64 b, i64 t, const Rng& rng, bool repe
 
 Chunk Problem::chunk(i64 begin, i64 count) const {
   const Chunk all{q.view<4>(), k.view<4>(), v.view<4>(),
-                  repeats.size() == 0 ? View<const float, 2>{} : repeats.view<2>()};
+                  repeats.size() == 0 ? View<const float, 2>{} : repeats.view<2>(),
+                  projected.size() == 0 ? View<const float, 3>{} : projected.view<3>()};
   return all.slice(begin, count);
 }
 
@@ -88,6 +91,7 @@ Problem Problem::stream(i64 b) const {
   one.q = stream_rows(q, batch, b);
   one.k = stream_rows(k, batch, b);
   one.v = stream_rows(v, batch, b);
+  one.projected = stream_rows(projected, batch, b);
   if (repeats.size() > 0) one.repeats = stream_rows(repeats, batch, b);
   one.d_out = stream_rows(d_out, batch, b);
   for (NamedTensor& named : one.d_state.tensors) named.tensor = stream_rows(named.tensor, batch, b);
@@ -127,16 +131,20 @@ Pass run(const Backend& backend, const Problem& problem, std::span<const i64> cu
 
 Gradients undo(const Backend& backend, const Problem& problem, const Pass& pass, State d_state,
                float held) {
-  Gradients g{Tensor(problem.q.shape()), Tensor(problem.k.shape()), Tensor(problem.v.shape()),
-              std::vector<float>(problem.weights.size(), held), std::move(d_state)};
-  for (Tensor* tensor : {&g.q, &g.k, &g.v}) std::ranges::fill(tensor->flat(), held);
+  Gradients g{Tensor(problem.q.shape()),
+              Tensor(problem.k.shape()),
+              Tensor(problem.v.shape()),
+              Tensor(problem.projected.shape()),
+              std::vector<float>(problem.weights.size(), held),
+              std::move(d_state)};
+  for (Tensor* tensor : {&g.q, &g.k, &g.v, &g.projected}) std::ranges::fill(tensor->flat(), held);
   i64 position = pass.state.position;
   for (std::size_t i = pass.cuts.size(); i-- > 0;) {
     const i64 count = pass.cuts[i];
     position -= count;
-    const ChunkGrad grad{g.q.view<4>().slice(1, position, count),
-                         g.k.view<4>().slice(1, position, count),
-                         g.v.view<4>().slice(1, position, count)};
+    const ChunkGrad grad{
+        g.q.view<4>().slice(1, position, count), g.k.view<4>().slice(1, position, count),
+        g.v.view<4>().slice(1, position, count), g.projected.view<3>().slice(1, position, count)};
     backend.backward(problem.weights, problem.chunk(position, count), pass.tapes[i],
                      problem.d_out.view<4>().slice(1, position, count), g.state, grad, g.weights);
   }
@@ -154,7 +162,14 @@ std::vector<i64> random_cuts(i64 tokens, Rng& rng) {
 }
 
 std::string describe_cuts(std::span<const i64> cuts) {
-  return fmt::format("{}", fmt::join(cuts, ","));
+  std::string text;
+  for (std::size_t i = 0, run = 0; i < cuts.size(); i += run) {
+    run = 1;
+    while (i + run < cuts.size() && cuts[i + run] == cuts[i]) ++run;
+    text += fmt::format("{}{}", text.empty() ? "" : ",", cuts[i]);
+    if (run > 1) text += fmt::format("x{}", run);
+  }
+  return text;
 }
 
 ReferenceProblem::ReferenceProblem(const Problem& problem)
@@ -164,8 +179,8 @@ ReferenceProblem::ReferenceProblem(const Problem& problem)
     const auto doubles = [](const Tensor& t) {
       return std::vector<double>(t.flat().begin(), t.flat().end());
     };
-    streams.push_back(
-        {problem.tokens, doubles(one.q), doubles(one.k), doubles(one.v), doubles(one.repeats)});
+    streams.push_back({problem.tokens, doubles(one.q), doubles(one.k), doubles(one.v),
+                       doubles(one.repeats), doubles(one.projected)});
     d_out.push_back(doubles(one.d_out));
   }
 }

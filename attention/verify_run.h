@@ -16,6 +16,7 @@ struct Problem {
 
   i64 batch, tokens;
   Tensor q, k, v;              ///< [B, T, heads, D]
+  Tensor projected;            ///< [B, T, P]
   Tensor repeats;              ///< [B, T], 1 to 8; or empty, where tokens are not repeated
   Tensor d_out;                ///< [B, T, Hq, D]
   std::vector<float> weights;  ///< the initial values plus unit normals, so that no gate is 1/2
@@ -35,7 +36,7 @@ struct Pass {
 };
 
 struct Gradients {
-  Tensor q, k, v;
+  Tensor q, k, v, projected;
   std::vector<float> weights;
   State state;  ///< of the state the pass began with
 };
@@ -53,6 +54,7 @@ Gradients undo(const Backend& backend, const Problem& problem, const Pass& pass,
 
 /// Lengths >= 1 that sum to `tokens`: short ones, and now and then a long one.
 std::vector<i64> random_cuts(i64 tokens, Rng& rng);
+/// "3,1x40,2": 40 calls of one token between two others.
 std::string describe_cuts(std::span<const i64> cuts);
 
 /// Streams and weights of a problem in float64, for reference().

@@ -36,6 +36,7 @@ double gradient_error(const Gradients& a, const Gradients& b) {
   double worst = std::max({relative_error(a.q.flat(), b.q.flat(), floor),
                            relative_error(a.k.flat(), b.k.flat(), floor),
                            relative_error(a.v.flat(), b.v.flat(), floor),
+                           relative_error(a.projected.flat(), b.projected.flat(), floor),
                            relative_error(a.weights, std::span<const float>(b.weights), floor)});
   for (std::size_t i = 0; i < b.state.tensors.size(); ++i) {
     worst = std::max(worst, relative_error(a.state.tensors[i].tensor.flat(),
@@ -107,6 +108,9 @@ void check_causality(const Case& c, Ledger& ledger) {
         }
       }
     }
+    for (i64 b = 0; b < other.batch; ++b) {
+      for (float& x : other.projected.view<3>().row(b, j)) x = 3 * x + 1;
+    }
     const Pass after = run(c.backend, other, whole, false);
     i64 differing = 0;
     for (i64 b = 0; b < other.batch; ++b) {
@@ -134,7 +138,8 @@ void check_batch(const Case& c, Ledger& ledger) {
       return bits_differing(stream_rows(all, c.problem.batch, b), single);
     };
     i64 count = differing(together.out, alone.out) + differing(gradients.q, own.q) +
-                differing(gradients.k, own.k) + differing(gradients.v, own.v);
+                differing(gradients.k, own.k) + differing(gradients.v, own.v) +
+                differing(gradients.projected, own.projected);
     for (std::size_t i = 0; i < alone.state.tensors.size(); ++i) {
       count += differing(together.state.tensors[i].tensor, alone.state.tensors[i].tensor) +
                differing(gradients.state.tensors[i].tensor, own.state.tensors[i].tensor);
@@ -155,6 +160,7 @@ void check_repeatable(const Case& c, Ledger& ledger) {
   const Gradients again = undo(c.backend, c.problem, second, c.problem.d_state);
   i64 count = bits_differing(first.out, second.out) + bits_differing(gradients.q, again.q) +
               bits_differing(gradients.k, again.k) + bits_differing(gradients.v, again.v) +
+              bits_differing(gradients.projected, again.projected) +
               bits_differing(gradients.weights, again.weights);
   count += bits_differing(first.state, second.state) + bits_differing(gradients.state, again.state);
   ledger.note("repeatable", static_cast<double>(count), 0, c.where);

@@ -18,6 +18,7 @@ namespace longreach::harness {
 namespace {
 
 using attention::Backend;
+using attention::ProjectionSpec;
 using attention::State;
 using attention::WeightSpec;
 using model::TensorFile;
@@ -150,6 +151,9 @@ std::vector<i64> cuts_of(const AttendOptions& options, i64 tokens) {
 
 std::vector<std::string> known_names(const Backend& backend, const State& state) {
   std::vector<std::string> known{"q", "k", "v", "repeats", "d_out"};
+  for (const ProjectionSpec& spec : backend.projections()) {
+    known.push_back("projected." + spec.name);
+  }
   for (const WeightSpec& spec : backend.weights()) known.push_back("weights." + spec.name);
   for (const NamedTensor& named : state.tensors) {
     known.push_back("state." + named.name);
@@ -177,6 +181,30 @@ View<const float, 2> read_repeats(const Inputs& inputs, i64 batch, i64 tokens) {
   return repeats->view<2>();
 }
 
+/// Copies `count` columns of rows [B, T, columns].
+void copy_columns(const Tensor& from, i64 from_first, Tensor& to, i64 to_first, i64 count) {
+  const auto source = from.view<3>();
+  const auto target = to.view<3>();
+  for (i64 b = 0; b < source.extent(0); ++b) {
+    for (i64 t = 0; t < source.extent(1); ++t) {
+      std::copy_n(source.row(b, t).begin() + from_first, count,
+                  target.row(b, t).begin() + to_first);
+    }
+  }
+}
+
+/// [B, T, P]; 0 where a projection is absent.
+Tensor read_projected(const Inputs& inputs, const Backend& backend, i64 batch, i64 tokens) {
+  Tensor all({batch, tokens, backend.projected_size()});
+  i64 first = 0;
+  for (const ProjectionSpec& spec : backend.projections()) {
+    const Tensor* given = inputs.optional("projected." + spec.name, {batch, tokens, spec.size});
+    if (given != nullptr) copy_columns(*given, 0, all, first, spec.size);
+    first += spec.size;
+  }
+  return all;
+}
+
 /// One stream batch and how it is cut.
 struct Stream {
   attention::Chunk all;
@@ -191,13 +219,14 @@ void add_gradients(const Backend& backend, const std::vector<float>& weights, co
     return Tensor({x.extent(0), x.extent(1), x.extent(2), x.extent(3)});
   };
   Tensor d_q = like(stream.all.q), d_k = like(stream.all.k), d_v = like(stream.all.v);
+  Tensor d_projected({stream.all.batch(), stream.all.tokens(), backend.projected_size()});
   std::vector<float> d_weights(weights.size());
   i64 end = stream.all.tokens();
   for (std::size_t i = stream.cuts.size(); i-- > 0;) {
     const i64 count = stream.cuts[i], begin = end - count;
-    const attention::ChunkGrad grad{d_q.view<4>().slice(1, begin, count),
-                                    d_k.view<4>().slice(1, begin, count),
-                                    d_v.view<4>().slice(1, begin, count)};
+    const attention::ChunkGrad grad{
+        d_q.view<4>().slice(1, begin, count), d_k.view<4>().slice(1, begin, count),
+        d_v.view<4>().slice(1, begin, count), d_projected.view<3>().slice(1, begin, count)};
     backend.backward(weights, stream.all.slice(begin, count), tapes[i],
                      d_out.view<4>().slice(1, begin, count), d_state, grad, d_weights);
     end = begin;
@@ -205,6 +234,13 @@ void add_gradients(const Backend& backend, const std::vector<float>& weights, co
   file.tensors.push_back({"d_q", std::move(d_q)});
   file.tensors.push_back({"d_k", std::move(d_k)});
   file.tensors.push_back({"d_v", std::move(d_v)});
+  i64 first = 0;
+  for (const ProjectionSpec& spec : backend.projections()) {
+    Tensor gradient({stream.all.batch(), stream.all.tokens(), spec.size});
+    copy_columns(d_projected, first, gradient, 0, spec.size);
+    first += spec.size;
+    file.tensors.push_back({"d_projected." + spec.name, std::move(gradient)});
+  }
   auto next = d_weights.begin();
   for (const WeightSpec& spec : backend.weights()) {
     Tensor gradient(spec.shape);
@@ -223,8 +259,9 @@ void attend(const AttendOptions& options) {
       make_backend("--backend", options.backend, shape_of(inputs));
   const Tensor& q = inputs.rows("q");
   const i64 batch = q.shape()[0], tokens = q.shape()[1];
+  const Tensor projected = read_projected(inputs, *backend, batch, tokens);
   const Stream stream{{q.view<4>(), inputs.rows("k").view<4>(), inputs.rows("v").view<4>(),
-                       read_repeats(inputs, batch, tokens)},
+                       read_repeats(inputs, batch, tokens), projected.view<3>()},
                       cuts_of(options, tokens)};
 
   const i64 position = inputs.metadata("position", 0, 0);

@@ -18,6 +18,7 @@ struct AttendOptions {
 /// Reads from `in` (F32 or F64):
 ///   q [B,T,Hq,D], k [B,T,Hkv,D], v [B,T,Hkv,D]
 ///   repeats [B,T]  optional, positive: attention::Chunk::repeats
+///   projected.NAME [B,T,size]  optional, for backends with projections; absent ones are 0
 ///   weights.NAME   optional; absent weights hold their initial values
 ///   state.NAME     optional initial state; absent tensors are empty
 ///   d_out [B,T,Hq,D], d_state.NAME   optional loss gradients of outputs and final state; either
@@ -26,9 +27,9 @@ struct AttendOptions {
 /// the stream may grow, position + T). Names and shapes of weights and state tensors are the
 /// backend's own.
 ///
-/// Writes to `out` (F32): out, state.NAME, and after a backward pass d_q, d_k, d_v, d_weights.NAME
-/// and d_state.NAME (of the initial state), with the final `position` and `capacity` as metadata,
-/// so that its state.* can open a further call.
+/// Writes to `out` (F32): out, state.NAME, and after a backward pass d_q, d_k, d_v,
+/// d_projected.NAME, d_weights.NAME and d_state.NAME (of the initial state), with the final
+/// `position` and `capacity` as metadata, so that its state.* can open a further call.
 ///
 /// Throws Error for a malformed backend, a tensor that is missing, misshapen, not finite or
 /// unknown, and chunks that do not sum to T.

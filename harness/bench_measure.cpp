@@ -62,8 +62,9 @@ class Prepared {
     q_ = Tensor({c.batch, tokens, shape.query_heads, shape.head_dim});
     k_ = Tensor({c.batch, tokens, shape.kv_heads, shape.head_dim});
     v_ = Tensor(k_.shape());
+    projected_ = Tensor({c.batch, tokens, backend_->projected_size()});
     out_ = Tensor(q_.shape());
-    for (Tensor* tensor : {&q_, &k_, &v_}) fill(*tensor, rng);
+    for (Tensor* tensor : {&q_, &k_, &v_, &projected_}) fill(*tensor, rng);
     for (const attention::WeightSpec& spec : backend_->weights()) {
       weights_.resize(weights_.size() + static_cast<std::size_t>(Tensor::count(spec.shape)),
                       spec.initial);
@@ -82,6 +83,7 @@ class Prepared {
       d_out_ = q_;
       d_q_ = Tensor(q_.shape());
       d_k_ = Tensor(k_.shape());
+      d_projected_ = Tensor(projected_.shape());
       d_v_ = Tensor(k_.shape());
       d_weights_.resize(weights_.size());
       d_state_ = state_.zero_like();
@@ -117,7 +119,9 @@ class Prepared {
   }
 
  private:
-  Chunk chunk() const { return {q_.view<4>(), k_.view<4>(), v_.view<4>()}; }
+  Chunk chunk() const {
+    return {q_.view<4>(), k_.view<4>(), v_.view<4>(), {}, projected_.view<3>()};
+  }
   void forward(Tape* tape) {
     // An empty state again. Caches that grow are not read past their position: left as they are.
     for (std::size_t i = 0; i < state_.tensors.size(); ++i) {
@@ -129,13 +133,15 @@ class Prepared {
   }
   void backward() {
     d_state_.position = case_.length;
-    backend_->backward(weights_, chunk(), tape_, std::as_const(d_out_).view<4>(), d_state_,
-                       ChunkGrad{d_q_.view<4>(), d_k_.view<4>(), d_v_.view<4>()}, d_weights_);
+    backend_->backward(
+        weights_, chunk(), tape_, std::as_const(d_out_).view<4>(), d_state_,
+        ChunkGrad{d_q_.view<4>(), d_k_.view<4>(), d_v_.view<4>(), d_projected_.view<3>()},
+        d_weights_);
   }
 
   const BenchCase& case_;
   std::unique_ptr<Backend> backend_;
-  Tensor q_, k_, v_, out_, d_out_, d_q_, d_k_, d_v_;
+  Tensor q_, k_, v_, projected_, out_, d_out_, d_q_, d_k_, d_v_, d_projected_;
   std::vector<float> weights_, d_weights_;
   State state_, d_state_;
   std::vector<bool> constant_;  ///< the state's tensors whose size knows no capacity

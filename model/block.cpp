@@ -19,17 +19,25 @@ View<T, 4> heads_of(T* rows, i64 columns, i64 first, i64 heads, i64 head_dim, co
 template <class T>
 struct Heads {
   View<T, 4> q, k, v;
+  View<T, 3> projected;
 };
 
-/// The queries, keys and values that lie side by side in rows [B * T, (Hq + 2 Hkv) D].
+/// The queries, keys, values and projections that lie side by side in rows [B * T, columns].
 template <class T>
-Heads<T> split(T* qkv, const Block& block) {
+Heads<T> split(T* qkv, i64 columns, const Block& block) {
   const Architecture& a = block.architecture;
-  const i64 columns = (a.heads + 2 * a.kv_heads) * a.head_dim;
+  const i64 heads_columns = (a.heads + 2 * a.kv_heads) * a.head_dim;
   const auto heads = [&](i64 first, i64 count) {
     return heads_of(qkv, columns, first * a.head_dim, count, a.head_dim, block);
   };
-  return {heads(0, a.heads), heads(a.heads, a.kv_heads), heads(a.heads + a.kv_heads, a.kv_heads)};
+  View<T, 3> projected;
+  if (columns > heads_columns) {
+    projected = {qkv + heads_columns,
+                 {block.batch, block.tokens, columns - heads_columns},
+                 {block.tokens * columns, columns, 1}};
+  }
+  return {heads(0, a.heads), heads(a.heads, a.kv_heads), heads(a.heads + a.kv_heads, a.kv_heads),
+          projected};
 }
 
 }  // namespace
@@ -44,7 +52,8 @@ i64 Activations::bytes() const {
 }
 
 i64 Block::qkv_columns() const {
-  return (architecture.heads + 2 * architecture.kv_heads) * architecture.head_dim;
+  return (architecture.heads + 2 * architecture.kv_heads) * architecture.head_dim +
+         backend.projected_size();
 }
 
 i64 Block::mlp_columns() const {
@@ -67,10 +76,10 @@ void Block::attention_forward(const LayerTensors<const float>& weights, Scratch&
   parallel_multiply_nt(Matrix(mixed.data, n, width), Matrix(weights.qkv, qkv_columns(), width),
                        MutableMatrix(room(a.qkv, n * qkv_columns()), n, qkv_columns()),
                        Into::overwrite);
-  const Heads<const float> heads = split<const float>(a.qkv.data(), *this);
+  const Heads<const float> heads = split<const float>(a.qkv.data(), qkv_columns(), *this);
   float* attended = room(a.attended, n * attended_columns);
   backend.forward(
-      weights.backend, {heads.q, heads.k, heads.v, repeats}, state,
+      weights.backend, {heads.q, heads.k, heads.v, repeats, heads.projected}, state,
       heads_of(attended, attended_columns, 0, architecture.heads, architecture.head_dim, *this),
       keep ? &a.attention : nullptr);
   parallel_multiply_nt(Matrix(attended, n, attended_columns),
@@ -92,12 +101,13 @@ void Block::attention_backward(const LayerTensors<const float>& weights, const A
 
   float* d_qkv = room(scratch.qkv, n * qkv_columns());
   over_rows(n, [&](i64 row) { std::fill_n(d_qkv + row * qkv_columns(), qkv_columns(), 0.0f); });
-  const Heads<const float> heads = split<const float>(a.qkv.data(), *this);
-  const Heads<float> d_heads = split(d_qkv, *this);
-  backend.backward(weights.backend, {heads.q, heads.k, heads.v, repeats}, a.attention,
+  const Heads<const float> heads = split<const float>(a.qkv.data(), qkv_columns(), *this);
+  const Heads<float> d_heads = split(d_qkv, qkv_columns(), *this);
+  backend.backward(weights.backend, {heads.q, heads.k, heads.v, repeats, heads.projected},
+                   a.attention,
                    heads_of<const float>(d_attended.data, attended_columns, 0, architecture.heads,
                                          architecture.head_dim, *this),
-                   d_state, {d_heads.q, d_heads.k, d_heads.v}, grad.backend);
+                   d_state, {d_heads.q, d_heads.k, d_heads.v, d_heads.projected}, grad.backend);
 
   const Matrix d_projected(d_qkv, n, qkv_columns());
   const MutableMatrix d_mixed(room(scratch.mixed, n * width), n, width);

@@ -11,8 +11,9 @@
 
 namespace longreach::model {
 
-/// Where one layer's tensors begin in the flat parameter vector. Query, key and value follow each
-/// other, and so do gate and up: each group is one matrix product.
+/// Where one layer's tensors begin in the flat parameter vector. Query, key, value and what else
+/// the backend has projected follow each other, and so do gate and up: each group is one matrix
+/// product.
 struct LayerOffsets {
   i64 attention_norm = 0, qkv = 0, attention_output = 0;
   i64 backend = 0, backend_size = 0;
@@ -23,7 +24,7 @@ struct LayerOffsets {
 template <class T>
 struct LayerTensors {
   T* attention_norm;     ///< [width]
-  T* qkv;                ///< [(Hq + 2 Hkv) D, width]
+  T* qkv;                ///< [(Hq + 2 Hkv) D + P, width]
   T* attention_output;   ///< [width, Hq D]
   std::span<T> backend;  ///< as the backend's weights() say
   T* mlp_norm;           ///< [width]
@@ -44,7 +45,7 @@ struct Activations {
   Scratch input, input_inverse;  ///< the residual stream before attention [N, width]; 1 / rms
   Scratch normed;                ///< scratch of the token shift and of the MLP's norm [N, width]
   Scratch mixed;                 ///< what queries, keys and values are made of [N, width]
-  Scratch qkv;                   ///< [N, (Hq + 2 Hkv) D]
+  Scratch qkv;                   ///< [N, (Hq + 2 Hkv) D + P]
   Scratch attended;              ///< [N, Hq D]
   attention::Tape attention;
   Scratch middle, middle_inverse;  ///< the residual stream before the MLP [N, width]; 1 / rms

@@ -47,6 +47,9 @@ LayerOffsets plan_layer(Planner& planner, const std::string& prefix, const Archi
   at.qkv = planner.matrix(prefix + "attention.query", queries, a.width);
   planner.matrix(prefix + "attention.key", keys, a.width);
   planner.matrix(prefix + "attention.value", keys, a.width);
+  for (const attention::ProjectionSpec& spec : backend.projections()) {
+    planner.matrix(prefix + "attention." + spec.name, spec.size, a.width);
+  }
   at.attention_output =
       planner.matrix(prefix + "attention.output", a.width, queries, true, residual);
   at.backend = planner.size();

@@ -239,7 +239,9 @@ void Transformer::backward(View<const Token, 2> tokens, const ModelTape& tape,
 
 attention::Cost Transformer::cost(i64 position, i64 tokens) const {
   attention::Cost cost;
+  i64 projected = 0;
   for (const auto& backend : backends_) {
+    projected += backend->projected_size();
     const attention::Cost layer = backend->cost(position, tokens);
     cost.flops += layer.flops;
     cost.bytes_moved += layer.bytes_moved;
@@ -248,7 +250,7 @@ attention::Cost Transformer::cost(i64 position, i64 tokens) const {
   const Architecture& a = architecture_;
   const i64 attention = (2 * a.heads + 2 * a.kv_heads) * a.head_dim * a.width;
   const i64 mlp = (a.mlp == Mlp::swiglu ? 3 : 2) * a.hidden * a.width;
-  const i64 multiplied = a.layers * (attention + mlp) + a.vocabulary * a.width;
+  const i64 multiplied = a.layers * (attention + mlp) + (projected + a.vocabulary) * a.width;
   const double products = static_cast<double>(multiplied) * static_cast<double>(tokens);
   cost.flops += 2 * products;
   cost.bytes_moved += static_cast<double>(sizeof(float)) * products;

@@ -129,6 +129,9 @@ class NaiveTransformer {
       append(in.q, "query");
       append(in.k, "key");
       append(in.v, "value");
+      for (const attention::ProjectionSpec& spec : backend.projections()) {
+        append(in.projected, spec.name.c_str());
+      }
     }
     Doubles own;
     for (const attention::WeightSpec& spec : backend.weights()) {
