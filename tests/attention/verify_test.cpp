@@ -39,7 +39,12 @@ enum class Fault {
   mixes_states,
   counts_every_token_once,
   forgets_repeats_backwards,
+  scales_a_projection_gradient,
+  overwrites_projection_gradients,
+  looks_ahead_in_projections,
 };
+
+bool of_projections(Fault fault) { return fault >= Fault::scales_a_projection_gradient; }
 
 Tensor dense(View<const float, 4> x) {
   Tensor copy({x.extent(0), x.extent(1), x.extent(2), x.extent(3)});
@@ -64,6 +69,7 @@ class Faulty : public Backend {
   Faulty(std::unique_ptr<Backend> inner, Fault fault) : inner_(std::move(inner)), fault_(fault) {}
   const Shape& shape() const override { return inner_->shape(); }
   std::vector<WeightSpec> weights() const override { return inner_->weights(); }
+  std::vector<ProjectionSpec> projections() const override { return inner_->projections(); }
   State initial_state(i64 batch, i64 capacity) const override {
     return inner_->initial_state(batch, capacity);
   }
@@ -90,6 +96,9 @@ class Faulty : public Backend {
     if (fault_ == Fault::leaks_the_future) out(0, 0, 0, 0) += 1e-6F * in.v(0, last, 0, 0);
     if (fault_ == Fault::mixes_streams) out(0, 0, 0, 0) += 1e-6F * in.v(in.batch() - 1, 0, 0, 0);
     if (fault_ == Fault::counts_a_key_too_many) ++state.activity.keys_scored;
+    if (fault_ == Fault::looks_ahead_in_projections) {
+      out(0, 0, 0, 0) += 1e-6F * in.projected(0, last, 0);
+    }
     if (fault_ == Fault::leaves_the_last_output) out(0, last, 0, 0) = kept;
     if (fault_ == Fault::overflows_late && begin > 1000) {
       out(0, last, 0, 0) = std::numeric_limits<float>::infinity();
@@ -98,9 +107,15 @@ class Faulty : public Backend {
   void backward(std::span<const float> weights, const Chunk& in, const Tape& tape,
                 View<const float, 4> d_out, State& d_state, const ChunkGrad& grad,
                 std::span<float> d_weights) const override {
+    if (fault_ == Fault::overwrites_projection_gradients) {
+      std::ranges::fill(grad.projected.row(0, 0), 0.0F);
+    }
     if (fault_ == Fault::overwrites_gradients) std::ranges::fill(d_weights, 0.0F);
     inner_->backward(weights, fault_ == Fault::forgets_repeats_backwards ? unrepeated(in) : in,
                      tape, d_out, d_state, grad, d_weights);
+    if (fault_ == Fault::scales_a_projection_gradient) {
+      for (float& x : grad.projected.row(0, 0)) x *= 0.9F;
+    }
     if (fault_ == Fault::scales_a_value_gradient) {
       for (float& x : grad.v.row(0, 0, 0)) x *= 0.9F;
     }
@@ -197,6 +212,9 @@ class Once final : public Faulty {
 
 std::vector<std::string> failing(Fault fault, const VerifyOptions& options) {
   const BackendFactory make = [fault](const Shape& shape) {
+    if (of_projections(fault)) {
+      return std::make_unique<Faulty>(make_backend("gated_delta", {}, shape), fault);
+    }
     // The one whose state has the capacity's size.
     auto inner = fault == Fault::depends_on_the_capacity
                      ? make_backend("full", {}, shape)
@@ -316,6 +334,9 @@ TEST_CASE("The gate names the check that a broken backend fails") {
       {Fault::differs_without_a_tape, "tape"},
       {Fault::counts_every_token_once, "output"},
       {Fault::forgets_repeats_backwards, "gradient"},
+      {Fault::scales_a_projection_gradient, "gradient"},
+      {Fault::overwrites_projection_gradients, "accumulation"},
+      {Fault::looks_ahead_in_projections, "causality"},
   }));
   CAPTURE(name);
   CHECK(contains(failing(fault, quick()), name));

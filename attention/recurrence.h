@@ -1,0 +1,81 @@
+// Attention as a linear recurrence: a matrix S of keys by values that each token decays, writes to
+// and reads from. One mechanism with options; linear.cpp names the members of the family.
+#pragma once
+
+#include <optional>
+
+#include "attention/backend.h"
+#include "attention/rope.h"
+
+namespace longreach::attention {
+
+/// What a matrix forgets before a token writes to it.
+enum class Decay {
+  none,
+  fixed,       ///< head h keeps 1 - 2^(-5 - h) (RetNet, arXiv 2307.08621)
+  by_head,     ///< a token's own share for each key/value head
+  by_channel,  ///< a token's own share for each row of S (GLA, arXiv 2312.06635)
+};
+
+/// S_t = diag(a_t) S_{t-1} + k_t u_t^T, and o_t = q_t S_t, with
+///   u_t = v_t, or under the delta rule b_t (v_t - k_t^T diag(a_t) S_{t-1}).
+/// Shares kept are a_t = sigmoid(x_t)^(1 / temperature), not less than exp(-4), and write strengths
+/// b_t = sigmoid(y_t), of projections x ("decay") and y ("write_strength").
+struct RecurrenceRule {
+  /// Keys and queries go through ELU + 1, and outputs are divided by q_t times the sum of all keys
+  /// (Katharopoulos et al. 2020, arXiv 2006.16236). Otherwise outputs are divided by their
+  /// rms over the head, as the relatives do to keep them in bounds.
+  bool normalized = false;
+  bool unit = false;   ///< keys and queries are divided by their length; else queries by D^(1/2)
+  bool delta = false;  ///< writes the difference to what is known
+  Decay decay = Decay::none;
+  double temperature = 16;
+  std::optional<RopeParams> rope{};
+  i64 block = 64;  ///< tokens worked on at once; changes rounding only
+};
+
+/// State: `memory` S [B, Hkv, D, D], and when normalized the sum of keys `normalizer` [B, Hkv, D].
+class Recurrence : public Backend {
+ public:
+  Recurrence(const RecurrenceRule& rule, const Shape& shape);
+
+  const Shape& shape() const override { return shape_; }
+  std::vector<ProjectionSpec> projections() const override;
+  State initial_state(i64 batch, i64 capacity) const override;
+  i64 state_bytes(i64 capacity) const override;
+  void forward(std::span<const float> weights, const Chunk& in, State& state, View<float, 4> out,
+               Tape* tape) const override;
+  void backward(std::span<const float> weights, const Chunk& in, const Tape& tape,
+                View<const float, 4> d_out, State& d_state, const ChunkGrad& grad,
+                std::span<float> d_weights) const override;
+  Cost cost(i64 position, i64 tokens) const override;
+  std::vector<double> reference(std::span<const double> weights,
+                                const ReferenceStream& in) const override;
+
+ private:
+  RecurrenceRule rule_;
+  Shape shape_;
+  Rope rope_;
+};
+
+// Shared with the float64 reference.
+inline constexpr double kLeastLog =
+    -4;  ///< of a share kept, so that blocks neither under- nor overflow
+inline constexpr double kUnitEpsilon = 1e-6;  ///< under the root of a length
+inline constexpr double kRmsEpsilon = 0.1;    ///< under the root of an rms: a sum of many values
+                                              ///< that cancel is not blown up to one
+
+/// Where a token's strength and share lie among its projections.
+inline i64 strengths(const RecurrenceRule& rule, const Shape& shape) {
+  return rule.delta ? shape.kv_heads : 0;
+}
+inline i64 shares(const RecurrenceRule& rule, const Shape& shape) {
+  if (rule.decay == Decay::by_head) return shape.kv_heads;
+  return rule.decay == Decay::by_channel ? shape.kv_heads * shape.head_dim : 0;
+}
+
+/// The recurrence itself, token by token in float64: [T, Hq, D].
+std::vector<double> reference_recurrence(const Shape& shape, const RecurrenceRule& rule,
+                                         const ReferenceStream& in, const Rope& rope);
+
+}  // namespace longreach::attention
