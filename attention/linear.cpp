@@ -47,8 +47,7 @@ class DeltaNet final : public Recurrence {
   struct Params {
     void fields(Fields&) {}
   };
-  DeltaNet(const Params&, const Shape& shape)
-      : Recurrence({.unit = true, .delta = true, .block = 32}, shape) {}
+  DeltaNet(const Params&, const Shape& shape) : Recurrence({.unit = true, .delta = true}, shape) {}
 };
 
 class GatedDelta final : public Recurrence {

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "attention/rows.h"
 #include "attention/segments.h"
@@ -38,23 +39,21 @@ struct Matrices {
   float* z;  ///< [D]
 };
 
-struct Dimensions {
-  i64 rows, group, d;  ///< C, G, D
-};
-
-/// One block of one stream and key/value head. Rows of queries are [G, C].
+/// One block of one stream and key/value head; used for one block after the other. Rows of queries
+/// are [G, C].
 class BlockWork {
  public:
-  BlockWork(const RecurrenceRule& rule, const Dimensions& n)
-      : rule_(rule),
-        n_(n),
-        decays_(rule.decay != Decay::none),
-        q(size(n.group * n.rows)),
-        k(size(n.rows)),
-        v(size(n.rows)),
-        kept(size(decays_ ? n.rows : 0)),
-        product(size(decays_ ? n.rows : 0)),
-        strength(static_cast<std::size_t>(rule.delta ? n.rows : 0)) {}
+  BlockWork(const RecurrenceRule& rule, const Shape& shape)
+      : rule_(rule), n_{0, shape.group(), shape.head_dim}, decays_(rule.decay != Decay::none) {}
+
+  /// Makes room for a block of so many tokens.
+  void start(i64 rows) {
+    n_.rows = rows;
+    q.resize(size(n_.group * rows));
+    for (Scratch* x : {&k, &v}) x->resize(size(rows));
+    for (Scratch* x : {&kept, &product}) x->resize(size(decays_ ? rows : 0));
+    strength.resize(static_cast<std::size_t>(rule_.delta ? rows : 0));
+  }
 
   /// q b_t, k b_t, k / b_t and k b_C / b_t, from q, k and the shares kept.
   void decay() {
@@ -183,8 +182,11 @@ class BlockWork {
   const float* last() const { return &product[(n_.rows - 1) * n_.d]; }
 
  private:
+  struct Dimensions {
+    i64 rows, group, d;  ///< C, G, D
+  };
   const RecurrenceRule& rule_;
-  const Dimensions n_;
+  Dimensions n_;
   const bool decays_;
 
  public:
@@ -315,9 +317,9 @@ class Loader {
         in_(in),
         angles_(rope.angles(position, in.tokens())) {}
 
-  BlockWork load(const Piece& piece, i64 b, i64 kv) const {
+  void load(const Piece& piece, i64 b, i64 kv, BlockWork& work) const {
     const i64 d = shape_.head_dim, count = piece.rows * d;
-    BlockWork work(rule_, {piece.rows, shape_.group(), d});
+    work.start(piece.rows);
     for (i64 g = 0; g < shape_.group(); ++g) {
       gather(in_.q, b, kv * shape_.group() + g, piece.first, piece.rows, rope_, angles_,
              piece.first, &work.q[g * count]);
@@ -327,12 +329,9 @@ class Loader {
     for (Scratch* x : {&work.q, &work.k}) prepare(*x, x == &work.q);
     for (i64 t = 0; t < piece.rows; ++t) {
       if (rule_.delta) work.strength[t] = sigmoid(in_.projected(b, piece.first + t, kv));
-      if (rule_.decay == Decay::none) continue;
-      for (i64 i = 0; i < d; ++i)
-        work.kept[t * d + i] = std::exp(log_kept(b, piece.first + t, kv, i));
+      if (rule_.decay != Decay::none) fill_kept(b, piece.first + t, kv, &work.kept[t * d]);
     }
     work.decay();
-    return work;
   }
 
   /// Adds a block's gradients to the chunk's.
@@ -351,29 +350,36 @@ class Loader {
         const float w = work.strength[t];
         grad.projected(b, token, kv) += work.d_strength[t] * w * (1 - w);
       }
-      if (rule_.decay != Decay::by_head && rule_.decay != Decay::by_channel) continue;
-      for (i64 i = 0; i < d; ++i) {
-        const i64 at = share_at(kv, i);
-        const float x = in_.projected(b, token, at);
-        if (log_kept(b, token, kv, i) <= static_cast<float>(kLeastLog)) continue;
-        grad.projected(b, token, at) +=
-            work.d_kept_log[t * d + i] * sigmoid(-x) / static_cast<float>(rule_.temperature);
-      }
+      if (shares(rule_, shape_) == 0) continue;
+      // Of log a_t, which rows of S may share.
+      float* d_log = &work.d_kept_log[t * d];
+      const i64 each = rule_.decay == Decay::by_head ? 1 : d;
+      if (each == 1) d_log[0] = std::accumulate(d_log, d_log + d, 0.0f);
+      const float* x = &in_.projected(b, token, first_share(kv));
+      sigmoid_power_backward(x, power(), kLeast, &work.kept[t * d], d_log, each);
+      add_scaled(1, d_log, &grad.projected(b, token, first_share(kv)), each);
     }
   }
 
  private:
-  i64 share_at(i64 kv, i64 channel) const {
-    const i64 first = strengths(rule_, shape_);
-    return first + (rule_.decay == Decay::by_head ? kv : kv * shape_.head_dim + channel);
+  static constexpr float kLeast = static_cast<float>(kLeastLog);
+  float power() const { return static_cast<float>(1 / rule_.temperature); }
+
+  /// The first of a head's shares among a token's projections.
+  i64 first_share(i64 kv) const {
+    return strengths(rule_, shape_) + shares(rule_, shape_) / shape_.kv_heads * kv;
   }
 
-  float log_kept(i64 b, i64 token, i64 kv, i64 channel) const {
-    if (rule_.decay == Decay::fixed) return std::log1p(-std::exp2(-5.0f - static_cast<float>(kv)));
-    const float x = in_.projected(b, token, share_at(kv, channel));
-    // log sigmoid(x), without overflow on either side.
-    const float log = std::min(x, 0.0f) - std::log1p(std::exp(-std::abs(x)));
-    return std::max(static_cast<float>(kLeastLog), log / static_cast<float>(rule_.temperature));
+  /// a_t [D].
+  void fill_kept(i64 b, i64 token, i64 kv, float* to) const {
+    const i64 d = shape_.head_dim;
+    if (rule_.decay == Decay::fixed) {
+      std::fill_n(to, d, 1 - std::exp2(-5.0f - static_cast<float>(kv)));
+      return;
+    }
+    const i64 each = rule_.decay == Decay::by_head ? 1 : d;
+    sigmoid_power(&in_.projected(b, token, first_share(kv)), power(), kLeast, to, each);
+    if (each == 1) std::fill(to + 1, to + d, to[0]);
   }
 
   float query_scale() const { return 1 / std::sqrt(static_cast<float>(shape_.head_dim)); }
@@ -473,8 +479,9 @@ void Recurrence::forward(std::span<const float>, const Chunk& in, State& state, 
   for (i64 b = 0; b < in.batch(); ++b) {
     for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
       const Matrices m = matrices_of(state, rule_.normalized, b, kv);
+      BlockWork work(rule_, shape_);
       for (const Piece& piece : pieces) {
-        BlockWork work = loader.load(piece, b, kv);
+        loader.load(piece, b, kv, work);
         work.attend(m);
         work.advance(m);
         for (i64 r = 0; r < group * piece.rows; ++r) {
@@ -508,17 +515,18 @@ void Recurrence::backward(std::span<const float>, const Chunk& in, const Tape& t
       const i64 from = b * shape_.kv_heads + kv;
       std::copy_n(tape.tensors[0].flat().data() + from * d * d, d * d, at(0).s);
       if (rule_.normalized) std::copy_n(tape.tensors[1].flat().data() + from * d, d, at(0).z);
+      BlockWork work(rule_, shape_);
       for (std::size_t i = 1; i < pieces.size(); ++i) {
         std::copy_n(at(i - 1).s, d * d, at(i).s);
         if (rule_.normalized) std::copy_n(at(i - 1).z, d, at(i).z);
-        BlockWork work = loader.load(pieces[i - 1], b, kv);
+        loader.load(pieces[i - 1], b, kv, work);
         work.write(at(i - 1));
         work.advance(at(i));
       }
       const Matrices d_m = matrices_of(d_state, rule_.normalized, b, kv);
       for (std::size_t i = pieces.size(); i-- > 0;) {
         const Piece& piece = pieces[i];
-        BlockWork work = loader.load(piece, b, kv);
+        loader.load(piece, b, kv, work);
         work.attend(at(i));
         Scratch d_rows(static_cast<std::size_t>(group * piece.rows * d));
         for (i64 r = 0; r < group * piece.rows; ++r) {

@@ -31,7 +31,7 @@ struct RecurrenceRule {
   Decay decay = Decay::none;
   double temperature = 16;
   std::optional<RopeParams> rope{};
-  i64 block = 64;  ///< tokens worked on at once; changes rounding only
+  i64 block = 32;  ///< tokens worked on at once; changes rounding only
 };
 
 /// State: `memory` S [B, Hkv, D, D], and when normalized the sum of keys `normalizer` [B, Hkv, D].

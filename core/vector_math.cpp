@@ -132,6 +132,29 @@ void GeluBackward(const float* x, const float* d_out, float* d_x, i64 n) {
 
 const char* Isa() { return hwy::TargetName(HWY_TARGET); }
 
+void SigmoidPower(const float* x, float power, float least, float* y, i64 n) {
+  const D d;
+  const V zero = hn::Zero(d);
+  over(n, [&](auto load, auto store) HWY_ATTR {
+    const V v = load(x);
+    // log sigmoid(x), without overflow on either side.
+    const V log = hn::Sub(hn::Min(v, zero), hn::Log1p(d, exp_of(hn::Neg(hn::Abs(v)))));
+    store(exp_of(hn::Max(hn::Set(d, least), hn::Mul(hn::Set(d, power), log))), y);
+  });
+}
+
+void SigmoidPowerBackward(const float* x, float power, float least, const float* y, float* g,
+                          i64 n) {
+  const D d;
+  const V one = hn::Set(d, 1.0f);
+  const V limit = hn::Set(d, 1.00001f * std::exp(least));  // rounding of y included
+  over(n, [&](auto load, auto store) HWY_ATTR {
+    const V rest =
+        hn::Div(hn::Set(d, power), hn::Add(one, exp_of(hn::Min(load(x), hn::Set(d, 80)))));
+    store(hn::IfThenElseZero(hn::Gt(load(y), limit), hn::Mul(load(g), rest)), g);
+  });
+}
+
 }  // namespace longreach::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -145,6 +168,8 @@ HWY_EXPORT(Elu1Backward);
 HWY_EXPORT(AddScaled);
 HWY_EXPORT(Scale);
 HWY_EXPORT(Dot);
+HWY_EXPORT(SigmoidPower);
+HWY_EXPORT(SigmoidPowerBackward);
 HWY_EXPORT(SiluMultiply);
 HWY_EXPORT(SiluMultiplyBackward);
 HWY_EXPORT(Gelu);
@@ -162,6 +187,13 @@ void add_scaled(float a, const float* x, float* y, i64 n) {
 }
 void scale(float a, float* y, i64 n) { HWY_DYNAMIC_DISPATCH(Scale)(a, y, n); }
 float dot(const float* x, const float* y, i64 n) { return HWY_DYNAMIC_DISPATCH(Dot)(x, y, n); }
+void sigmoid_power(const float* x, float power, float least, float* y, i64 n) {
+  HWY_DYNAMIC_DISPATCH(SigmoidPower)(x, power, least, y, n);
+}
+void sigmoid_power_backward(const float* x, float power, float least, const float* y, float* d,
+                            i64 n) {
+  HWY_DYNAMIC_DISPATCH(SigmoidPowerBackward)(x, power, least, y, d, n);
+}
 void silu_multiply(const float* gate, const float* up, float* out, i64 n) {
   HWY_DYNAMIC_DISPATCH(SiluMultiply)(gate, up, out, n);
 }

@@ -23,6 +23,13 @@ void add_scaled(float a, const float* x, float* y, i64 n);
 void scale(float a, float* y, i64 n);
 float dot(const float* x, const float* y, i64 n);
 
+/// y = sigmoid(x)^power, but exp(least) where it would be less.
+void sigmoid_power(const float* x, float power, float least, float* y, i64 n);
+/// d *= the derivative of log y with respect to x, given y of sigmoid_power(): power (1 -
+/// sigmoid(x)), or 0 where y is its least.
+void sigmoid_power_backward(const float* x, float power, float least, const float* y, float* d,
+                            i64 n);
+
 /// out = silu(gate) * up, silu(x) = x / (1 + exp(-x)) (Shazeer 2020, arXiv 2002.05202).
 void silu_multiply(const float* gate, const float* up, float* out, i64 n);
 /// Overwrites d_gate and d_up with the gradients of silu_multiply.

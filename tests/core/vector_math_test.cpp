@@ -94,6 +94,24 @@ TEST_CASE("Activations and their gradients agree with float64 central difference
   }
 }
 
+TEST_CASE(
+    "A power of the sigmoid is right on both sides, ends at its least, and has no slope there") {
+  Floats x = normals(37, 8, 11);
+  x[0] = 200, x[1] = -200, x[2] = 0;
+  const auto log64 = [](double v) { return -std::log1p(std::exp(-v)); };
+  for (const float power : {1.0f, 1 / 16.0f}) {
+    Floats y(x.size()), d(x.size(), 2.0f);
+    sigmoid_power(x.data(), power, -4, y.data(), 37);
+    sigmoid_power_backward(x.data(), power, -4, y.data(), d.data(), 37);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double v = x[i], log = power * (v < -100 ? v : log64(v));
+      INFO(v << " to the power " << power);
+      require_close(y[i], std::exp(std::max(-4.0, log)), 1e-6, 0);
+      require_close(d[i], log < -4 ? 0 : 2 * power / (1 + std::exp(v)), 2e-6, 1e-28);
+    }
+  }
+}
+
 TEST_CASE("dot, add_scaled, scale and max_of handle every tail length") {
   for (i64 n = 1; n <= 35; ++n) {
     const Floats x = normals(n, 1, 100), y = normals(n, 1, 200);
