@@ -148,6 +148,11 @@ class Backend {
   /// Bytes of one stream's state of that capacity, by formula.
   virtual i64 state_bytes(i64 capacity) const = 0;
 
+  /// Whether calls only append: they write rows of the state past its position, and neither change
+  /// those before it nor read those after. The state before a call is then the one after it with
+  /// its position set back, and need not be copied to go back there.
+  virtual bool appends() const { return false; }
+
   /// Relative rounding error of the coarsest number the state holds: what `cache: f16` costs by
   /// design, and the allowance `verify` makes for it. Chunks must not show it: a call rounds what
   /// it writes before it reads it.

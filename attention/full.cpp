@@ -28,6 +28,7 @@ class Full final : public Backend {
   }
 
   const Shape& shape() const override { return shape_; }
+  bool appends() const override { return true; }
   double state_rounding() const override { return rounding_of(cache_); }
 
   State initial_state(i64 batch, i64 capacity) const override {

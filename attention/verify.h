@@ -56,7 +56,8 @@ using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 ///   batch              a stream's outputs, state and gradients have the same bits alone; state
 ///                      tensors have the batch as their first extent
 ///   accumulation       backward() adds to what the gradients held, 1e-5
-///   repeatable         the same call gives the same bits of everything, another stream in between
+///   repeatable         the same call gives the same bits of everything, another stream in between;
+///                      of a backend that appends(), from the state after it set back, too
 ///   tape               outputs with and without a tape agree, 1e-5
 ///   layout             strided views give the bits of dense ones; nothing beside them is touched
 ///   capacity           a larger state gives the same outputs, 1e-5

@@ -163,6 +163,15 @@ void check_repeatable(const Case& c, Ledger& ledger) {
               bits_differing(gradients.projected, again.projected) +
               bits_differing(gradients.weights, again.weights);
   count += bits_differing(first.state, second.state) + bits_differing(gradients.state, again.state);
+  if (c.backend.appends() && c.problem.tokens > 1) {
+    const i64 half[] = {c.problem.tokens / 2}, rest[] = {c.problem.tokens - half[0]};
+    const State middle = run(c.backend, c.problem, half, false).state;
+    const Pass once = run(c.backend, c.problem, middle, rest, false);
+    State back = once.state;
+    back.position = middle.position;
+    const Pass twice = run(c.backend, c.problem, back, rest, false);
+    count += bits_differing(once.out, twice.out) + bits_differing(once.state, twice.state);
+  }
   ledger.note("repeatable", static_cast<double>(count), 0, c.where);
 
   const Pass untaped = run(c.backend, c.problem, whole, false);

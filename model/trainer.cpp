@@ -67,20 +67,61 @@ View<const float, 2> repeats_of(const Batch& batch) {
   return {batch.repeats.data(), {batch.batch, batch.tokens}};
 }
 
-/// The states of the streams before each chunk.
-std::vector<StreamState> states_before(const Transformer& model, const std::vector<Batch>& chunks,
-                                       i64 capacity) {
-  const i64 batch = chunks[0].batch;
-  const View<float, 3> no_logits(nullptr, {batch, 0, model.architecture().vocabulary});
-  std::vector<StreamState> states;
-  states.push_back(model.initial_state(batch, capacity));
-  for (std::size_t i = 0; i + 1 < chunks.size(); ++i) {
-    StreamState state = states.back();
-    model.forward(inputs_of(chunks[i]), state, no_logits, nullptr, repeats_of(chunks[i]));
-    states.push_back(std::move(state));
+/// The states of the streams before each chunk, to be taken from the last on. Of layers that append
+/// there is one for all of them, which a taken state must bring back.
+class Borders {
+ public:
+  Borders(const Transformer& model, const std::vector<Batch>& chunks, i64 capacity)
+      : model_(model) {
+    const i64 batch = chunks[0].batch;
+    const View<float, 3> no_logits(nullptr, {batch, 0, model.architecture().vocabulary});
+    StreamState state = model.initial_state(batch, capacity);
+    for (std::size_t i = 0; i + 1 < chunks.size(); ++i) {
+      keep(state);
+      model.forward(inputs_of(chunks[i]), state, no_logits, nullptr, repeats_of(chunks[i]));
+    }
+    states_.push_back(std::move(state));
   }
-  return states;
-}
+
+  i64 bytes() const {
+    i64 sum = 0;
+    for (const StreamState& state : states_) sum += state.bytes();
+    return sum;
+  }
+
+  /// The state before the last chunk whose state is still here.
+  StreamState take() {
+    StreamState state = std::move(states_.back());
+    states_.pop_back();
+    return state;
+  }
+  void bring_back(StreamState state) {
+    if (states_.empty()) return;
+    each_appending([&](std::size_t layer) {
+      states_.back().layers[layer].tensors = std::move(state.layers[layer].tensors);
+    });
+  }
+
+ private:
+  void keep(const StreamState& state) {
+    StreamState kept{.position = state.position, .layers = {}, .shift = state.shift};
+    for (const attention::State& layer : state.layers) {
+      const bool appends = model_.backends()[kept.layers.size()]->appends();
+      kept.layers.push_back(appends ? attention::State{layer.position, {}, layer.activity} : layer);
+    }
+    states_.push_back(std::move(kept));
+  }
+
+  template <class Work>
+  void each_appending(const Work& work) const {
+    for (std::size_t layer = 0; layer < model_.backends().size(); ++layer) {
+      if (model_.backends()[layer]->appends()) work(layer);
+    }
+  }
+
+  const Transformer& model_;
+  std::vector<StreamState> states_;
+};
 
 /// As batch_loss() of trainer.h; `weights` is sum_of_weights() of the batch that this one may be a
 /// part of.
@@ -92,26 +133,28 @@ double batch_loss(const Transformer& model, const Batch& batch, double weights,
   for (i64 begin = 0; begin < batch.tokens; begin += length) {
     chunks.push_back(columns(batch, begin, std::min(begin + length, batch.tokens)));
   }
-  std::vector<StreamState> states = states_before(model, chunks, batch.tokens);
-  room.tape_bytes = room.state_bytes = 0;
-  for (const StreamState& state : states) room.state_bytes += state.bytes();
+  Borders borders(model, chunks, batch.tokens);
+  room.tape_bytes = 0;
+  room.state_bytes = borders.bytes();
 
   const i64 vocabulary = model.architecture().vocabulary;
   double loss = 0;
   StreamState d_state;
-  for (; !chunks.empty(); chunks.pop_back(), states.pop_back()) {
+  for (; !chunks.empty(); chunks.pop_back()) {
+    StreamState state = borders.take();
     const Batch& chunk = chunks.back();
     const i64 rows = chunk.batch * chunk.tokens;
     room.logits.resize(static_cast<std::size_t>(rows * vocabulary));
     const View<float, 3> logits(room.logits.data(), {chunk.batch, chunk.tokens, vocabulary});
-    model.forward(inputs_of(chunk), states.back(), logits, learns ? &room.tape : nullptr,
+    model.forward(inputs_of(chunk), state, logits, learns ? &room.tape : nullptr,
                   repeats_of(chunk));
     loss += cross_entropy(MutableMatrix(logits.data(), rows, vocabulary), chunk.targets,
                           chunk.weights, learns ? Gradient::in_place : Gradient::none, weights);
     if (!learns) return loss;
     room.tape_bytes = std::max(room.tape_bytes, room.tape.bytes());
-    if (d_state.layers.empty()) d_state = states.back().zero_like();  // nothing comes after
+    if (d_state.layers.empty()) d_state = state.zero_like();  // nothing comes after
     model.backward(inputs_of(chunk), room.tape, logits, d_state, grad, repeats_of(chunk));
+    borders.bring_back(std::move(state));
   }
   return loss;
 }

@@ -71,9 +71,10 @@ struct StepReport {
 
 /// Mean loss of one batch; adds its gradient to `grad` when that is not empty. The batch is one
 /// chunk with a tape; with `recompute` > 0 it is chunks of as many tokens of each stream, the state
-/// before each is kept, and the tape and logits of one chunk at a time are made again on the way
-/// back: the same gradient up to rounding, for one more forward pass. Throws Error for a batch
-/// whose parts differ in size or whose repeats are not positive.
+/// before each is kept (one for all where the backend appends()), and the tape and logits of one
+/// chunk at a time are made again on the way back: the same gradient up to rounding, for one more
+/// forward pass. Throws Error for a batch whose parts differ in size or whose repeats are not
+/// positive.
 double batch_loss(const Transformer&, const Batch&, std::span<float> grad, i64 recompute = 0);
 
 /// A training run between two steps. Saved and loaded there, it goes on to the same bits.

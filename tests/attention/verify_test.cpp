@@ -39,6 +39,7 @@ enum class Fault {
   mixes_states,
   counts_every_token_once,
   forgets_repeats_backwards,
+  claims_to_append,
   scales_a_projection_gradient,
   overwrites_projection_gradients,
   looks_ahead_in_projections,
@@ -69,6 +70,7 @@ class Faulty : public Backend {
   Faulty(std::unique_ptr<Backend> inner, Fault fault) : inner_(std::move(inner)), fault_(fault) {}
   const Shape& shape() const override { return inner_->shape(); }
   std::vector<WeightSpec> weights() const override { return inner_->weights(); }
+  bool appends() const override { return fault_ == Fault::claims_to_append || inner_->appends(); }
   std::vector<ProjectionSpec> projections() const override { return inner_->projections(); }
   State initial_state(i64 batch, i64 capacity) const override {
     return inner_->initial_state(batch, capacity);
@@ -334,6 +336,7 @@ TEST_CASE("The gate names the check that a broken backend fails") {
       {Fault::differs_without_a_tape, "tape"},
       {Fault::counts_every_token_once, "output"},
       {Fault::forgets_repeats_backwards, "gradient"},
+      {Fault::claims_to_append, "repeatable"},
       {Fault::scales_a_projection_gradient, "gradient"},
       {Fault::overwrites_projection_gradients, "accumulation"},
       {Fault::looks_ahead_in_projections, "causality"},
