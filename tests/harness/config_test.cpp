@@ -82,9 +82,9 @@ TEST_CASE("A learning rate list stays one model, an architecture list makes seve
 TEST_CASE("The recall experiment trains on all numbers of pairs that it measures") {
   const Experiment experiment = read_experiment("configs/recall.yaml", {});
   CHECK(names(experiment.models) == std::vector<std::string>{"smallest", "recaller", "one_head"});
-  CHECK(names(experiment.backends) ==
-        std::vector<std::string>{"full", "window window=16", "window window=64",
-                                 "infini update=linear", "infini update=delta"});
+  CHECK(names(experiment.backends) == std::vector<std::string>{"full", "window window=16",
+                                                               "window window=64", "linear",
+                                                               "delta"});
   const ModelChoice& recaller = experiment.models[1];
   CHECK(param(recaller.training->data.params, "pairs") == "32");
   CHECK(param(recaller.training->data.params, "fewest") == "4");
