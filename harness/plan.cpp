@@ -104,7 +104,9 @@ class Planner {
           if (model.training) {
             identify(cell, "train: " + inputs);
             // Models may differ in what this backend has no use for: trained once all the same.
-            if (&trained == &backend && trained_.insert(cell.id).second) cells_.push_back(cell);
+            if (&trained == &backend && wanted(model, backend) && trained_.insert(cell.id).second) {
+              cells_.push_back(cell);
+            }
             cell.trained = cell.id;
           }
           if (&trained != &backend) inputs += ", run with: " + text_of(backend);
@@ -112,6 +114,19 @@ class Planner {
         }
       }
     }
+  }
+
+  /// Whether a task measures the model as trained with that backend, or no task the model at all.
+  bool wanted(const ModelChoice& model, const BackendChoice& trained) const {
+    bool measured = false;
+    for (const TaskChoice& task : experiment_.tasks) {
+      if (task.model != model.name) continue;
+      measured = true;
+      for (const BackendChoice& backend : experiment_.backends) {
+        if (&weights_of(backend) == &trained && task.uses(backend)) return true;
+      }
+    }
+    return !measured;
   }
 
   /// The backend that trains what `backend` runs with: itself, or an earlier one.

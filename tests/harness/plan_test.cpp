@@ -183,6 +183,30 @@ TEST_CASE("Models that differ in nothing that a backend uses share its training"
   CHECK(ids(plan).size() == plan.size());
 }
 
+TEST_CASE("A model is trained with the backends that some task measures, all if none measures it") {
+  Parts parts;
+  parts.tasks = "[{perplexity: {stride: 32, tokens: 64, backends: [window]}}]";
+  const auto trained_with = [&parts] {
+    const Experiment experiment = read(parts);
+    std::set<std::string> names;
+    for (const Cell& cell : make_plan(experiment)) {
+      if (cell.kind == CellKind::train) names.insert(experiment.backends[cell.backend].name);
+    }
+    return names;
+  };
+  CHECK(trained_with() == std::set<std::string>{"window"});
+  // Whose weights are borrowed is trained, too.
+  parts.backends =
+      "[{name: full, full: {}}, {name: window, sliding_window: {window: 16}, weights_of: full}]";
+  CHECK(trained_with() == std::set<std::string>{"full"});
+  parts.models.insert(
+      parts.models.size() - 1,
+      ", {name: other, arch: {layers: 1, width: 16, heads: 2}, train: {data: {text: "
+      "{path: configs/data/harbour.txt, held_out: 0.4}}, steps: 4, length: 64}}");
+  parts.tasks = "[memory: {model: other}]";
+  CHECK(trained_with() == std::set<std::string>{"full"});
+}
+
 TEST_CASE("weights_of must name an earlier backend that is trained itself") {
   Parts parts;
   parts.backends = GENERATE("[{name: short, sliding_window: {}, weights_of: full}, {full: {}}]",
