@@ -80,7 +80,7 @@ TEST_CASE("A learning rate list stays one model, an architecture list makes seve
 }
 
 TEST_CASE("The recall experiment trains on all numbers of pairs that it measures") {
-  const Experiment experiment = read_experiment("configs/recall.yaml", {});
+  const Experiment experiment = read_experiment(LONGREACH_SOURCE_DIR "/configs/recall.yaml", {});
   CHECK(names(experiment.models) == std::vector<std::string>{"smallest", "recaller", "one_head"});
   CHECK(names(experiment.backends) == std::vector<std::string>{"full", "window window=16",
                                                                "window window=64", "linear",

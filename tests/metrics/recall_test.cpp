@@ -154,7 +154,7 @@ TEST_CASE("Answers do not depend on how many samples go side by side, nor on chu
 TEST_CASE("A model that diverged is an error that says where") {
   model::Transformer model = full_model(words->vocabulary_size());
   std::ranges::fill(model.weights(), std::numeric_limits<float>::quiet_NaN());
-  CHECK_THROWS_WITH(measure(model, 64), Contains("are not finite"));
+  CHECK_THROWS_WITH(measure(model, 64), Contains("is not finite"));
 }
 
 TEST_CASE("The facts of recall are used by a model that recalls, and by none that does not") {
