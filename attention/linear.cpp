@@ -28,14 +28,16 @@ class Retention final : public Recurrence {
 /// The block is short where shares kept are the tokens' own: a product of many could underflow.
 constexpr i64 kShortBlock = 16;
 
+struct GatedParams {
+  double temperature = 16;
+  void fields(Fields& f) {
+    f("temperature", temperature, at_least(1), "shares kept are sigmoid(x)^(1 / temperature)");
+  }
+};
+
 class GatedLinear final : public Recurrence {
  public:
-  struct Params {
-    double temperature = 16;
-    void fields(Fields& f) {
-      f("temperature", temperature, at_least(1), "shares kept are sigmoid(x)^(1 / temperature)");
-    }
-  };
+  using Params = GatedParams;
   GatedLinear(const Params& params, const Shape& shape)
       : Recurrence(
             {.decay = Decay::by_channel, .temperature = params.temperature, .block = kShortBlock},
@@ -52,12 +54,7 @@ class DeltaNet final : public Recurrence {
 
 class GatedDelta final : public Recurrence {
  public:
-  struct Params {
-    double temperature = 16;
-    void fields(Fields& f) {
-      f("temperature", temperature, at_least(1), "shares kept are sigmoid(x)^(1 / temperature)");
-    }
-  };
+  using Params = GatedParams;
   GatedDelta(const Params& params, const Shape& shape)
       : Recurrence({.unit = true,
                     .delta = true,
