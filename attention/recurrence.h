@@ -59,11 +59,12 @@ class Recurrence : public Backend {
 };
 
 // Shared with the float64 reference.
-inline constexpr double kLeastLog =
-    -4;  ///< of a share kept, so that blocks neither under- nor overflow
-inline constexpr double kUnitEpsilon = 1e-6;  ///< under the root of a length
-inline constexpr double kRmsEpsilon = 0.1;    ///< under the root of an rms: a sum of many values
-                                              ///< that cancel is not blown up to one
+/// Least logarithm of a share kept, so that blocks neither under- nor overflow.
+inline constexpr double kLeastLog = -4;
+/// Under the root of a length.
+inline constexpr double kUnitEpsilon = 1e-6;
+/// Under the root of an rms: a sum of many values that cancel is not blown up to one.
+inline constexpr double kRmsEpsilon = 0.1;
 
 /// Where a token's strength and share lie among its projections.
 inline i64 strengths(const RecurrenceRule& rule, const Shape& shape) {
