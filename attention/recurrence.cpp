@@ -183,7 +183,8 @@ void Recurrence::forward(std::span<const float>, const Chunk& in, State& state, 
   }
   const std::vector<Piece> pieces = cut_at_segments(state.position, in.tokens(), rule_.block);
   const Loader loader(rule_, shape_, rope_, in, state.position);
-#pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, state.position))
+  i64 read = 0, written = 0;
+#pragma omp parallel for collapse(2) schedule(static) reduction(+ : read, written) if (worth_threads(*this, in, state.position))
   for (i64 b = 0; b < in.batch(); ++b) {
     for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
       const Matrices m = matrices_of(state, rule_.normalized, b, kv);
@@ -192,6 +193,8 @@ void Recurrence::forward(std::span<const float>, const Chunk& in, State& state, 
         loader.load(piece, b, kv, work);
         work.attend(m);
         work.advance(m);
+        read += group * piece.rows;
+        written += piece.rows;
         for (i64 r = 0; r < group * piece.rows; ++r) {
           const float inverse = 1 / work.divisor[r];
           float* to = out.row(b, piece.first + r % piece.rows, kv * group + r / piece.rows).data();
@@ -201,7 +204,9 @@ void Recurrence::forward(std::span<const float>, const Chunk& in, State& state, 
     }
   }
   state.position += in.tokens();
-  state.activity += cost(0, in.tokens()).activity;
+  state.activity += {.tokens = in.tokens(),
+                     .memory_reads = read / (in.batch() * shape_.query_heads),
+                     .compressions = written / (in.batch() * shape_.kv_heads)};
 }
 
 void Recurrence::backward(std::span<const float>, const Chunk& in, const Tape& tape,
