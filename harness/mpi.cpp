@@ -28,7 +28,8 @@ constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;
 class MpiProcesses final : public model::Processes {
  public:
   MpiProcesses() {
-    MPI_Init(nullptr, nullptr);
+    int threads = 0;  // of a process, OpenMP's first alone calls MPI
+    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &threads);
     int number = 0;
     MPI_Comm_rank(MPI_COMM_WORLD, &number);
     rank_ = number;
