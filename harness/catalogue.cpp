@@ -52,6 +52,10 @@ std::string describe_backend(const attention::AttentionRegistry::Entry& entry) {
                         shape_text(weight.shape), weight.initial, weight.learning_rate_scale,
                         weight.decays ? "" : ", no decay");
   }
+  for (const attention::ProjectionSpec& spec : backend->projections()) {
+    text +=
+        fmt::format("  projection {} [{}] of each token's hidden state\n", spec.name, spec.size);
+  }
   for (const NamedTensor& named : backend->initial_state(1, kShownCapacity).tensors) {
     text += fmt::format("  state {} {}\n", named.name, shape_text(named.tensor.shape()));
   }

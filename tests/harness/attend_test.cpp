@@ -225,18 +225,17 @@ TEST_CASE("attend rounds a float32 state for a backend that stores halves, if it
   CHECK(attended(in, "{full: {cache: bf16}}").find("state.values")->flat()[3] > 6.9e4f);
 }
 
-TEST_CASE("attend returns the gradient of every input it was given") {
-  // Loss = sum(d_out out) + sum(d_M M) over the final memory, against differences of attend itself.
-  TensorFile in = inputs();
-  in.tensors.push_back({"state.memory", random({2, 2, 4, 4}, "memory")});
-  Tensor normalizer = random({2, 2, 4}, "normalizer");
-  for (float& z : normalizer.flat()) z = 2 + std::abs(z);
-  in.tensors.push_back({"state.normalizer", normalizer});
+namespace {
+
+/// Holds d_NAME of a call in three chunks against differences of attend itself, for the loss
+/// sum(d_out out) + sum(d_M M) over the final memory.
+void check_gradients(TensorFile in, const std::string& backend,
+                     const std::vector<std::string>& names) {
   in.tensors.push_back({"d_out", random({2, kTokens, 4, 4}, "d_out")});
   in.tensors.push_back({"d_state.memory", random({2, 2, 4, 4}, "d_memory")});
-  const TensorFile found = attended(in, kBackend, {4, 7, 5});
-  const auto loss = [](TensorFile& at) {
-    const TensorFile out = attended(at, kBackend);
+  const TensorFile found = attended(in, backend, {4, 7, 5});
+  const auto loss = [&backend](TensorFile& at) {
+    const TensorFile out = attended(at, backend);
     double sum = 0;
     const auto add = [&sum](const Tensor& a, const Tensor& b) {
       for (i64 i = 0; i < a.size(); ++i) {
@@ -248,8 +247,7 @@ TEST_CASE("attend returns the gradient of every input it was given") {
     add(*out.find("state.memory"), tensor(at, "d_state.memory"));
     return sum;
   };
-  for (const std::string name :
-       {"q", "k", "v", "weights.gate", "state.memory", "state.normalizer"}) {
+  for (const std::string& name : names) {
     const Tensor* gradient = found.find("d_" + name);
     REQUIRE(gradient != nullptr);
     for (const i64 index : {i64{1}, gradient->size() / 2}) {
@@ -266,6 +264,38 @@ TEST_CASE("attend returns the gradient of every input it was given") {
             Approx((up - down) / (2 * static_cast<double>(step))).epsilon(0.01).margin(0.01));
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("attend returns the gradient of every input it was given") {
+  TensorFile in = inputs();
+  in.tensors.push_back({"state.memory", random({2, 2, 4, 4}, "memory")});
+  Tensor normalizer = random({2, 2, 4}, "normalizer");
+  for (float& z : normalizer.flat()) z = 2 + std::abs(z);
+  in.tensors.push_back({"state.normalizer", normalizer});
+  check_gradients(std::move(in), kBackend,
+                  {"q", "k", "v", "weights.gate", "state.memory", "state.normalizer"});
+}
+
+TEST_CASE("attend hands each projection to its place, and returns its gradient") {
+  TensorFile in = inputs();
+  std::erase_if(in.tensors, [](const NamedTensor& t) { return t.name == "weights.gate"; });
+  in.tensors.push_back({"projected.write_strength", random({2, kTokens, 2}, "strength")});
+  in.tensors.push_back({"projected.decay", random({2, kTokens, 2}, "decay")});
+  const std::string backend = "{gated_delta: {temperature: 1}}";
+  check_gradients(in, backend, {"q", "k", "projected.write_strength", "projected.decay"});
+  // An absent projection is zero.
+  TensorFile zero = in, absent = in;
+  std::ranges::fill(tensor(zero, "projected.decay").flat(), 0.0F);
+  absent.tensors.pop_back();
+  CHECK(difference(*attended(absent, backend).find("out"), *attended(zero, backend).find("out")) ==
+        0);
+  CHECK(difference(*attended(in, backend).find("out"), *attended(zero, backend).find("out")) >
+        1e-3);
+  in.tensors.back().name = "projected.decays";
+  CHECK_THROWS_WITH(attended(in, backend),
+                    Catch::Contains("projected.decays") && Catch::Contains("projected.decay"));
 }
 
 TEST_CASE("attend takes a backend by its bare name") {

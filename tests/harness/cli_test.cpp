@@ -125,5 +125,6 @@ TEST_CASE("list and describe print what is registered") {
     CHECK_THAT(list.out, Contains(name));
   }
   CHECK_THAT(run_command("describe infini").out, Contains("gate"));
+  CHECK_THAT(run_command("describe gated_delta").out, Contains("projection write_strength ["));
   require_refused(run_command("describe infni"), "did you mean 'infini'?");
 }

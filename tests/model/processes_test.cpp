@@ -19,7 +19,7 @@ TEST_CASE("one process alone sums to what it has and hears itself") {
 }
 
 TEST_CASE("what one process throws ends the work in all") {
-  std::atomic<int> own = 0, others = 0, sums_right = 0;
+  std::atomic<int> own = 0, others = 0, sums_right = 0, heard = 0;
   tests::train_together(3, [&](Processes& processes) {
     try {
       processes.together([&] {
@@ -31,11 +31,13 @@ TEST_CASE("what one process throws ends the work in all") {
       others += text == "another process of this training failed";
     }
     processes.together([] {});
+    heard += processes.from_first(processes.rank() == 0 ? "first" : "other") == "first";
     sums_right += processes.total(static_cast<double>(processes.rank())) == 3;
   });
   CHECK(own == 1);
   CHECK(others == 2);
   CHECK(sums_right == 3);
+  CHECK(heard == 3);
 }
 
 }  // namespace
