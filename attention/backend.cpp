@@ -1,6 +1,6 @@
 #include "attention/backend.h"
 
-#include <numeric>
+#include <fmt/format.h>
 
 namespace longreach {
 
@@ -23,7 +23,16 @@ Activity& Activity::operator+=(const Activity& other) {
   keys_scored += other.keys_scored;
   memory_reads += other.memory_reads;
   compressions += other.compressions;
+  summaries_scored += other.summaries_scored;
+  evictions += other.evictions;
   return *this;
+}
+
+std::string describe(const Activity& a) {
+  return fmt::format(
+      "{} tokens, {} keys scored, {} memory reads, {} compressions, {} summaries scored, {} "
+      "evictions",
+      a.tokens, a.keys_scored, a.memory_reads, a.compressions, a.summaries_scored, a.evictions);
 }
 
 i64 State::bytes() const {

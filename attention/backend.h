@@ -55,11 +55,14 @@ struct ChunkGrad {
 struct Activity {
   i64 tokens = 0;
   i64 keys_scored = 0;   ///< query-key pairs whose softmax weight was computed
-  i64 memory_reads = 0;  ///< queries answered from a non-empty compressive memory
+  i64 memory_reads = 0;  ///< answers to queries from a non-empty compressive memory
   i64 compressions = 0;  ///< segments written to a compressive memory
+  i64 summaries_scored = 0;  ///< query-block pairs scored by the block's summary alone
+  i64 evictions = 0;         ///< segments kept whole that made room for another
   bool operator==(const Activity&) const = default;
   Activity& operator+=(const Activity& other);
 };
+std::string describe(const Activity&);  ///< for messages
 
 /// All that B streams remember between calls, as plain tensors whose first extent is B and whose
 /// meaning only their backend knows. Copy it to fork a stream, sum its bytes to weigh it; the

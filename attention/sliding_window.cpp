@@ -195,7 +195,7 @@ class SlidingWindow final : public Backend {
   }
 
   /// Without a tape a long chunk goes through in runs, so that scratch does not grow with it.
-  i64 longest_run() const { return std::max<i64>(2048, params_.window); }
+  i64 longest_run() const { return std::max<i64>(4096, params_.window); }
   void forward_in_runs(const Chunk& in, State& state, View<float, 4> out) const {
     for (i64 first = 0; first < in.tokens(); first += longest_run()) {
       const i64 count = std::min(longest_run(), in.tokens() - first);

@@ -19,7 +19,7 @@ inline bool worth_threads(const Backend& backend, const Chunk& in, i64 position)
 /// each task packs all keys anew, but enough tasks for a few threads. Knows neither how many
 /// threads there are nor the other streams, so that no result depends on them.
 inline i64 rows_per_task(i64 kv_heads, i64 tokens) {
-  constexpr i64 kMost = 1056, kLeast = 96, kTasks = 8, kTile = 12;
+  constexpr i64 kMost = 528, kLeast = 96, kTasks = 8, kTile = 12;
   const auto ceil = [](i64 n, i64 step) { return (n + step - 1) / step; };
   const i64 tasks =
       std::max(ceil(tokens, kMost), std::min(ceil(kTasks, kv_heads), ceil(tokens, kLeast)));

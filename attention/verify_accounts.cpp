@@ -9,11 +9,6 @@
 namespace longreach::attention {
 namespace {
 
-std::string describe(const Activity& a) {
-  return fmt::format("{} tokens, {} keys scored, {} memory reads, {} compressions", a.tokens,
-                     a.keys_scored, a.memory_reads, a.compressions);
-}
-
 void check_additive_cost(const Case& c, Ledger& ledger) {
   Rng rng = c.rng.fork("cost");
   const i64 begin = rng.below(100), a = 1 + rng.below(100), b = 1 + rng.below(100);

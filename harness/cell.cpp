@@ -126,11 +126,6 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
   }
 }
 
-std::string text_of(const attention::Activity& a) {
-  return fmt::format("{} tokens, {} keys scored, {} memory reads, {} compressions", a.tokens,
-                     a.keys_scored, a.memory_reads, a.compressions);
-}
-
 }  // namespace
 
 CellInfo cell_info(const Experiment& experiment, const Cell& cell) {
@@ -183,8 +178,8 @@ std::string check_activity(const model::Transformer& model, i64 tokens, i64 capa
     const attention::Activity did = state.layers[layer].activity;
     const attention::Activity claimed = model.backends()[layer]->cost(0, tokens).activity;
     if (did != claimed) {
-      return fmt::format("layer {} did {} in {} tokens where its cost says {}", layer, text_of(did),
-                         tokens, text_of(claimed));
+      return fmt::format("layer {} did {} in {} tokens where its cost says {}", layer, describe(did),
+                         tokens, describe(claimed));
     }
   }
   return "";
