@@ -54,9 +54,9 @@ struct ChunkGrad {
 /// holds it against cost().activity and marks a cell invalid when they differ.
 struct Activity {
   i64 tokens = 0;
-  i64 keys_scored = 0;   ///< query-key pairs whose softmax weight was computed
-  i64 memory_reads = 0;  ///< answers to queries from a non-empty compressive memory
-  i64 compressions = 0;  ///< segments written to a compressive memory
+  i64 keys_scored = 0;       ///< query-key pairs whose softmax weight was computed
+  i64 memory_reads = 0;      ///< answers to queries from a non-empty compressive memory
+  i64 compressions = 0;      ///< segments written to a compressive memory
   i64 summaries_scored = 0;  ///< query-block pairs scored by the block's summary alone
   i64 evictions = 0;         ///< segments kept whole that made room for another
   bool operator==(const Activity&) const = default;

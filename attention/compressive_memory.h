@@ -16,9 +16,9 @@ enum class Update { linear, delta };
 
 /// One (M, z), or its gradient. A view: holds nothing.
 struct Memory {
-  float* matrix;      ///< [D, D]: features by values
-  float* normalizer;  ///< [D]
-  i64 d;
+  float* matrix;      ///< [F, D]: features by values
+  float* normalizer;  ///< [F]
+  i64 f, d;
   /// True until the first write: sigma is positive, so one key makes every element of z positive.
   bool empty() const;
   void clear() const;
@@ -29,7 +29,7 @@ struct Memory {
 struct Retrieval {
   Retrieval(const float* features, i64 rows, const Memory& memory);
 
-  /// Given the gradient of `values`, adds to those of the features [rows, D] and of the memory.
+  /// Given the gradient of `values`, adds to those of the features [rows, F] and of the memory.
   void backward(const float* features, const Memory& memory, Scratch d_values, float* d_features,
                 const Memory& d_memory) const;
 

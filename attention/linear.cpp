@@ -9,10 +9,14 @@ class Linear final : public Recurrence {
  public:
   struct Params {
     std::optional<RopeParams> rope{};
-    void fields(Fields& f) { f("rope", rope, "rotary positions before the feature map"); }
+    FeatureParams features{};
+    void fields(Fields& f) {
+      f("rope", rope, "rotary positions before the feature map");
+      features.fields(f);
+    }
   };
   Linear(const Params& params, const Shape& shape)
-      : Recurrence({.normalized = true, .rope = params.rope}, shape) {}
+      : Recurrence({.features = params.features, .rope = params.rope}, shape) {}
 };
 
 class Retention final : public Recurrence {
@@ -65,7 +69,7 @@ class GatedDelta final : public Recurrence {
 };
 
 const Registered<AttentionRegistry, Linear> linear{
-    "linear", "linear attention, ELU + 1 features and a normalizer (Katharopoulos et al. 2020)"};
+    "linear", "linear attention: a feature map and a normalizer (Katharopoulos et al. 2020)"};
 const Registered<AttentionRegistry, Retention> retention{
     "retention", "a matrix that fades by a fixed share a token (RetNet, Sun et al. 2023)"};
 const Registered<AttentionRegistry, GatedLinear> gated_linear{

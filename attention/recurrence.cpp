@@ -19,24 +19,28 @@ float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
 /// Fills blocks from a chunk and hands their gradients back.
 class Loader {
  public:
-  Loader(const RecurrenceRule& rule, const Shape& shape, const Rope& rope, const Chunk& in,
-         i64 position)
+  Loader(const RecurrenceRule& rule, const Shape& shape, const Rope& rope,
+         const std::optional<FeatureMap>& map, const Chunk& in, i64 position)
       : rule_(rule),
         shape_(shape),
         rope_(rope),
+        map_(map),
         in_(in),
         angles_(rope.angles(position, in.tokens())) {}
 
   void load(const Piece& piece, i64 b, i64 kv, RecurrenceBlock& work) const {
-    const i64 d = shape_.head_dim, count = piece.rows * d;
+    const i64 d = shape_.head_dim;
     work.start(piece.rows);
-    for (i64 g = 0; g < shape_.group(); ++g) {
-      gather(in_.q, b, kv * shape_.group() + g, piece.first, piece.rows, rope_, angles_,
-             piece.first, &work.q[g * count]);
+    if (map_) {
+      map_->map(queries(piece, b, kv).data(), shape_.group() * piece.rows, work.q.data());
+      map_->map(keys(piece, b, kv).data(), piece.rows, work.k.data());
+    } else {
+      work.q = queries(piece, b, kv);
+      work.k = keys(piece, b, kv);
+      prepare(work.q, true);
+      prepare(work.k, false);
     }
-    gather(in_.k, b, kv, piece.first, piece.rows, rope_, angles_, piece.first, work.k.data());
     gather(in_.v, b, kv, piece.first, piece.rows, none_, angles_, piece.first, work.v.data());
-    for (Scratch* x : {&work.q, &work.k}) prepare(*x, x == &work.q);
     for (i64 t = 0; t < piece.rows; ++t) {
       if (rule_.delta) work.strength[t] = sigmoid(in_.projected(b, piece.first + t, kv));
       if (rule_.decay != Decay::none) fill_kept(b, piece.first + t, kv, &work.kept[t * d]);
@@ -93,16 +97,31 @@ class Loader {
     if (each == 1) std::fill(to + 1, to + d, to[0]);
   }
 
+  /// Turned rows [G, C, D] and [C, D].
+  Scratch queries(const Piece& piece, i64 b, i64 kv) const {
+    const i64 count = piece.rows * shape_.head_dim;
+    Scratch rows(static_cast<std::size_t>(shape_.group() * count));
+    for (i64 g = 0; g < shape_.group(); ++g) {
+      gather(in_.q, b, kv * shape_.group() + g, piece.first, piece.rows, rope_, angles_,
+             piece.first, &rows[g * count]);
+    }
+    return rows;
+  }
+  Scratch keys(const Piece& piece, i64 b, i64 kv) const {
+    Scratch rows(static_cast<std::size_t>(piece.rows * shape_.head_dim));
+    gather(in_.k, b, kv, piece.first, piece.rows, rope_, angles_, piece.first, rows.data());
+    return rows;
+  }
+
   float query_scale() const { return 1 / std::sqrt(static_cast<float>(shape_.head_dim)); }
 
   static float length(const float* row, i64 d) {
     return std::sqrt(dot(row, row, d) + static_cast<float>(kUnitEpsilon));
   }
 
-  /// Turned rows become what meets the matrix.
+  /// Turned rows become what meets the matrix where no feature map makes it.
   void prepare(Scratch& x, bool query) const {
     const i64 d = shape_.head_dim;
-    if (rule_.normalized) return elu1(x.data(), x.data(), std::ssize(x));
     if (rule_.unit) {
       for (i64 i = 0; i < std::ssize(x); i += d) scale(1 / length(&x[i], d), &x[i], d);
     } else if (query) {
@@ -111,14 +130,19 @@ class Loader {
   }
 
   void undo_prepare(const Piece& piece, i64 b, i64 kv, RecurrenceBlock& work) const {
-    if (rule_.normalized) {
-      elu1_backward(work.q.data(), work.d_q.data(), std::ssize(work.q));
-      elu1_backward(work.k.data(), work.d_k.data(), std::ssize(work.k));
-      return;
+    const i64 d = shape_.head_dim;
+    if (map_) {
+      const auto undo_map = [&](const Scratch& rows, const Scratch& features, Scratch& grad) {
+        Scratch d_rows(rows.size());
+        map_->backward(rows.data(), features.data(), grad.data(), std::ssize(rows) / d,
+                       d_rows.data());
+        grad = std::move(d_rows);
+      };
+      undo_map(queries(piece, b, kv), work.q, work.d_q);
+      return undo_map(keys(piece, b, kv), work.k, work.d_k);
     }
     if (!rule_.unit) return scale(query_scale(), work.d_q.data(), std::ssize(work.d_q));
     // Turning keeps lengths, so that those of the rows as they came will do.
-    const i64 d = shape_.head_dim;
     const auto undo = [d](const float* row, const float* unit, float* grad) {
       add_scaled(-dot(unit, grad, d), unit, grad, d);
       scale(1 / length(row, d), grad, d);
@@ -136,16 +160,15 @@ class Loader {
   const RecurrenceRule& rule_;
   const Shape& shape_;
   const Rope& rope_;
+  const std::optional<FeatureMap>& map_;
   const Rope none_{std::nullopt, shape_.head_dim};
   const Chunk& in_;
   const Rope::Angles angles_;
 };
 
 Matrices matrices_of(State& state, bool normalized, i64 b, i64 kv) {
-  Tensor& memory = state["memory"];
-  const i64 d = memory.shape()[2], at = b * memory.shape()[1] + kv;
-  return {memory.flat().data() + at * d * d,
-          normalized ? state["normalizer"].flat().data() + at * d : nullptr};
+  return {state["memory"].view<4>().row(b, kv, 0).data(),
+          normalized ? state["normalizer"].view<3>().row(b, kv).data() : nullptr};
 }
 
 }  // namespace
@@ -153,6 +176,7 @@ Matrices matrices_of(State& state, bool normalized, i64 b, i64 kv) {
 Recurrence::Recurrence(const RecurrenceRule& rule, const Shape& shape)
     : rule_(rule), shape_(shape), rope_(rule.rope, shape.head_dim) {
   validate(shape);
+  if (rule.features) map_.emplace(*rule.features, shape.head_dim);
 }
 
 std::vector<ProjectionSpec> Recurrence::projections() const {
@@ -164,14 +188,14 @@ std::vector<ProjectionSpec> Recurrence::projections() const {
 
 State Recurrence::initial_state(i64 batch, i64) const {
   const i64 h = shape_.kv_heads, d = shape_.head_dim;
-  State state{0, {{"memory", Tensor({batch, h, d, d})}}, {}};
-  if (rule_.normalized) state.tensors.push_back({"normalizer", Tensor({batch, h, d})});
+  State state{0, {{"memory", Tensor({batch, h, key_size(), d})}}, {}};
+  if (map_) state.tensors.push_back({"normalizer", Tensor({batch, h, key_size()})});
   return state;
 }
 
 i64 Recurrence::state_bytes(i64) const {
   const i64 d = shape_.head_dim;
-  return shape_.kv_heads * d * (d + (rule_.normalized ? 1 : 0)) * bytes_of(Element::f32);
+  return shape_.kv_heads * key_size() * (d + (map_ ? 1 : 0)) * bytes_of(Element::f32);
 }
 
 void Recurrence::forward(std::span<const float>, const Chunk& in, State& state, View<float, 4> out,
@@ -182,13 +206,13 @@ void Recurrence::forward(std::span<const float>, const Chunk& in, State& state, 
     for (const NamedTensor& named : state.tensors) tape->tensors.push_back(named.tensor);
   }
   const std::vector<Piece> pieces = cut_at_segments(state.position, in.tokens(), rule_.block);
-  const Loader loader(rule_, shape_, rope_, in, state.position);
+  const Loader loader(rule_, shape_, rope_, map_, in, state.position);
   i64 read = 0, written = 0;
 #pragma omp parallel for collapse(2) schedule(static) reduction(+ : read, written) if (worth_threads(*this, in, state.position))
   for (i64 b = 0; b < in.batch(); ++b) {
     for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-      const Matrices m = matrices_of(state, rule_.normalized, b, kv);
-      RecurrenceBlock work(rule_, shape_);
+      const Matrices m = matrices_of(state, map_.has_value(), b, kv);
+      RecurrenceBlock work(rule_, shape_, key_size());
       for (const Piece& piece : pieces) {
         loader.load(piece, b, kv, work);
         work.attend(m);
@@ -214,29 +238,27 @@ void Recurrence::backward(std::span<const float>, const Chunk& in, const Tape& t
                           std::span<float>) const {
   const i64 d = shape_.head_dim, group = shape_.group();
   const std::vector<Piece> pieces = cut_at_segments(tape.position, in.tokens(), rule_.block);
-  const Loader loader(rule_, shape_, rope_, in, tape.position);
+  const Loader loader(rule_, shape_, rope_, map_, in, tape.position);
 #pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, tape.position))
   for (i64 b = 0; b < in.batch(); ++b) {
     for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
       // The matrices before each block, made again from those before the chunk.
-      const i64 floats = d * (d + 1);
+      const i64 f = key_size(), floats = f * (d + 1);
       Scratch before(static_cast<std::size_t>(std::ssize(pieces) * floats));
       const auto at = [&](std::size_t i) {
         float* s = &before[static_cast<i64>(i) * floats];
-        return Matrices{s, rule_.normalized ? s + d * d : nullptr};
+        return Matrices{s, map_ ? s + f * d : nullptr};
       };
-      const i64 from = b * shape_.kv_heads + kv;
-      std::copy_n(tape.tensors[0].flat().data() + from * d * d, d * d, at(0).s);
-      if (rule_.normalized) std::copy_n(tape.tensors[1].flat().data() + from * d, d, at(0).z);
-      RecurrenceBlock work(rule_, shape_);
+      std::copy_n(tape.tensors[0].view<4>().row(b, kv, 0).data(), f * d, at(0).s);
+      if (map_) std::ranges::copy(tape.tensors[1].view<3>().row(b, kv), at(0).z);
+      RecurrenceBlock work(rule_, shape_, key_size());
       for (std::size_t i = 1; i < pieces.size(); ++i) {
-        std::copy_n(at(i - 1).s, d * d, at(i).s);
-        if (rule_.normalized) std::copy_n(at(i - 1).z, d, at(i).z);
+        std::copy_n(at(i - 1).s, floats, at(i).s);  // z lies behind S
         loader.load(pieces[i - 1], b, kv, work);
         work.write(at(i - 1));
         work.advance(at(i));
       }
-      const Matrices d_m = matrices_of(d_state, rule_.normalized, b, kv);
+      const Matrices d_m = matrices_of(d_state, map_.has_value(), b, kv);
       for (std::size_t i = pieces.size(); i-- > 0;) {
         const Piece& piece = pieces[i];
         loader.load(piece, b, kv, work);
@@ -255,21 +277,21 @@ void Recurrence::backward(std::span<const float>, const Chunk& in, const Tape& t
 }
 
 Cost Recurrence::cost(i64, i64 tokens) const {
-  const double d = static_cast<double>(shape_.head_dim);
+  const double d = static_cast<double>(shape_.head_dim), f = static_cast<double>(key_size());
   const auto reads = static_cast<double>(tokens * shape_.query_heads);
   const auto writes = static_cast<double>(tokens * shape_.kv_heads);
   Cost cost;
   cost.activity = {.tokens = tokens, .memory_reads = tokens, .compressions = tokens};
-  cost.flops = reads * 2 * d * d + writes * (rule_.delta ? 4 : 2) * d * d;
-  if (rule_.decay != Decay::none) cost.flops += writes * d * d;
-  if (rule_.normalized) cost.flops += reads * 3 * d + writes * d;
-  cost.bytes_moved = writes * 2 * d * d * static_cast<double>(sizeof(float));
+  cost.flops = reads * 2 * f * d + writes * (rule_.delta ? 4 : 2) * f * d;
+  if (rule_.decay != Decay::none) cost.flops += writes * f * d;
+  if (map_) cost.flops += reads * (2 * f + d) + writes * f;
+  cost.bytes_moved = writes * 2 * f * d * static_cast<double>(sizeof(float));
   return cost;
 }
 
 std::vector<double> Recurrence::reference(std::span<const double>,
                                           const ReferenceStream& in) const {
-  return reference_recurrence(shape_, rule_, in, rope_);
+  return reference_recurrence(shape_, rule_, in, rope_, map_);
 }
 
 }  // namespace longreach::attention

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "attention/backend.h"
+#include "attention/feature_map.h"
 #include "attention/rope.h"
 
 namespace longreach::attention {
@@ -22,10 +23,10 @@ enum class Decay {
 /// Shares kept are a_t = sigmoid(x_t)^(1 / temperature), not less than exp(-4), and write strengths
 /// b_t = sigmoid(y_t), of projections x ("decay") and y ("write_strength").
 struct RecurrenceRule {
-  /// Keys and queries go through ELU + 1, and outputs are divided by q_t times the sum of all keys
-  /// (Katharopoulos et al. 2020, arXiv 2006.16236). Otherwise outputs are divided by their
-  /// rms over the head, as the relatives do to keep them in bounds.
-  bool normalized = false;
+  /// Keys and queries go through this map, and outputs are divided by q_t times the sum of all keys
+  /// (Katharopoulos et al. 2020, arXiv 2006.16236). Without, outputs are divided by their rms over
+  /// the head, as the relatives do to keep them in bounds.
+  std::optional<FeatureParams> features{};
   bool unit = false;   ///< keys and queries are divided by their length; else queries by D^(1/2)
   bool delta = false;  ///< writes the difference to what is known
   Decay decay = Decay::none;
@@ -34,7 +35,8 @@ struct RecurrenceRule {
   i64 block = 32;  ///< tokens worked on at once; changes rounding only
 };
 
-/// State: `memory` S [B, Hkv, D, D], and when normalized the sum of keys `normalizer` [B, Hkv, D].
+/// State: `memory` S [B, Hkv, F, D] for keys of F numbers (D but for random features), and with a
+/// feature map the sum of keys `normalizer` [B, Hkv, F].
 class Recurrence : public Backend {
  public:
   Recurrence(const RecurrenceRule& rule, const Shape& shape);
@@ -53,9 +55,12 @@ class Recurrence : public Backend {
                                 const ReferenceStream& in) const override;
 
  private:
+  i64 key_size() const { return map_ ? map_->size() : shape_.head_dim; }  ///< F
+
   RecurrenceRule rule_;
   Shape shape_;
   Rope rope_;
+  std::optional<FeatureMap> map_;
 };
 
 // Shared with the float64 reference.
@@ -77,6 +82,7 @@ inline i64 shares(const RecurrenceRule& rule, const Shape& shape) {
 
 /// The recurrence itself, token by token in float64: [T, Hq, D].
 std::vector<double> reference_recurrence(const Shape& shape, const RecurrenceRule& rule,
-                                         const ReferenceStream& in, const Rope& rope);
+                                         const ReferenceStream& in, const Rope& rope,
+                                         const std::optional<FeatureMap>& map);
 
 }  // namespace longreach::attention

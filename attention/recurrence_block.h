@@ -15,10 +15,10 @@
 
 namespace longreach::attention {
 
-/// S and z of one stream and head, or their gradient; z is null unless normalized.
+/// S and z of one stream and head, or their gradient; z is null without a feature map.
 struct Matrices {
-  float* s;  ///< [D, D]
-  float* z;  ///< [D]
+  float* s;  ///< [F, D]: keys by values
+  float* z;  ///< [F]
 };
 
 /// Used for one block after the other: start(), fill q, k, v, and where the rule has them `kept`
@@ -26,7 +26,8 @@ struct Matrices {
 /// [G, C] for the G query heads of the group.
 class RecurrenceBlock {
  public:
-  RecurrenceBlock(const RecurrenceRule& rule, const Shape& shape);
+  /// Keys and queries have F numbers.
+  RecurrenceBlock(const RecurrenceRule& rule, const Shape& shape, i64 f);
 
   /// Makes room for a block of so many tokens.
   void start(i64 rows);
@@ -43,21 +44,29 @@ class RecurrenceBlock {
   /// has run.
   void undo(const Matrices& before, const float* d_out, const Matrices& d);
 
-  Scratch q, k, v;   ///< [G, C, D], [C, D], [C, D], as they meet the matrix but for decay
-  Scratch kept;      ///< [C, D]: a_t
+  Scratch q, k, v;   ///< [G, C, F], [C, F], [C, D], as they meet the matrix but for decay
+  Scratch kept;      ///< [C, F]: a_t
   Scratch strength;  ///< [C]: w_t
   Scratch out;       ///< [G, C, D], not yet divided
   Scratch divisor;   ///< [G, C]
   Scratch d_q, d_k, d_v, d_strength;
-  Scratch d_kept_log;  ///< [C, D]: of log a_t
+  Scratch d_kept_log;  ///< [C, F]: of log a_t
 
  private:
-  std::size_t size(i64 rows) const { return static_cast<std::size_t>(rows * d_); }
-  Matrix matrix(const Scratch& x, i64 rows) const { return Matrix(x.data(), rows, d_); }
-  MutableMatrix mutable_matrix(Scratch& x, i64 rows) const {
+  std::size_t key_size(i64 rows) const { return static_cast<std::size_t>(rows * f_); }
+  std::size_t value_size(i64 rows) const { return static_cast<std::size_t>(rows * d_); }
+  Matrix keys(const Scratch& x, i64 rows) const { return Matrix(x.data(), rows, f_); }
+  Matrix values(const Scratch& x, i64 rows) const { return Matrix(x.data(), rows, d_); }
+  Matrix memory(const Matrices& m) const { return Matrix(m.s, f_, d_); }
+  MutableMatrix mutable_keys(Scratch& x, i64 rows) const {
+    return MutableMatrix(x.data(), rows, f_);
+  }
+  MutableMatrix mutable_values(Scratch& x, i64 rows) const {
     return MutableMatrix(x.data(), rows, d_);
   }
-  const float* last() const { return &product_[(rows_ - 1) * d_]; }  ///< b_C
+  MutableMatrix mutable_memory(const Matrices& m) const { return MutableMatrix(m.s, f_, d_); }
+  bool normalized() const { return rule_.features.has_value(); }
+  const float* last() const { return &product_[(rows_ - 1) * f_]; }  ///< b_C
   /// Of numbers [rows, C], row r of token r mod C: clears all but the first tokens up to it, or up
   /// to the one before it.
   enum class Up { to_itself, to_before };
@@ -71,12 +80,12 @@ class RecurrenceBlock {
   void finish(Scratch& d_falling_q, Scratch& d_rising, Scratch& d_log);
 
   const RecurrenceRule& rule_;
-  const i64 group_, d_;
+  const i64 group_, f_, d_;
   const bool decays_;
   i64 rows_ = 0;
-  Scratch product_;                        ///< [C, D]: b_t
-  Scratch falling_q_;                      ///< [G, C, D]: q_t b_t
-  Scratch falling_k_, rising_k_, last_k_;  ///< [C, D]: k_t b_t, k_t / b_t, k_t b_C / b_t
+  Scratch product_;                        ///< [C, F]: b_t
+  Scratch falling_q_;                      ///< [G, C, F]: q_t b_t
+  Scratch falling_k_, rising_k_, last_k_;  ///< [C, F]: k_t b_t, k_t / b_t, k_t b_C / b_t
   Scratch u_;                              ///< [C, D]: what is written
   Scratch pairs_;                          ///< [G, C, C]: (q_t b_t) . (k_j / b_j)
   Scratch news_, likeness_;     ///< delta: v_t - (k_t b_t) S [C, D]; (k_t b_t) . (k_j / b_j) [C, C]

@@ -6,6 +6,7 @@
 
 #include "attention/backend.h"
 #include "attention/compressive_memory.h"
+#include "attention/feature_map.h"
 #include "attention/rope.h"
 
 namespace longreach::attention {
@@ -30,6 +31,6 @@ struct InfiniRule {
 /// Infini-attention (arXiv 2404.07143v2, equations 6 to 10), gates [Hq] before the sigmoid.
 std::vector<double> reference_infini(const Shape& shape, const InfiniRule& rule,
                                      std::span<const double> gates, const ReferenceStream& in,
-                                     const Rope& rope);
+                                     const Rope& rope, const FeatureMap& sigma);
 
 }  // namespace longreach::attention

@@ -20,20 +20,17 @@ double product(const Row& a, const Row& b) {
   return sum;
 }
 
-/// sigma(x) = ELU(x) + 1.
-Row sigma(Row x) {
-  for (double& value : x) value = value > 0 ? value + 1 : std::exp(value);
-  return x;
-}
-
 struct Memory64 {
-  explicit Memory64(i64 d) : matrix(static_cast<std::size_t>(d), Row(d, 0.0)), normalizer(d, 0.0) {}
+  Memory64(const FeatureMap& map, i64 d)
+      : sigma(&map),
+        matrix(static_cast<std::size_t>(map.size()), Row(static_cast<std::size_t>(d), 0.0)),
+        normalizer(static_cast<std::size_t>(map.size()), 0.0) {}
 
   /// (7) sigma(x) M / (sigma(x) z).
   Row read(const Row& x) const {
-    const Row features = sigma(x);
+    const Row features = sigma->map64(x);
     Row out(x.size(), 0.0);
-    for (std::size_t i = 0; i < x.size(); ++i) {
+    for (std::size_t i = 0; i < features.size(); ++i) {
       for (std::size_t j = 0; j < x.size(); ++j) out[j] += features[i] * matrix[i][j];
     }
     for (double& value : out) value /= product(features, normalizer);
@@ -42,14 +39,14 @@ struct Memory64 {
 
   /// (8): M += sigma(k)^T value, z += sigma(k), each so many times over.
   void add(const Row& key, const Row& value, double times) {
-    Row features = sigma(key);
-    for (double& feature : features) feature *= times;
-    for (std::size_t i = 0; i < key.size(); ++i) {
-      normalizer[i] += features[i];
-      for (std::size_t j = 0; j < key.size(); ++j) matrix[i][j] += features[i] * value[j];
+    const Row features = sigma->map64(key);
+    for (std::size_t i = 0; i < features.size(); ++i) {
+      normalizer[i] += times * features[i];
+      for (std::size_t j = 0; j < key.size(); ++j) matrix[i][j] += times * features[i] * value[j];
     }
   }
 
+  const FeatureMap* sigma;
   std::vector<Row> matrix;
   Row normalizer;
 };
@@ -78,14 +75,14 @@ Row local(const Shape& shape, const ReferenceStream& in, const Rope& rope, i64 h
 
 std::vector<double> reference_infini(const Shape& shape, const InfiniRule& rule,
                                      std::span<const double> gates, const ReferenceStream& in,
-                                     const Rope& rope) {
+                                     const Rope& rope, const FeatureMap& sigma) {
   const i64 d = shape.head_dim, n = rule.segment;
   std::vector<double> out(in.q.size(), 0.0);
   for (i64 h = 0; h < shape.query_heads; ++h) {
     const i64 kv = h / shape.group();
     const double memory_share = 1 / (1 + std::exp(-gates[h]));
     const double local_share = 1 / (1 + std::exp(gates[h]));
-    Memory64 memory(d);
+    Memory64 memory(sigma, d);
     for (i64 begin = 0; begin < in.tokens; begin += n) {
       const i64 end = std::min(begin + n, in.tokens);
       const bool empty = begin == 0;

@@ -17,16 +17,16 @@ double squares(const Row& x) {
 }
 
 /// Row (t, head) as it meets the matrix.
-Row prepared(const RecurrenceRule& rule, const Rope& rope, const std::vector<double>& all, i64 t,
-             i64 row, i64 d, bool query) {
+Row prepared(const RecurrenceRule& rule, const Rope& rope, const std::optional<FeatureMap>& map,
+             const std::vector<double>& all, i64 t, i64 row, i64 d, bool query) {
   Row x(static_cast<std::size_t>(d));
   rope.turn64(t, &all[row * d], x.data());
+  if (map) return map->map64(x);
   const double length = std::sqrt(squares(x) + kUnitEpsilon);
   for (double& value : x) {
-    if (rule.normalized) value = value > 0 ? value + 1 : std::exp(value);
     if (rule.unit) {
       value /= length;
-    } else if (query && !rule.normalized) {
+    } else if (query) {
       value /= std::sqrt(static_cast<double>(d));
     }
   }
@@ -45,23 +45,25 @@ double share_kept(const RecurrenceRule& rule, const Shape& shape, const Referenc
 }  // namespace
 
 std::vector<double> reference_recurrence(const Shape& shape, const RecurrenceRule& rule,
-                                         const ReferenceStream& in, const Rope& rope) {
+                                         const ReferenceStream& in, const Rope& rope,
+                                         const std::optional<FeatureMap>& map) {
+  const i64 f = map ? map->size() : shape.head_dim;
   const i64 d = shape.head_dim, projected = strengths(rule, shape) + shares(rule, shape);
   std::vector<double> out(in.q.size(), 0.0);
   for (i64 kv = 0; kv < shape.kv_heads; ++kv) {
-    std::vector<Row> s(static_cast<std::size_t>(d), Row(static_cast<std::size_t>(d), 0.0));
-    Row z(static_cast<std::size_t>(d), 0.0);
+    std::vector<Row> s(static_cast<std::size_t>(f), Row(static_cast<std::size_t>(d), 0.0));
+    Row z(static_cast<std::size_t>(f), 0.0);
     for (i64 t = 0; t < in.tokens; ++t) {
       const i64 row = t * shape.kv_heads + kv;
-      const Row k = prepared(rule, rope, in.k, t, row, d, false);
+      const Row k = prepared(rule, rope, map, in.k, t, row, d, false);
       Row known(static_cast<std::size_t>(d), 0.0);
-      for (i64 i = 0; i < d; ++i) {
+      for (i64 i = 0; i < f; ++i) {
         const double kept = share_kept(rule, shape, in, t, kv, i);
         z[i] += k[i];
         for (i64 j = 0; j < d; ++j) known[j] += k[i] * (s[i][j] *= kept);
       }
       const double strength = rule.delta ? sigmoid(in.projected[t * projected + kv]) : 1;
-      for (i64 i = 0; i < d; ++i) {
+      for (i64 i = 0; i < f; ++i) {
         for (i64 j = 0; j < d; ++j) {
           const double value = in.v[row * d + j];
           s[i][j] += k[i] * (rule.delta ? strength * (value - known[j]) : value);
@@ -69,15 +71,15 @@ std::vector<double> reference_recurrence(const Shape& shape, const RecurrenceRul
       }
       for (i64 h = kv * shape.group(); h < (kv + 1) * shape.group(); ++h) {
         const i64 to = t * shape.query_heads + h;
-        const Row q = prepared(rule, rope, in.q, t, to, d, true);
+        const Row q = prepared(rule, rope, map, in.q, t, to, d, true);
         Row o(static_cast<std::size_t>(d), 0.0);
         double total = 0;
-        for (i64 i = 0; i < d; ++i) {
+        for (i64 i = 0; i < f; ++i) {
           total += q[i] * z[i];
           for (i64 j = 0; j < d; ++j) o[j] += q[i] * s[i][j];
         }
         const double divisor =
-            rule.normalized ? total : std::sqrt(squares(o) / static_cast<double>(d) + kRmsEpsilon);
+            map ? total : std::sqrt(squares(o) / static_cast<double>(d) + kRmsEpsilon);
         for (i64 j = 0; j < d; ++j) out[to * d + j] = o[j] / divisor;
       }
     }

@@ -22,10 +22,10 @@ void FeaturesOf(const View<const float, 2>& x, float* to) {
   }
 }
 
-void Normalize(const float* features, const float* normalizer, i64 rows, i64 columns, float* values,
-               float* denominators) {
-  for (i64 r = 0; r < rows; ++r, features += columns, values += columns) {
-    denominators[r] = dot_of(features, normalizer, columns);
+void Normalize(const float* features, const float* normalizer, i64 rows, i64 f, i64 columns,
+               float* values, float* denominators) {
+  for (i64 r = 0; r < rows; ++r, features += f, values += columns) {
+    denominators[r] = dot_of(features, normalizer, f);
     const V inverse = hn::Set(D(), 1 / denominators[r]);
     over(columns,
          [&](auto load, auto store) HWY_ATTR { store(hn::Mul(inverse, load(values)), values); });
@@ -34,18 +34,19 @@ void Normalize(const float* features, const float* normalizer, i64 rows, i64 col
 
 /// With A = N / c:  dN = dA / c,  dc = -(dA . A) / c;  c = features . normalizer.
 void UndoNormalize(const float* features, const float* normalizer, const float* values,
-                   const float* denominators, i64 rows, i64 columns, float* d_values,
+                   const float* denominators, i64 rows, i64 f, i64 columns, float* d_values,
                    float* d_features, float* d_normalizer) {
   for (i64 r = 0; r < rows; ++r) {
     const float inverse = 1 / denominators[r];
     const V scale = hn::Set(D(), inverse);
     const V dc = hn::Set(D(), -inverse * dot_of(d_values, values, columns));
-    over(columns, [&](auto load, auto store) HWY_ATTR {
-      store(hn::Mul(scale, load(d_values)), d_values);
+    over(columns,
+         [&](auto load, auto store) HWY_ATTR { store(hn::Mul(scale, load(d_values)), d_values); });
+    over(f, [&](auto load, auto store) HWY_ATTR {
       store(hn::MulAdd(dc, load(normalizer), load(d_features)), d_features);
       store(hn::MulAdd(dc, load(features), load(d_normalizer)), d_normalizer);
     });
-    features += columns, values += columns, d_values += columns, d_features += columns;
+    features += f, d_features += f, values += columns, d_values += columns;
   }
 }
 
@@ -114,16 +115,16 @@ HWY_EXPORT(CopyRows);
 
 void features_of(View<const float, 2> x, float* to) { HWY_DYNAMIC_DISPATCH(FeaturesOf)(x, to); }
 
-void normalize(const float* features, const float* normalizer, i64 rows, i64 d, float* values,
-               float* denominators) {
-  HWY_DYNAMIC_DISPATCH(Normalize)(features, normalizer, rows, d, values, denominators);
+void normalize(const float* features, const float* normalizer, i64 rows, i64 f, i64 d,
+               float* values, float* denominators) {
+  HWY_DYNAMIC_DISPATCH(Normalize)(features, normalizer, rows, f, d, values, denominators);
 }
 
 void undo_normalize(const float* features, const float* normalizer, const float* values,
-                    const float* denominators, i64 rows, i64 d, float* d_values, float* d_features,
-                    float* d_normalizer) {
+                    const float* denominators, i64 rows, i64 f, i64 d, float* d_values,
+                    float* d_features, float* d_normalizer) {
   HWY_DYNAMIC_DISPATCH(UndoNormalize)
-  (features, normalizer, values, denominators, rows, d, d_values, d_features, d_normalizer);
+  (features, normalizer, values, denominators, rows, f, d, d_values, d_features, d_normalizer);
 }
 
 void scale_into(float a, View<const float, 2> x, View<float, 2> to) {

@@ -8,17 +8,17 @@ namespace longreach::attention::kernels {
 /// to [rows, D] = ELU(x) + 1 of x [rows, D].
 void features_of(View<const float, 2> x, float* to);
 
-/// For each row i of `values` [rows, D]: denominators[i] = features[i] . normalizer, and the row is
-/// divided by it.
-void normalize(const float* features, const float* normalizer, i64 rows, i64 d, float* values,
-               float* denominators);
+/// For each row i of `values` [rows, D]: denominators[i] = features[i] . normalizer, of F numbers
+/// each, and the row is divided by it.
+void normalize(const float* features, const float* normalizer, i64 rows, i64 f, i64 d,
+               float* values, float* denominators);
 
 /// Gradient of normalize(), whose results `values` and `denominators` are. `d_values` arrives as
 /// the gradient of the normalized rows and leaves as that of the rows before; adds to the gradients
 /// of the features and of the normalizer.
 void undo_normalize(const float* features, const float* normalizer, const float* values,
-                    const float* denominators, i64 rows, i64 d, float* d_values, float* d_features,
-                    float* d_normalizer);
+                    const float* denominators, i64 rows, i64 f, i64 d, float* d_values,
+                    float* d_features, float* d_normalizer);
 
 /// to [rows, D] = a x.
 void scale_into(float a, View<const float, 2> x, View<float, 2> to);

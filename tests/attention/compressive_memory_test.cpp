@@ -76,7 +76,7 @@ struct Fixture {
 TEST_CASE("A read is sigma(Q) M over sigma(Q) z") {
   Fixture x;
   Floats features = single(x.features), m = single(x.m), z = single(x.z);
-  const Retrieval read(features.data(), kRows, {m.data(), z.data(), kD});
+  const Retrieval read(features.data(), kRows, {m.data(), z.data(), kD, kD});
   check_close(read.values, retrieved(x.features, x.m, x.z), 1e-5);
 }
 
@@ -85,7 +85,7 @@ TEST_CASE("A write adds equation (8), or (9) against the memory before the step"
   const float times = GENERATE(1.0F, 3.5F);
   Fixture x;
   Floats features = single(x.features), values = single(x.values), m = single(x.m), z = single(x.z);
-  write(features.data(), values.data(), kRows, update, times, {m.data(), z.data(), kD});
+  write(features.data(), values.data(), kRows, update, times, {m.data(), z.data(), kD, kD});
   written(x.features, x.values, update, times, x.m, x.z);
   check_close(m, x.m, 1e-5);
   check_close(z, x.z, 1e-5);
@@ -95,9 +95,11 @@ TEST_CASE("Writing three times over under the linear rule is writing three times
   Fixture x;
   Floats features = single(x.features), values = single(x.values);
   std::array<Floats, 2> m{single(x.m), single(x.m)}, z{single(x.z), single(x.z)};
-  write(features.data(), values.data(), kRows, Update::linear, 3, {m[0].data(), z[0].data(), kD});
+  write(features.data(), values.data(), kRows, Update::linear, 3,
+        {m[0].data(), z[0].data(), kD, kD});
   for (int i = 0; i < 3; ++i) {
-    write(features.data(), values.data(), kRows, Update::linear, 1, {m[1].data(), z[1].data(), kD});
+    write(features.data(), values.data(), kRows, Update::linear, 1,
+          {m[1].data(), z[1].data(), kD, kD});
   }
   check_close(m[0], Numbers(m[1].begin(), m[1].end()), 1e-5);
   check_close(z[0], Numbers(z[1].begin(), z[1].end()), 1e-5);
@@ -113,7 +115,7 @@ TEST_CASE("Under the delta rule half a binding stays half however often it is wr
   for (i64 i = 0; i < kD; ++i) {
     for (i64 j = 0; j < kD; ++j) m[i * kD + j] = static_cast<float>(share * key[i] * value[j]);
   }
-  const Memory memory{m.data(), z.data(), kD};
+  const Memory memory{m.data(), z.data(), kD, kD};
   write(features.data(), values.data(), 1, Update::delta, times, memory);
   const double n = times, wanted = share + (1 - 2 * share) * n / (1 + n);
   const Retrieval read(features.data(), 1, memory);
@@ -124,12 +126,14 @@ TEST_CASE("The delta rule writes an empty memory as the linear rule does") {
   Fixture x;
   Floats features = single(x.features), values = single(x.values);
   std::array<Floats, 2> m{Floats(kD * kD), Floats(kD * kD)}, z{Floats(kD), Floats(kD)};
-  REQUIRE(Memory{m[0].data(), z[0].data(), kD}.empty());
-  write(features.data(), values.data(), kRows, Update::linear, 1, {m[0].data(), z[0].data(), kD});
-  write(features.data(), values.data(), kRows, Update::delta, 1, {m[1].data(), z[1].data(), kD});
+  REQUIRE(Memory{m[0].data(), z[0].data(), kD, kD}.empty());
+  write(features.data(), values.data(), kRows, Update::linear, 1,
+        {m[0].data(), z[0].data(), kD, kD});
+  write(features.data(), values.data(), kRows, Update::delta, 1,
+        {m[1].data(), z[1].data(), kD, kD});
   CHECK(m[0] == m[1]);
   CHECK(z[0] == z[1]);
-  CHECK_FALSE(Memory{m[0].data(), z[0].data(), kD}.empty());
+  CHECK_FALSE(Memory{m[0].data(), z[0].data(), kD, kD}.empty());
 }
 
 TEST_CASE("Gradients of a write meet central differences in every argument") {
@@ -147,8 +151,8 @@ TEST_CASE("Gradients of a write meet central differences in every argument") {
   };
   Floats features = single(x.features), values = single(x.values), m = single(x.m), z = single(x.z);
   Floats dm = single(cm), dz = single(cz), d_features(features.size()), d_values(values.size());
-  write_backward(features.data(), values.data(), kRows, update, times, {m.data(), z.data(), kD},
-                 {dm.data(), dz.data(), kD}, d_features.data(), d_values.data());
+  write_backward(features.data(), values.data(), kRows, update, times, {m.data(), z.data(), kD, kD},
+                 {dm.data(), dz.data(), kD, kD}, d_features.data(), d_values.data());
   const auto check_gradient = [&](Numbers Fixture::*argument, const Floats& found) {
     for (std::size_t i = 0; i < found.size(); ++i) {
       Fixture plus = x, minus = x;

@@ -100,13 +100,15 @@ TEST_CASE("Features far below 0 are positive and finite in vectors and in their 
 
 TEST_CASE("Normalizing divides every row by its features times the normalizer") {
   each_size([](i64 rows, i64 d) {
-    const GuardedRows features = random_features(rows, d, 1), normalizer = random_features(1, d, 2);
+    const i64 f = d + 3;
+    const GuardedRows features = random_features(rows, f, 1), normalizer = random_features(1, f, 2);
     GuardedRows values(rows, d, 0, 3), denominators(1, rows, 0, 4);
     const GuardedRows before = values;
-    normalize(features.dense(), normalizer.dense(), rows, d, values.dense(), denominators.dense());
+    normalize(features.dense(), normalizer.dense(), rows, f, d, values.dense(),
+              denominators.dense());
     Worst of_denominators, of_values;
     for (i64 r = 0; r < rows; ++r) {
-      const double c = denominator(features, normalizer, r, d);
+      const double c = denominator(features, normalizer, r, f);
       of_denominators.add(denominators.at(0, r), c, c);
       for (i64 i = 0; i < d; ++i) {
         of_values.add(values.at(r, i), before.at(r, i) / c, std::abs(before.at(r, i) / c));
@@ -124,28 +126,29 @@ TEST_CASE("Undoing normalize gives the gradients of rows, features and normalize
   // With N the rows before and c = f . z, the loss sum(dA . N / c) has the gradients
   //   dN = dA / c,   df = -(dA . N) / c^2 z,   dz = -(dA . N) / c^2 f, summed over rows.
   each_size([](i64 rows, i64 d) {
-    const GuardedRows features = random_features(rows, d, 1), normalizer = random_features(1, d, 2);
+    const i64 f = d + 3;
+    const GuardedRows features = random_features(rows, f, 1), normalizer = random_features(1, f, 2);
     const GuardedRows before(rows, d, 0, 3), cotangent(rows, d, 0, 4);
     GuardedRows values = before, denominators(1, rows, 0, 5);
     for (i64 r = 0; r < rows; ++r) {
-      const double c = denominator(features, normalizer, r, d);
+      const double c = denominator(features, normalizer, r, f);
       denominators.set(0, r, static_cast<float>(c));
       for (i64 i = 0; i < d; ++i) values.set(r, i, static_cast<float>(before.at(r, i) / c));
     }
-    const GuardedRows held_features(rows, d, 0, 6), held_normalizer(1, d, 0, 7);
+    const GuardedRows held_features(rows, f, 0, 6), held_normalizer(1, f, 0, 7);
     GuardedRows d_values = cotangent, d_features = held_features, d_normalizer = held_normalizer;
     undo_normalize(features.dense(), normalizer.dense(), values.dense(), denominators.dense(), rows,
-                   d, d_values.dense(), d_features.dense(), d_normalizer.dense());
+                   f, d, d_values.dense(), d_features.dense(), d_normalizer.dense());
 
     Worst of_values, of_features, of_normalizer;
-    const std::size_t size = static_cast<std::size_t>(d);
+    const std::size_t size = static_cast<std::size_t>(f);
     std::vector<double> d_z(size), magnitude(size);
-    for (i64 i = 0; i < d; ++i) {
+    for (i64 i = 0; i < f; ++i) {
       d_z[static_cast<std::size_t>(i)] = held_normalizer.at(0, i);
       magnitude[static_cast<std::size_t>(i)] = std::abs(held_normalizer.at(0, i));
     }
     for (i64 r = 0; r < rows; ++r) {
-      const double c = denominator(features, normalizer, r, d);
+      const double c = denominator(features, normalizer, r, f);
       double product = 0, size_of_product = 0;
       for (i64 i = 0; i < d; ++i) {
         product += cotangent.at(r, i) * before.at(r, i);
@@ -153,6 +156,8 @@ TEST_CASE("Undoing normalize gives the gradients of rows, features and normalize
       }
       for (i64 i = 0; i < d; ++i) {
         of_values.add(d_values.at(r, i), cotangent.at(r, i) / c, std::abs(cotangent.at(r, i) / c));
+      }
+      for (i64 i = 0; i < f; ++i) {
         of_features.add(
             d_features.at(r, i), held_features.at(r, i) - product / (c * c) * normalizer.at(0, i),
             std::abs(held_features.at(r, i)) + size_of_product / (c * c) * normalizer.at(0, i));
@@ -160,7 +165,7 @@ TEST_CASE("Undoing normalize gives the gradients of rows, features and normalize
         magnitude[static_cast<std::size_t>(i)] += size_of_product / (c * c) * features.at(r, i);
       }
     }
-    for (i64 i = 0; i < d; ++i) {
+    for (i64 i = 0; i < f; ++i) {
       of_normalizer.add(d_normalizer.at(0, i), d_z[static_cast<std::size_t>(i)],
                         magnitude[static_cast<std::size_t>(i)]);
     }
