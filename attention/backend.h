@@ -156,6 +156,10 @@ class Backend {
   /// its position set back, and need not be copied to go back there.
   virtual bool appends() const { return false; }
 
+  /// State tensors on which nothing but choices depends, such as what to give up: no gradient flows
+  /// through them, and backward() leaves theirs as it arrives.
+  virtual std::vector<std::string> statistics() const { return {}; }
+
   /// Relative rounding error of the coarsest number the state holds: what `cache: f16` costs by
   /// design, and the allowance `verify` makes for it. Chunks must not show it: a call rounds what
   /// it writes before it reads it.

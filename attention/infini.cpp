@@ -138,7 +138,7 @@ class Infini final : public Backend {
 #pragma omp for collapse(2) schedule(static) nowait
       for (i64 b = 0; b < in.batch(); ++b) {
         for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-          undo_piece(gates, in, tape, n, pieces[n], b, kv, d_out, d_state, grad,
+          undo_piece(gates, in, const_cast<Tape&>(tape), n, pieces[n], b, kv, d_out, d_state, grad,
                      &d_gate[b * heads]);
         }
       }
@@ -203,8 +203,7 @@ class Infini final : public Backend {
                              Tape* tape, Room& room) const {
     if (!piece.whole()) return segment_.held_by(state, b, kv);
     if (tape == nullptr) return {&room.keys, &room.values, 0, 0};
-    return {&tape->tensors[kKeys], &tape->tensors[kValues], b * shape_.kv_heads + kv,
-            static_cast<i64>(n)};
+    return rows_in(*tape, b, kv, n);
   }
 
   /// Everything one piece does for the query heads of a key/value head; returns the work done for
@@ -221,7 +220,9 @@ class Infini final : public Backend {
     Scratch room_for_local;
     const View<float, 3> local = local_rows(piece, b, kv, tape, room_for_local);
     Activity done;
-    done.keys_scored = attend_locally(queries, in, piece, b, kv, held, local, tape);
+    done.keys_scored = segment_.attend(
+        queries, piece, held, local,
+        tape == nullptr ? View<float, 2>() : segment_.log_sums(tape->tensors[kLse], piece, b, kv));
     for (i64 g = 0; g < shape_.group(); ++g) {
       const i64 h = kv * shape_.group() + g;
       mix(queries.features_of_head(g, memory.f), local.slice(0, g, 1), piece, Gate(gates[h]),
@@ -238,26 +239,10 @@ class Infini final : public Backend {
   View<float, 3> local_rows(const Piece& piece, i64 b, i64 kv, Tape* tape, Scratch& room) const {
     const i64 d = shape_.head_dim, group = shape_.group();
     if (tape != nullptr) {
-      return head_rows(tape->tensors[kLocal].view<4>(), b, kv * group, group, piece.first,
-                       piece.rows);
+      return segment_.outputs(tape->tensors[kLocal].view<4>(), piece, b, kv);
     }
     room.resize(static_cast<std::size_t>(group * piece.rows * d));
     return {room.data(), {group, piece.rows, d}};
-  }
-
-  /// (6) A_dot of a group into `local`; returns the pairs scored.
-  i64 attend_locally(const OpenSegment::Queries& queries, const Chunk& in, const Piece& piece,
-                     i64 b, i64 kv, const OpenSegment::Rows& held, View<float, 3> local,
-                     Tape* tape) const {
-    const i64 group = shape_.group();
-    View<float, 2> lse;
-    if (tape != nullptr) {
-      lse = {tape->tensors[kLse].view<3>().row(b, kv * group).data() + piece.first,
-             {group, piece.rows},
-             {in.tokens(), 1}};
-    }
-    const View<const float, 3> turned(queries.turned.data(), {group, piece.rows, shape_.head_dim});
-    return kernels::forward(segment_.problem(piece, turned, held), local, lse);
   }
 
   /// (10) A = g A_mem + (1 - g) A_dot of one head; no features while the memory is empty.
@@ -295,44 +280,32 @@ class Infini final : public Backend {
     std::copy_n(memory.normalizer, memory.f,
                 tape.tensors[kNormalizer].view<4>().row(b, kv, at).data());
     if (held.keys == &tape.tensors[kKeys]) return;  // they lie in the tape as it is
-    const i64 bytes = piece.end() * segment_.bytes() / (2 * segment_.length());
-    const i64 head = b * shape_.kv_heads + kv;
-    std::copy_n(held.key(), bytes, cache_row(tape.tensors[kKeys], head, at, 0));
-    std::copy_n(held.value(), bytes, cache_row(tape.tensors[kValues], head, at, 0));
+    segment_.copy(piece, held, rows_in(tape, b, kv, n));
+  }
+
+  OpenSegment::Rows rows_in(Tape& tape, i64 b, i64 kv, std::size_t n) const {
+    return {&tape.tensors[kKeys], &tape.tensors[kValues], b * shape_.kv_heads + kv,
+            static_cast<i64>(n)};
   }
 
   /// Everything one piece did, backwards: the write that closed its segment, then for each query
   /// head the mix, the local attention and the memory read; then its own keys' gradient is whole.
-  void undo_piece(std::span<const float> gates, const Chunk& in, const Tape& tape, std::size_t n,
+  /// The tape is only read: views of it serve gradients and values alike.
+  void undo_piece(std::span<const float> gates, const Chunk& in, Tape& tape, std::size_t n,
                   const Piece& piece, i64 b, i64 kv, View<const float, 4> d_out, State& d_state,
                   const ChunkGrad& grad, double* d_gate) const {
     const i64 d = shape_.head_dim, at = static_cast<i64>(n);
     const auto kept = [&](std::size_t tensor) {
-      // Memory's pointers are for reading here; it serves gradients and values alike.
-      return const_cast<float*>(tape.tensors[tensor].view<4>().row(b, kv, at).data());
+      return tape.tensors[tensor].view<4>().row(b, kv, at).data();
     };
     const Memory memory{kept(kMemory), kept(kNormalizer), segment_.features().size(), d};
-    // These tensors are only read.
-    const OpenSegment::Rows held{const_cast<Tensor*>(&tape.tensors[kKeys]),
-                                 const_cast<Tensor*>(&tape.tensors[kValues]),
-                                 b * shape_.kv_heads + kv, at};
+    const OpenSegment::Rows held = rows_in(tape, b, kv, n);
     const Memory d_memory = memory_of(d_state, b, kv);
-    float* d_keys = d_state["segment_keys"].view<4>().row(b, kv, 0).data();
-    float* d_values = d_state["segment_values"].view<4>().row(b, kv, 0).data();
-    const i64 size = segment_.length() * d;
-    if (piece.closes && (!piece.whole() || n == 0)) {  // what the state held was cleared
-      std::fill_n(d_keys, size, 0.0f);
-      std::fill_n(d_values, size, 0.0f);
-    }
-    Floats own(static_cast<std::size_t>(piece.whole() ? 2 * size : 0));
-    if (piece.whole()) {  // never was in the state
-      d_keys = own.data();
-      d_values = own.data() + size;
-    }
+    OpenSegment::KeyGrads grads = segment_.key_grads(piece, n == 0, d_state, b, kv);
     if (piece.closes) {
       if (params_.bptt > 0 && (piece.segment + 1) % params_.bptt == 0) d_memory.clear();
       segment_.write_backward(held, params_.update, in.repeat(b, piece.last()), memory, d_memory,
-                              d_keys, d_values);
+                              grads.keys, grads.values);
     }
     const bool empty = memory.empty();
     const i64 group = shape_.group();
@@ -343,8 +316,12 @@ class Infini final : public Backend {
       undo_mix(Gate(gates[h]), queries, g, tape, piece, b, h, memory, d_out, d_memory,
                &d_local[g * piece.rows * d], grad, d_gate[h]);
     }
-    undo_local(queries, in.tokens(), tape, piece, b, kv, held, d_local, d_keys, d_values, grad);
-    segment_.give_keys(d_keys, d_values, piece, b, kv, grad);
+    segment_.attend_backward(queries, piece, held,
+                             segment_.outputs(tape.tensors[kLocal].view<4>(), piece, b, kv),
+                             segment_.log_sums(tape.tensors[kLse], piece, b, kv),
+                             View<const float, 3>(d_local.data(), {group, piece.rows, d}),
+                             grads.keys, grads.values, b, kv, grad);
+    segment_.give(grads, piece, b, kv, grad);
   }
 
   /// Equations (7) and (10) of one head; writes the gradient of A_dot to d_local [rows, D].
@@ -371,27 +348,6 @@ class Infini final : public Backend {
       segment_.features_backward(queries, g, std::move(d_features), piece, b, h, grad);
     }
     if (!bypass) d_gate += static_cast<double>(gate.memory) * gate.local * gate_sum;
-  }
-
-  /// Equation (6) of a group.
-  void undo_local(const OpenSegment::Queries& queries, i64 tokens, const Tape& tape,
-                  const Piece& piece, i64 b, i64 kv, const OpenSegment::Rows& held,
-                  const Scratch& d_local, float* d_keys, float* d_values,
-                  const ChunkGrad& grad) const {
-    const i64 d = shape_.head_dim, group = shape_.group(), h = kv * group, rows = piece.rows;
-    const std::array<i64, 3> extents{group, rows, d};
-    Floats d_queries(queries.turned.size());
-    const View<const float, 2> lse(tape.tensors[kLse].view<3>().row(b, h).data() + piece.first,
-                                   {group, rows}, {tokens, 1});
-    kernels::backward(
-        segment_.problem(piece, View<const float, 3>(queries.turned.data(), extents), held),
-        head_rows(tape.tensors[kLocal].view<4>(), b, h, group, piece.first, rows), lse,
-        View<const float, 3>(d_local.data(), extents),
-        {.queries = View<float, 3>(d_queries.data(), extents),
-         .sink_queries = {},
-         .recent_keys = d_keys,
-         .recent_values = d_values});
-    segment_.give_queries(d_queries.data(), piece, b, kv, grad);
   }
 
   Params params_;

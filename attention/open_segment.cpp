@@ -80,12 +80,51 @@ OpenSegment::Queries OpenSegment::queries_of(const Chunk& in, const Piece& piece
   return queries;
 }
 
-kernels::Problem OpenSegment::problem(const Piece& piece, View<const float, 3> queries,
+kernels::Problem OpenSegment::problem(const Piece& piece, const Queries& queries,
                                       const Rows& held) const {
-  return {.queries = queries,
+  return {.queries = View<const float, 3>(queries.turned.data(),
+                                          {shape_.group(), piece.rows, shape_.head_dim}),
           .sink_queries = {},
           .position = piece.place,
           .recent = {held.key(), held.value(), params_.cache, 0, piece.end()}};
+}
+
+i64 OpenSegment::attend(const Queries& queries, const Piece& piece, const Rows& held,
+                        View<float, 3> out, View<float, 2> lse) const {
+  return kernels::forward(problem(piece, queries, held), out, lse);
+}
+
+void OpenSegment::attend_backward(const Queries& queries, const Piece& piece, const Rows& held,
+                                  View<const float, 3> out, View<const float, 2> lse,
+                                  View<const float, 3> d_out, float* d_keys, float* d_values, i64 b,
+                                  i64 kv, const ChunkGrad& grad) const {
+  const i64 d = shape_.head_dim, group = shape_.group();
+  Floats d_turned(queries.turned.size());
+  kernels::backward(problem(piece, queries, held), out, lse, d_out,
+                    {.queries = View<float, 3>(d_turned.data(), {group, piece.rows, d}),
+                     .sink_queries = {},
+                     .recent_keys = d_keys,
+                     .recent_values = d_values});
+  for (i64 g = 0; g < group; ++g) {
+    hand_over(&d_turned[g * piece.rows * d], piece.rows, rope_, angles_, piece.place, grad.q, b,
+              kv * group + g, piece.first);
+  }
+}
+
+View<float, 3> OpenSegment::outputs(View<float, 4> all, const Piece& piece, i64 b, i64 kv) const {
+  return head_rows(all, b, kv * shape_.group(), shape_.group(), piece.first, piece.rows);
+}
+
+View<float, 2> OpenSegment::log_sums(Tensor& all, const Piece& piece, i64 b, i64 kv) const {
+  return {all.view<3>().row(b, kv * shape_.group()).data() + piece.first,
+          {shape_.group(), piece.rows},
+          {all.shape()[2], 1}};
+}
+
+void OpenSegment::copy(const Piece& piece, const Rows& from, const Rows& to) const {
+  const i64 bytes = piece.end() * shape_.head_dim * bytes_of(params_.cache);
+  std::copy_n(from.key(), bytes, cache_row(*to.keys, to.b, to.h, 0));
+  std::copy_n(from.value(), bytes, cache_row(*to.values, to.b, to.h, 0));
 }
 
 const float* OpenSegment::floats(const Tensor& cache, i64 b, i64 h, Scratch& room) const {
@@ -155,19 +194,28 @@ void OpenSegment::features_backward(const Queries& queries, i64 g, Floats d_feat
   kernels::blend(1, dq, 1, d_unturned, dq);
 }
 
-void OpenSegment::give_queries(float* d_turned, const Piece& piece, i64 b, i64 kv,
-                               const ChunkGrad& grad) const {
-  for (i64 g = 0; g < shape_.group(); ++g) {
-    hand_over(d_turned + g * piece.rows * shape_.head_dim, piece.rows, rope_, angles_, piece.place,
-              grad.q, b, kv * shape_.group() + g, piece.first);
+OpenSegment::KeyGrads OpenSegment::key_grads(const Piece& piece, bool first, State& d_state, i64 b,
+                                             i64 kv) const {
+  const i64 size = params_.segment * shape_.head_dim;
+  KeyGrads grads{d_state["segment_keys"].view<4>().row(b, kv, 0).data(),
+                 d_state["segment_values"].view<4>().row(b, kv, 0).data(), Floats()};
+  if (piece.closes && (!piece.whole() || first)) {  // what the state held was cleared
+    std::fill_n(grads.keys, size, 0.0f);
+    std::fill_n(grads.values, size, 0.0f);
   }
+  if (piece.whole()) {
+    grads.own.resize(static_cast<std::size_t>(2 * size));
+    grads.keys = grads.own.data();
+    grads.values = grads.own.data() + size;
+  }
+  return grads;
 }
 
-void OpenSegment::give_keys(float* d_keys, float* d_values, const Piece& piece, i64 b, i64 kv,
-                            const ChunkGrad& grad) const {
+void OpenSegment::give(KeyGrads& grads, const Piece& piece, i64 b, i64 kv,
+                       const ChunkGrad& grad) const {
   const i64 at = piece.place * shape_.head_dim;
-  hand_over(d_keys + at, piece.rows, rope_, angles_, piece.place, grad.k, b, kv, piece.first);
-  hand_over(d_values + at, piece.rows, unturned_, angles_, 0, grad.v, b, kv, piece.first);
+  hand_over(grads.keys + at, piece.rows, rope_, angles_, piece.place, grad.k, b, kv, piece.first);
+  hand_over(grads.values + at, piece.rows, unturned_, angles_, 0, grad.v, b, kv, piece.first);
 }
 
 }  // namespace longreach::attention

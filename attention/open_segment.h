@@ -71,9 +71,22 @@ class OpenSegment {
   };
   Queries queries_of(const Chunk& in, const Piece& piece, i64 b, i64 kv, bool features) const;
 
-  /// The piece's queries [G, rows, D] against the segment up to them.
-  kernels::Problem problem(const Piece& piece, View<const float, 3> queries,
-                           const Rows& held) const;
+  /// Softmax attention of the piece's queries to the segment up to them: out [G, rows, D] and
+  /// log-sum-exp [G, rows], or a view of nothing. Returns the pairs scored.
+  i64 attend(const Queries& queries, const Piece& piece, const Rows& held, View<float, 3> out,
+             View<float, 2> lse) const;
+  /// Its gradient, from results that may be of a softmax over further keys too: adds to grad.q and
+  /// to those of the segment's turned keys and values [N, D].
+  void attend_backward(const Queries& queries, const Piece& piece, const Rows& held,
+                       View<const float, 3> out, View<const float, 2> lse,
+                       View<const float, 3> d_out, float* d_keys, float* d_values, i64 b, i64 kv,
+                       const ChunkGrad& grad) const;
+  /// The part of a piece in a tensor of outputs [B, T, Hq, D] or of log-sum-exps [B, Hq, T].
+  View<float, 3> outputs(View<float, 4> all, const Piece& piece, i64 b, i64 kv) const;
+  View<float, 2> log_sums(Tensor& all, const Piece& piece, i64 b, i64 kv) const;
+
+  /// Copies the rows of a segment up to the piece's end.
+  void copy(const Piece& piece, const Rows& from, const Rows& to) const;
 
   /// A whole segment as floats, [N, D]: as it lies, or widened into `room`.
   const float* floats(const Tensor& cache, i64 b, i64 h, Scratch& room) const;
@@ -92,17 +105,24 @@ class OpenSegment {
   void features_backward(const Queries& queries, i64 g, Floats d_features, const Piece& piece,
                          i64 b, i64 h, const ChunkGrad& grad) const;
 
-  /// Hands turned queries' gradients [G, rows, D] to grad.q, and a piece's share of those of its
-  /// segment's keys and values [N, D] to grad.k and grad.v; clears what it hands over.
-  void give_queries(float* d_turned, const Piece& piece, i64 b, i64 kv,
-                    const ChunkGrad& grad) const;
-  void give_keys(float* d_keys, float* d_values, const Piece& piece, i64 b, i64 kv,
-                 const ChunkGrad& grad) const;
+  /// Where the gradients of a segment's turned keys and values [N, D] gather while the pieces of a
+  /// call are undone, last to first: in the gradient of the state, but for a piece that is its
+  /// whole segment in `own`, as the state never held it.
+  struct KeyGrads {
+    float *keys, *values;
+    Floats own;
+  };
+  /// `first`: the piece is the call's first.
+  KeyGrads key_grads(const Piece& piece, bool first, State& d_state, i64 b, i64 kv) const;
+  /// Hands a piece's share of them to grad.k and grad.v.
+  void give(KeyGrads& grads, const Piece& piece, i64 b, i64 kv, const ChunkGrad& grad) const;
 
  private:
   /// sigma of a whole segment's keys [N, F], and the keys turned back if the map's gradient needs
   /// them.
   Scratch key_features(const float* turned_keys, Scratch& unturned) const;
+  /// The piece's queries [G, rows, D] against the segment up to them.
+  kernels::Problem problem(const Piece& piece, const Queries& queries, const Rows& held) const;
 
   Params params_;
   Shape shape_;

@@ -84,6 +84,11 @@ void add(std::vector<double>& values, std::span<const double> direction, double 
   for (std::size_t i = 0; i < values.size(); ++i) values[i] += amount * direction[i];
 }
 
+bool is_statistic(const Backend& backend, const std::string& tensor) {
+  const std::vector<std::string> names = backend.statistics();
+  return std::ranges::find(names, tensor) != names.end();
+}
+
 double state_loss(const Case& c, const State& start, i64 tokens) {
   const i64 position = start.position;
   const i64 rest[] = {tokens};
@@ -100,6 +105,7 @@ double state_loss(const Case& c, const State& start, i64 tokens) {
     }
   }
   for (std::size_t i = 0; i < pass.state.tensors.size(); ++i) {
+    if (is_statistic(c.backend, pass.state.tensors[i].name)) continue;
     add_products(widened(pass.state.tensors[i].tensor), c.problem.d_state.tensors[i].tensor.flat());
   }
   return sum;
@@ -173,6 +179,7 @@ void check_state_gradient(const Case& c, Ledger& ledger) {
   }
   for (std::size_t i = 0; i < start.tensors.size(); ++i) {
     if (start.tensors[i].tensor.element() != Element::f32) continue;
+    if (is_statistic(c.backend, start.tensors[i].name)) continue;
     const std::vector<float> original(start.tensors[i].tensor.flat().begin(),
                                       start.tensors[i].tensor.flat().end());
     const Differences differences{
