@@ -77,8 +77,40 @@ std::unique_ptr<metrics::Metric> make_metric(const Component& component) {
   });
 }
 
-std::vector<std::shared_ptr<const attention::Backend>> make_backends(
-    const BackendChoice& choice, const model::Architecture& architecture) {
+model::Architecture architecture_of(const ModelChoice& model, const BackendChoice& backend) {
+  model::Architecture a = model.architecture;
+  if (backend.heads == 0) return a;
+  const auto refuse = [&](std::string_view why) {
+    return error("{}.heads: {} for model '{}': {}", backend.where, backend.heads, model.name, why);
+  };
+  if (a.kv_heads != a.heads) {
+    throw refuse(
+        fmt::format("it has {} key/value heads for {} query heads; only where they are as "
+                    "many can a backend set both",
+                    a.kv_heads, a.heads));
+  }
+  if (a.head_dim * a.heads != a.width) {
+    throw refuse(
+        fmt::format("its head_dim {} is not width / heads, which a backend's heads divide "
+                    "anew; leave either out",
+                    a.head_dim));
+  }
+  a.heads = a.kv_heads = backend.heads;
+  a.head_dim = 0;
+  try {
+    return a.resolved();
+  } catch (const Error& failure) {
+    throw refuse(failure.what());
+  }
+}
+
+std::vector<std::shared_ptr<const attention::Backend>> make_backends(const ModelChoice& model,
+                                                                     const BackendChoice& choice) {
+  const model::Architecture architecture = architecture_of(model, choice);
+  if (choice.stack == Stack::listed && std::ssize(choice.layers) != architecture.layers) {
+    throw error("{}.layers: lists {} for the {} layers of model '{}'; pattern: [...] repeats",
+                choice.where, choice.layers.size(), architecture.layers, model.name);
+  }
   const attention::Shape shape = architecture.attention_shape();
   std::vector<std::shared_ptr<const attention::Backend>> made;
   for (const Component& component : choice.layers) {
@@ -98,7 +130,7 @@ std::vector<std::shared_ptr<const attention::Backend>> make_backends(
 }
 
 model::Transformer make_model(const ModelChoice& model, const BackendChoice& backend, i64 seed) {
-  return model::Transformer(model.architecture, make_backends(backend, model.architecture),
+  return model::Transformer(architecture_of(model, backend), make_backends(model, backend),
                             Rng(static_cast<std::uint64_t>(seed)).fork("model"));
 }
 

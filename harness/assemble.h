@@ -23,9 +23,14 @@ std::unique_ptr<datasets::Dataset> make_dataset(const Component&, const std::str
 
 std::unique_ptr<metrics::Metric> make_metric(const Component&);
 
-/// One for each layer of a resolved architecture; equal choices share one.
-std::vector<std::shared_ptr<const attention::Backend>> make_backends(const BackendChoice&,
-                                                                     const model::Architecture&);
+/// The model's architecture under that backend, which may set the heads: what every cell of the two
+/// has. The model's own is resolved. Throws Error, starting with the place of the backend.
+model::Architecture architecture_of(const ModelChoice&, const BackendChoice&);
+
+/// One for each layer of architecture_of() the two; equal choices share one. Throws Error, starting
+/// with the place.
+std::vector<std::shared_ptr<const attention::Backend>> make_backends(const ModelChoice&,
+                                                                     const BackendChoice&);
 
 /// With weights as drawn for `seed`; the architecture is resolved and has its vocabulary.
 model::Transformer make_model(const ModelChoice&, const BackendChoice&, i64 seed);

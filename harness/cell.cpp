@@ -134,7 +134,7 @@ CellInfo cell_info(const Experiment& experiment, const Cell& cell) {
   info.cell_id = cell.id;
   info.backend = backend.name;
   info.backend_type = backend.type();
-  info.backend_params = backend.params();
+  info.backend_params = backend.settings();
   info.baseline = backend.baseline;
   info.model = experiment.models[cell.model].name;
   info.seed = cell.seed;

@@ -71,6 +71,30 @@ std::string BackendChoice::params() const {
   return fmt::format("[{}]", fmt::join(each, ", "));
 }
 
+std::string BackendChoice::settings() const {
+  if (heads == 0) return params();
+  return fmt::format("heads: {}{}{}", heads, params().empty() ? "" : ", ", params());
+}
+
+const BackendChoice& Experiment::weights_of(const BackendChoice& backend) const {
+  if (backend.weights_of.empty()) return backend;
+  const auto found = std::ranges::find(backends, backend.weights_of, &BackendChoice::name);
+  return found == backends.end() ? backend : *found;
+}
+
+bool Experiment::pairs(const ModelChoice& model, const BackendChoice& backend) const {
+  bool measured = false;
+  for (const TaskChoice& task : tasks) {
+    if (task.model != model.name) continue;
+    measured = true;
+    for (const BackendChoice& other : backends) {
+      const bool same = &other == &backend || &weights_of(other) == &backend;
+      if (same && task.uses(other)) return true;
+    }
+  }
+  return !measured;
+}
+
 bool TaskChoice::uses(const BackendChoice& backend) const {
   return backends.empty() || std::any_of(backends.begin(), backends.end(), [&](const auto& wanted) {
            return named(backend.name, wanted);

@@ -22,17 +22,38 @@ struct Component {
   std::string plugin = {};  ///< SHA-256 of the shared library `type` came from; "" = built in
 };
 
+/// State that one stream of a model may take, and the parameter that is to fill it.
+struct StateBudget {
+  i64 bytes = 0;      ///< at the longest context measured; 0 = no budget
+  std::string solve;  ///< an integer parameter of the backend, or "heads"
+  // Filled in by validation:
+  i64 value = 0;    ///< of that parameter
+  i64 reached = 0;  ///< bytes with that value
+  i64 length = 0;   ///< the context length, tokens
+};
+
+/// How a backend's components fill the layers of a model.
+enum class Stack {
+  plain,    ///< one component for all layers
+  listed,   ///< one for each layer
+  pattern,  ///< repeated over the layers
+};
+
 struct BackendChoice {
-  std::string name;
-  std::vector<Component> layers;  ///< cycled over the model's layers; one for a plain backend
+  std::string name, where;
+  std::vector<Component> layers;
+  Stack stack = Stack::plain;
   bool baseline = false;
   std::string weights_of;  ///< the backend whose trained weights it runs with; "" = its own
   i64 longest = 0;         ///< context length beyond which it is not measured; 0 = none
+  i64 heads = 0;           ///< in place of the model's; 0 = the model's
+  StateBudget budget;
   const Component& layer(i64 index) const {
     return layers[static_cast<std::size_t>(index) % layers.size()];
   }
-  std::string type() const;    ///< "infini", or "infini+full" for a pattern
-  std::string params() const;  ///< canonical; of a pattern, a list of {type: {...}}
+  std::string type() const;      ///< "infini", or "infini+full" for several
+  std::string params() const;    ///< canonical; of several, a list of {type: {...}}
+  std::string settings() const;  ///< params(), after "heads: 2" when it sets the heads
 };
 
 /// Virtual repetition: one segment of filler counts many times over when a compressive memory is
@@ -112,6 +133,12 @@ struct Experiment {
   std::string folder;   ///< of the file: where relative paths are looked for second
   std::string written;  ///< the file's bytes
   std::string edited;   ///< the file with --set, --seed, --lengths and --output applied, as YAML
+
+  /// The backend that trains what `backend` runs with: itself, or an earlier one.
+  const BackendChoice& weights_of(const BackendChoice& backend) const;
+  /// Whether there is anything to do for that model with that backend: a task measures the two
+  /// together, or with another backend that has this one's weights; or no task measures the model.
+  bool pairs(const ModelChoice&, const BackendChoice&) const;
 };
 
 /// What the command line changes in a configuration.

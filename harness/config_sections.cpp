@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "datasets/dataset.h"
+#include "harness/state_budget.h"
 #include "metrics/metric.h"
 
 namespace longreach::harness {
@@ -141,26 +142,38 @@ std::string only_key(const YAML::Node& entry, const std::vector<std::string>& ot
   return "";
 }
 
+/// A backend's parameters; nothing and a problem when there is no such backend.
+std::optional<Component> read_attention(const std::string& type, const YAML::Node& params,
+                                        const std::string& path, const std::string& where,
+                                        const Context& context) {
+  YamlFields reader(params, path, context);
+  auto component =
+      read_component<AttentionRegistry>("backend", type, reader, where, context.problems);
+  if (component) reader.finish();
+  return component;
+}
+
+/// Reads a list of backends, each {type: {params}} or only its type.
 std::vector<Component> read_layers(const YAML::Node& list, const std::string& path,
                                    const Context& context) {
   std::vector<Component> layers;
   each_entry(list, path, context.source, context.problems,
              [&](const YAML::Node& layer, const std::string& at) {
                const std::string where = context.source.place(layer, at);
-               if (!layer.IsMap()) {
-                 context.problems.add(fmt::format("{}: expected {{backend: {{...}}}}", where));
+               if (!layer.IsMap() && !layer.IsScalar()) {
+                 context.problems.add(
+                     fmt::format("{}: expected a backend, or {{backend: {{...}}}}", where));
                  return;
                }
-               YamlFields reader(layer, at, context);
-               const std::string type = only_key(layer, {}, "backend", where, context.problems);
+               const std::string type =
+                   layer.IsScalar() ? layer.Scalar()
+                                    : only_key(layer, {}, "backend", where, context.problems);
                if (type.empty()) return;
                const std::string inner = join_path(at, type);
-               YamlFields params(reader.claim(type), inner, context);
-               auto component = read_component<AttentionRegistry>(
-                   "backend", type, params, context.source.place(layer, inner), context.problems);
-               if (!component) return;
-               params.finish();
-               layers.push_back(*component);
+               const auto component =
+                   read_attention(type, layer.IsMap() ? layer[type] : YAML::Node(), inner,
+                                  context.source.place(layer, inner), context);
+               if (component) layers.push_back(*component);
              });
   if (layers.empty() && list.IsSequence() && list.size() == 0) {
     context.problems.add(fmt::format("{}: no layers", context.source.place(list, path)));
@@ -171,28 +184,31 @@ std::vector<Component> read_layers(const YAML::Node& list, const std::string& pa
 BackendChoice read_backend(const YAML::Node& entry, const std::string& path,
                            const Context& context) {
   BackendChoice backend;
-  const std::string where = context.source.place(entry, path);
+  const std::string where = backend.where = context.source.place(entry, path);
   YamlFields reader(entry, path, context);
   reader("name", backend.name, "");
   reader("baseline", backend.baseline, "");
   reader("weights_of", backend.weights_of, "");
   reader("longest", backend.longest, at_least(0, Unit::count), "");
+  reader("heads", backend.heads, between(1, 1024), "");
+  reader("state_bytes", backend.budget.bytes, at_least(1, Unit::bytes), "");
+  reader("solve", backend.budget.solve, "");
   const std::string type =
       only_key(entry, {kEntryKeys.begin(), kEntryKeys.end()}, "backend", where, context.problems);
   if (backend.name.empty()) backend.name = type;
   if (type.empty()) return backend;
   const YAML::Node params = reader.claim(type);
-  if (type == "layers") {
-    backend.layers = read_layers(params, join_path(path, "layers"), context);
-    return backend;
-  }
   const std::string inner = join_path(path, type);
-  YamlFields values(params, inner, context);
-  const auto component = read_component<AttentionRegistry>(
-      "backend", type, values, context.source.place(params, inner), context.problems);
-  if (component) {
-    values.finish();
+  if (type == "layers" || type == "pattern") {
+    backend.stack = type == "layers" ? Stack::listed : Stack::pattern;
+    backend.layers = read_layers(params, inner, context);
+  } else if (const auto component = read_attention(type, params, inner,
+                                                   context.source.place(params, inner), context)) {
     backend.layers.push_back(*component);
+  }
+  const bool given = params.IsMap() && params[backend.budget.solve].IsDefined();
+  if (const std::string wrong = wrong_budget(backend, given); !wrong.empty()) {
+    context.problems.add(fmt::format("{}{}", where, wrong));
   }
   return backend;
 }

@@ -36,10 +36,10 @@ std::string text_of(const BackendChoice& backend) {
 
 std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_sha,
                          const BackendChoice& backend, const Cell& cell) {
-  std::string text =
-      fmt::format("cell: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, seed: {}",
-                  kCellVersion, model.architecture.vocabulary, canonical(model.architecture),
-                  tokenizer_sha, text_of(backend), cell.seed);
+  const model::Architecture architecture = architecture_of(model, backend);
+  std::string text = fmt::format(
+      "cell: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, seed: {}", kCellVersion,
+      architecture.vocabulary, canonical(architecture), tokenizer_sha, text_of(backend), cell.seed);
   if (!model.training) return text;
   const Training& training = *model.training;
   model::TrainParams params = training.params;
@@ -89,6 +89,7 @@ class Planner {
     for (std::size_t s = 0; s < seeds.size(); ++s) {
       for (std::size_t r = 0; r < rates.size(); ++r) {
         for (std::size_t b = 0; b < experiment_.backends.size(); ++b) {
+          if (!experiment_.pairs(model, experiment_.backends[b])) continue;
           Cell cell{.id = {},
                     .kind = CellKind::train,
                     .model = m,
@@ -99,14 +100,12 @@ class Planner {
                     .trained = {},
                     .inputs = {}};
           const BackendChoice& backend = experiment_.backends[b];
-          const BackendChoice& trained = weights_of(backend);
+          const BackendChoice& trained = experiment_.weights_of(backend);
           std::string inputs = train_inputs(model, tokenizer_sha, trained, cell);
           if (model.training) {
             identify(cell, "train: " + inputs);
             // Models may differ in what this backend has no use for: trained once all the same.
-            if (&trained == &backend && wanted(model, backend) && trained_.insert(cell.id).second) {
-              cells_.push_back(cell);
-            }
+            if (&trained == &backend && trained_.insert(cell.id).second) cells_.push_back(cell);
             cell.trained = cell.id;
           }
           if (&trained != &backend) inputs += ", run with: " + text_of(backend);
@@ -114,25 +113,6 @@ class Planner {
         }
       }
     }
-  }
-
-  /// Whether a task measures the model as trained with that backend, or no task the model at all.
-  bool wanted(const ModelChoice& model, const BackendChoice& trained) const {
-    bool measured = false;
-    for (const TaskChoice& task : experiment_.tasks) {
-      if (task.model != model.name) continue;
-      measured = true;
-      for (const BackendChoice& backend : experiment_.backends) {
-        if (&weights_of(backend) == &trained && task.uses(backend)) return true;
-      }
-    }
-    return !measured;
-  }
-
-  /// The backend that trains what `backend` runs with: itself, or an earlier one.
-  const BackendChoice& weights_of(const BackendChoice& backend) const {
-    if (backend.weights_of.empty()) return backend;
-    return *std::ranges::find(experiment_.backends, backend.weights_of, &BackendChoice::name);
   }
 
   void add_tasks(Cell cell, const std::string& model_inputs, bool first) {
@@ -167,6 +147,19 @@ void require_known(const std::vector<std::string>& wanted, const std::vector<Cho
                                    [&name](const auto& one) { return named(one, name); });
     if (!found) throw error("{} {}: no such entry{}", flag, name, suggestion(name, known));
   }
+}
+
+/// What each planned backend with a budget of state was given.
+std::string budget_lines(const Experiment& experiment, const std::vector<Cell>& plan) {
+  std::string text;
+  for (std::size_t b = 0; b < experiment.backends.size(); ++b) {
+    const StateBudget& budget = experiment.backends[b].budget;
+    if (budget.bytes == 0 || std::ranges::find(plan, b, &Cell::backend) == plan.end()) continue;
+    text +=
+        fmt::format("{}: {} = {}, state {} of {} bytes at {} tokens\n", experiment.backends[b].name,
+                    budget.solve, budget.value, budget.reached, budget.bytes, budget.length);
+  }
+  return text;
 }
 
 bool any_named(const std::string& name, const std::vector<std::string>& wanted) {
@@ -221,8 +214,10 @@ std::string plan_table(const Experiment& experiment, const std::vector<Cell>& pl
   }
   const auto trained = std::count_if(plan.begin(), plan.end(),
                                      [](const Cell& cell) { return cell.kind == CellKind::train; });
-  return table.text() + fmt::format("{} cells: {} to train, {} to measure\n", plan.size(), trained,
-                                    static_cast<std::ptrdiff_t>(plan.size()) - trained);
+  return table.text() +
+         fmt::format("{} cells: {} to train, {} to measure\n", plan.size(), trained,
+                     static_cast<std::ptrdiff_t>(plan.size()) - trained) +
+         budget_lines(experiment, plan);
 }
 
 }  // namespace longreach::harness

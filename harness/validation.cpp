@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "harness/assemble.h"
+#include "harness/state_budget.h"
 
 namespace longreach::harness {
 namespace {
@@ -88,9 +89,9 @@ class DataCheck {
   std::map<std::string, Component> seen_;
 };
 
-void check_model(ModelChoice& model, const std::vector<BackendChoice>& backends, DataCheck& data,
-                 Problems& problems) {
-  const bool resolved = attempt(problems, [&] {
+/// Whether the architecture was resolved.
+bool check_model(ModelChoice& model, DataCheck& data, Problems& problems) {
+  return attempt(problems, [&] {
     const auto tokenizer = make_tokenizer(model);
     model.architecture.vocabulary = tokenizer->vocabulary_size();
     if (model.training) {
@@ -105,10 +106,16 @@ void check_model(ModelChoice& model, const std::vector<BackendChoice>& backends,
       throw error("{}.arch: {}", model.where, failure.what());
     }
   });
-  if (!resolved) return;
-  for (const BackendChoice& backend : backends) {
-    if (backend.layers.empty()) continue;
-    attempt(problems, [&] { make_backends(backend, model.architecture); });
+}
+
+/// Who runs with another's weights has that one's heads; then each budget of state is filled, which
+/// needs all else to be right.
+void fill_in_backends(Experiment& experiment, Problems& problems) {
+  const bool sound = problems.empty();
+  for (BackendChoice& backend : experiment.backends) {
+    if (!backend.weights_of.empty()) backend.heads = experiment.weights_of(backend).heads;
+    if (backend.budget.bytes == 0 || !sound) continue;
+    attempt(problems, [&] { solve_budget(experiment, backend); });
   }
 }
 
@@ -244,10 +251,18 @@ std::vector<std::string> validate(Experiment& experiment) {
   check_baseline(experiment, problems);
   check_weights_of(experiment, problems);
   DataCheck data(experiment.folder, problems);
+  std::vector<const ModelChoice*> resolved;
   for (ModelChoice& model : experiment.models) {
-    check_model(model, experiment.backends, data, problems);
+    if (check_model(model, data, problems)) resolved.push_back(&model);
   }
   for (TaskChoice& task : experiment.tasks) check_task(experiment, task, data, problems);
+  fill_in_backends(experiment, problems);
+  for (const ModelChoice* model : resolved) {
+    for (const BackendChoice& backend : experiment.backends) {
+      if (!experiment.pairs(*model, backend)) continue;
+      attempt(problems, [&] { make_backends(*model, backend); });
+    }
+  }
   return problems;
 }
 

@@ -10,7 +10,8 @@
 namespace longreach::harness {
 
 /// Everything wrong, a line each. Fills in: resolved architectures with vocabularies, versions and
-/// content hashes of datasets and metrics, each task's model, data and lengths, the baseline.
+/// content hashes of datasets and metrics, each task's model, data and lengths, the baseline, what
+/// fills the backends' budgets of state.
 std::vector<std::string> validate(Experiment&);
 
 /// Whether a metric's values depend on what a model learnt. Timings and sizes do not: they need no

@@ -359,7 +359,7 @@ void YamlFields::optional_group(std::string_view key, bool& present, std::string
   if (present) group(key, doc, visit);
 }
 
-std::string read_canonical(YamlFields& reader, const std::function<void(Fields&)>& visit) {
+std::string read_canonical(Fields& reader, const std::function<void(Fields&)>& visit) {
   return canonical([&](Fields& shown) {
     ReadThenShow both(reader, shown);
     visit(both);

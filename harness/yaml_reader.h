@@ -82,7 +82,7 @@ class YamlFields final : public Fields {
 };
 
 /// Reads a struct with `reader` and returns its canonical text (core/fields.h), defaults filled in.
-std::string read_canonical(YamlFields& reader, const std::function<void(Fields&)>& visit);
+std::string read_canonical(Fields& reader, const std::function<void(Fields&)>& visit);
 
 /// "512..4096*2" -> 512, 1024, 2048, 4096; "1..4+1" -> 1, 2, 3, 4; other text -> itself. Nothing
 /// when the range is malformed or longer than 1000.

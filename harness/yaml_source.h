@@ -12,8 +12,8 @@
 namespace longreach::harness {
 
 /// What an entry of backends may hold besides its type.
-inline constexpr std::array<std::string_view, 4> kEntryKeys{"name", "baseline", "weights_of",
-                                                            "longest"};
+inline constexpr std::array<std::string_view, 7> kEntryKeys{
+    "name", "baseline", "weights_of", "longest", "heads", "state_bytes", "solve"};
 
 /// Collects everything wrong with a configuration, so that one run tells all of it.
 class Problems {

@@ -141,11 +141,16 @@ StreamState Transformer::initial_state(i64 batch, i64 capacity) const {
   return state;
 }
 
-i64 Transformer::state_bytes(i64 capacity) const {
+i64 state_bytes(const Architecture& architecture,
+                std::span<const std::shared_ptr<const attention::Backend>> backends, i64 capacity) {
   i64 sum = 0;
-  for (const auto& backend : backends_) sum += backend->state_bytes(capacity);
-  return sum + architecture_.layers * (architecture_.token_shift - 1) * architecture_.width *
+  for (const auto& backend : backends) sum += backend->state_bytes(capacity);
+  return sum + architecture.layers * (architecture.token_shift - 1) * architecture.width *
                    static_cast<i64>(sizeof(float));
+}
+
+i64 Transformer::state_bytes(i64 capacity) const {
+  return model::state_bytes(architecture_, backends_, capacity);
 }
 
 void Transformer::forward(View<const Token, 2> tokens, StreamState& state, View<float, 3> logits,

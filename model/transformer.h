@@ -61,6 +61,11 @@ class ModelTape {
   std::unique_ptr<Content> content;
 };
 
+/// Bytes of one stream's StreamState of that capacity, by formula, under one backend for each layer
+/// of a resolved architecture.
+i64 state_bytes(const Architecture&,
+                std::span<const std::shared_ptr<const attention::Backend>> backends, i64 capacity);
+
 /// The architecture plus its weights. Const calls are thread-safe.
 class Transformer {
  public:

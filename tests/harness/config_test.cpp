@@ -110,7 +110,7 @@ TEST_CASE("Virtual repetition is off by default, and its share can be swept") {
 TEST_CASE("Segments that all layers share are the least common multiple of theirs") {
   const auto common = [](const std::string& layers) {
     Parts parts;
-    parts.backends = "[{name: b, layers: " + layers + "}]";
+    parts.backends = "[{name: b, pattern: " + layers + "}]";
     return memory_segment_of(read(parts).backends[0]);
   };
   CHECK(common("[{full: {}}, {sliding_window: {window: 7}}]") == 0);
@@ -118,16 +118,74 @@ TEST_CASE("Segments that all layers share are the least common multiple of their
   CHECK(common("[{infini: {segment: 4}}, {infini: {segment: 6}}, {full: {}}]") == 12);
 }
 
-TEST_CASE("A pattern of layers is cycled and told as a list") {
+TEST_CASE("A pattern repeats over the layers and is told as a list") {
   Parts parts;
-  parts.backends = "[{name: hybrid, layers: [{infini: {segment: 8}}, {full: {}}, {full: {}}]}]";
+  parts.backends = "[{name: hybrid, pattern: [{infini: {segment: 8}}, full, {full: {}}]}]";
   const Experiment experiment = read(parts);
   const BackendChoice& hybrid = experiment.backends[0];
   CHECK(hybrid.type() == "infini+full");
   CHECK(hybrid.layer(0).type == "infini");
   CHECK(hybrid.layer(2).type == "full");
   CHECK(hybrid.layer(3).type == "infini");
+  CHECK(hybrid.layer(1).params == hybrid.layer(2).params);
   CHECK_THAT(hybrid.params(), StartsWith("[{infini: {segment: 8"));
+}
+
+TEST_CASE("Layers are one backend for each layer of the model, no more and no fewer") {
+  Parts parts;
+  parts.models = "[{name: m, arch: {layers: 2, width: 16, heads: 2}}]";
+  parts.tasks = "[memory]";
+  parts.backends = "[{name: hybrid, layers: [infini, {full: {cache: f16}}]}]";
+  const Experiment experiment = read(parts);
+  CHECK(experiment.backends[0].layer(0).params ==
+        canonical(attention::AttentionRegistry::instance().find("infini").visit_defaults));
+  CHECK(param(experiment.backends[0].layer(1).params, "cache") == "f16");
+  parts.backends = "[{name: hybrid, layers: [infini, full, full]}]";
+  CHECK_THROWS_WITH(read(parts),
+                    "t.yaml:4 backends[0].layers: lists 3 for the 2 layers of model "
+                    "'m'; pattern: [...] repeats");
+  parts.backends = "[{name: hybrid, layers: [infini, ful]}]";
+  CHECK_THROWS_WITH(read(parts), Contains("backends[0].layers[1].ful: unknown backend 'ful'; did "
+                                          "you mean 'full'?"));
+}
+
+TEST_CASE("A list of layers is held against those models only that it is used with") {
+  Parts parts;
+  parts.models =
+      "[{name: two, arch: {layers: 2, width: 16, heads: 2}}, "
+      "{name: three, arch: {layers: 3, width: 16, heads: 2}}]";
+  parts.backends = "[{name: a, layers: [full, infini]}, {name: b, layers: [full, full, infini]}]";
+  parts.tasks =
+      "[{memory: {model: two, backends: a}}, {name: m3, memory: {model: three, "
+      "backends: b}}]";
+  CHECK_NOTHROW(read(parts));
+  parts.tasks = "[{memory: {model: two, backends: a}}, {name: m3, memory: {model: three}}]";
+  CHECK_THROWS_WITH(read(parts), Contains("lists 2 for the 3 layers of model 'three'"));
+}
+
+TEST_CASE("State, work and activity of a hybrid are the sums over the layers that it has") {
+  Parts parts;
+  parts.models = "[{name: m, arch: {layers: 5, width: 16, heads: 2}}]";
+  parts.tasks = "[memory]";
+  parts.backends =
+      "[{name: hybrid, pattern: [{infini: {segment: 8}}, {infini: {segment: 8}}, full]}, {full: "
+      "{}}, "
+      "{infini: {segment: 8}}]";
+  const Experiment experiment = read(parts);
+  const auto made = [&](std::size_t b) {
+    return make_model(experiment.models[0], experiment.backends[b], 1);
+  };
+  const model::Transformer hybrid = made(0), full = made(1), infini = made(2);
+  // Layers 0, 1, 3 and 4 are infini's, of two heads of size 8: 8 x 9 floats of memory each and 8
+  // keys and values of 8; layer 2 holds 64 keys and values.
+  CHECK(hybrid.state_bytes(64) == 4 * 2 * (8 * 9 + 2 * 8 * 8) * 4 + 2 * 2 * 64 * 8 * 4);
+  CHECK(hybrid.initial_state(1, 64).bytes() == hybrid.state_bytes(64));
+  const auto whole = hybrid.cost(16, 40), of_full = full.cost(16, 40),
+             of_infini = infini.cost(16, 40);
+  CHECK(5 * whole.flops == Approx(4 * of_infini.flops + of_full.flops).epsilon(1e-12));
+  CHECK(5 * whole.activity.keys_scored ==
+        4 * of_infini.activity.keys_scored + of_full.activity.keys_scored);
+  CHECK(5 * whole.activity.compressions == 4 * of_infini.activity.compressions);
 }
 
 TEST_CASE("Everything wrong is told at once, with lines and keys") {
@@ -147,7 +205,8 @@ TEST_CASE("Everything wrong is told at once, with lines and keys") {
     CHECK_THAT(text, Contains("t.yaml:4 backends[0].sliding_window.window: 0 is out of range; "
                               "must be at least 1"));
     CHECK_THAT(text, Contains("t.yaml:4 backends[1]: expected exactly one backend besides name, "
-                              "baseline, weights_of, longest; found 2: infini, full"));
+                              "baseline, weights_of, longest, heads, state_bytes, solve; "
+                              "found 2: infini, full"));
     CHECK_THAT(text, Contains("t.yaml:5 lengths: 0 is out of range; must be at least 1"));
     CHECK_THAT(text, Contains("t.yaml:6 tasks[0]: unknown metric 'perplexty'; did you mean "
                               "'perplexity'?"));

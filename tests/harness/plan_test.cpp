@@ -216,6 +216,40 @@ TEST_CASE("weights_of must name an earlier backend that is trained itself") {
   CHECK_THROWS_WITH(read(parts), Contains("has weights_of:"));
 }
 
+TEST_CASE("Heads of a backend rename its cells unless the model has as many") {
+  const std::set<std::string> before = plan_ids({});
+  Parts parts;
+  parts.backends =
+      "[{name: full, full: {}, baseline: true}, {name: window, heads: 2, sliding_window: {window: "
+      "16}}]";
+  CHECK(plan_ids(parts) == before);
+  Overrides overrides;
+  overrides.set = {"backends.window.heads=4"};
+  CHECK(common(before, plan_ids(parts, overrides)) == 5);  // those of full
+}
+
+TEST_CASE("A solved parameter names cells as if it had been written") {
+  Parts parts;
+  parts.backends = "[{name: window, sliding_window: {window: 30}}]";
+  const std::set<std::string> written = plan_ids(parts);
+  // A token costs 2 x 16 floats in one layer of width 16.
+  parts.backends = "[{name: window, sliding_window: {}, solve: window, state_bytes: 3900}]";
+  CHECK(plan_ids(parts) == written);
+  const Experiment experiment = read(parts);
+  CHECK_THAT(plan_table(experiment, make_plan(experiment)),
+             Contains("measure\nwindow: window = 30, state 3840 of 3900 bytes at 128 tokens\n"));
+}
+
+TEST_CASE("A model and a backend that no task brings together have no cells") {
+  Parts parts;
+  parts.models =
+      "[{name: narrow, arch: {width: 16, heads: 2}}, {name: wide, arch: {width: 32, heads: 2}}]";
+  parts.backends = "[{name: full, full: {}}, {name: many, full: {}, heads: 16}]";
+  parts.tasks = "[{memory: {model: narrow, backends: full}}, {name: m2, memory: {model: wide}}]";
+  // Sixteen heads of one number each are refused for `narrow`, which never has them.
+  CHECK(make_plan(read(parts)).size() == 2 + 4);
+}
+
 TEST_CASE("The table echoes lengths as numbers and counts the cells") {
   Parts parts;
   parts.lengths = "[1k]";
