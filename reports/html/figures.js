@@ -350,29 +350,3 @@ function forestChart(differences, xTitle) {
     },
   };
 }
-
-/** Configuration of a scatter of {quality, cost} records, cost on a log axis. */
-function tradeOffChart(pairs, metric) {
-  const datasets = [...groupBy(pairs, (pair) => pair.quality.backend)].map(([backend, group]) => {
-    const style = look(backend, 0);
-    return {
-      label: backend, showLine: false, borderColor: style.colour, backgroundColor: style.colour,
-      pointStyle: style.shape, pointRadius: 5, pointHoverRadius: 7, borderWidth: 2,
-      data: group.map((pair) => ({ x: pair.cost.value, y: pair.quality.value, ...pair })),
-      whiskers: group.map(({ quality: q }) => (hasInterval(q) ? [q.ci_low, q.ci_high] : null)),
-    };
-  });
-  const across = valueAxis(pairs.map((pair) => pair.cost), { log: true,
-    yTitle: withUnit(metricName(metric), pairs[0].cost.unit) });
-  return {
-    type: "line", data: { datasets }, plugins: [whiskers, background],
-    options: {
-      parsing: false, interaction: { mode: "nearest", intersect: true },
-      scales: { x: across, y: valueAxis(pairs.map((pair) => pair.quality), { yTitle: "Bits per byte" }) },
-      plugins: { legend: legend(), tooltip: { callbacks: {
-        title: (items) => `${items[0].dataset.label}, ${lengthName(items[0].raw.quality.context_length)} tokens`,
-        label: (item) => [`bits per byte: ${fullText(item.raw.quality)}`, `cost: ${fullText(item.raw.cost)}`],
-      } } },
-    },
-  };
-}

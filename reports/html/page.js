@@ -4,7 +4,7 @@ const SECTIONS = [
   ["What ran", whatRan], ["Summary", summary], ["Retrieval by context length", retrieval],
   ["Retrieval by depth and length", depthHeatmaps], ["Perplexity by context length", perplexity],
   ["Use of context", utilization], ["Differences from the baseline", differences],
-  ["Quality against cost", tradeOff], ["Latency", latency], ["Memory", memory], ["Training", training],
+  ["What state and time buy", tradeOffs], ["Latency", latency], ["Memory", memory], ["Training", training],
   ["Samples", samples], ["All records", allRecords], ["Reproduce", reproduce],
 ];
 

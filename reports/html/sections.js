@@ -258,35 +258,6 @@ function memory() {
       (captions[metric] ?? "By context length.") + direction(panel.records), { log: true, chance: false }));
 }
 
-/** Quality against cost at the longest length that has both: what a better score costs. */
-function tradeOff() {
-  const quality = MEASURED.filter((r) => r.metric === "perplexity/bits_per_byte");
-  const costs = ["memory/state_declared", "latency/decode"];
-  const plots = costs.flatMap((metric) => {
-    const cost = MEASURED.filter((r) => r.metric === metric);
-    return [...groupBy(quality, (r) => r.model)].flatMap(([model, group]) => {
-      const pairs = group.map((q) => ({ quality: q, cost: cost.find((c) => c.backend === q.backend &&
-        c.model === model && c.context_length === q.context_length) }))
-        .filter((pair) => pair.cost);
-      const longest = Math.max(...pairs.map((pair) => pair.quality.context_length));
-      return pairs.length === 0 ? [] : [tradeOffFigure(metric, model,
-        pairs.filter((pair) => pair.quality.context_length === longest))];
-    });
-  });
-  return plots.length ? figures(plots) : null;
-}
-
-function tradeOffFigure(metric, model, pairs) {
-  const rows = pairs.map(({ quality: q, cost: c }) => [q.backend, lengthName(q.context_length), q.seed ?? "–",
-    show(c.value, c.unit), c.n ?? "–", interval(c), show(q.value, q.unit), q.n ?? "–", interval(q)]);
-  return figure(`Bits per byte against ${metricName(metric).toLowerCase()} — ${model}`,
-    `One point a backend and seed, at ${lengthName(pairs[0].quality.context_length)} tokens. Down and left is ` +
-    "better: less loss for less cost.",
-    () => tradeOffChart(pairs, metric), make("details", { class: "numbers" },
-      make("summary", {}, `Numbers (${rows.length})`), table(["backend", "length", "seed", "cost", "n", "interval",
-        "bits/byte", "n", "interval"], rows, { numeric: [1, 2, 3, 4, 5, 6, 7, 8] })));
-}
-
 // ---- 11 to 14 ----
 
 /** One figure for each of a model's curves, with every run in it. */
