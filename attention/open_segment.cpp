@@ -146,23 +146,30 @@ void OpenSegment::forget_closed(const std::vector<Piece>& pieces, i64 b, i64 kv,
   }
 }
 
-Scratch OpenSegment::key_features(const float* turned_keys, Scratch& unturned) const {
+Scratch OpenSegment::unturned(const float* turned_keys) const {
   const i64 n = params_.segment, d = shape_.head_dim;
+  Scratch keys(static_cast<std::size_t>(n * d));
+  rope_.turn(angles_, 0, View<const float, 2>(turned_keys, {n, d}),
+             View<float, 2>(keys.data(), {n, d}), Turn::back);
+  return keys;
+}
+
+Scratch OpenSegment::key_features(const float* turned_keys, Scratch& keys) const {
+  const i64 n = params_.segment;
   Scratch features(static_cast<std::size_t>(n * features_.size()));
-  const View<const float, 2> turned(turned_keys, {n, d});
   if (features_.is_elu1()) {
-    rope_.features_of_turned(angles_, 0, turned, features.data());
+    rope_.features_of_turned(angles_, 0, View<const float, 2>(turned_keys, {n, shape_.head_dim}),
+                             features.data());
     return features;
   }
-  unturned.resize(static_cast<std::size_t>(n * d));
-  rope_.turn(angles_, 0, turned, View<float, 2>(unturned.data(), {n, d}), Turn::back);
-  features_.map(unturned.data(), n, features.data());
+  keys = unturned(turned_keys);
+  features_.map(keys.data(), n, features.data());
   return features;
 }
 
 void OpenSegment::write(const Rows& held, Update update, float times, const Memory& memory) const {
-  Scratch unturned, key_room, value_room;
-  const Scratch features = key_features(floats(*held.keys, held.b, held.h, key_room), unturned);
+  Scratch keys, key_room, value_room;
+  const Scratch features = key_features(floats(*held.keys, held.b, held.h, key_room), keys);
   attention::write(features.data(), floats(*held.values, held.b, held.h, value_room),
                    params_.segment, update, times, memory);
 }
@@ -170,13 +177,13 @@ void OpenSegment::write(const Rows& held, Update update, float times, const Memo
 void OpenSegment::write_backward(const Rows& held, Update update, float times, const Memory& memory,
                                  const Memory& d_memory, float* d_keys, float* d_values) const {
   const i64 n = params_.segment, d = shape_.head_dim;
-  Scratch unturned, key_room, value_room;
-  const Scratch features = key_features(floats(*held.keys, held.b, held.h, key_room), unturned);
+  Scratch keys, key_room, value_room;
+  const Scratch features = key_features(floats(*held.keys, held.b, held.h, key_room), keys);
   Floats d_features(features.size());
   attention::write_backward(features.data(), floats(*held.values, held.b, held.h, value_room), n,
                             update, times, memory, d_memory, d_features.data(), d_values);
   Scratch d_unturned(static_cast<std::size_t>(n * d));
-  features_.backward(unturned.data(), features.data(), d_features.data(), n, d_unturned.data());
+  features_.backward(keys.data(), features.data(), d_features.data(), n, d_unturned.data());
   const View<float, 2> rows(d_unturned.data(), {n, d});
   rope_.turn(angles_, 0, rows, rows, Turn::forward);
   add_scaled(1, d_unturned.data(), d_keys, n * d);

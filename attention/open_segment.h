@@ -91,6 +91,9 @@ class OpenSegment {
   /// A whole segment as floats, [N, D]: as it lies, or widened into `room`.
   const float* floats(const Tensor& cache, i64 b, i64 h, Scratch& room) const;
 
+  /// Keys of a whole segment [N, D], turned back to as they came.
+  Scratch unturned(const float* turned_keys) const;
+
   /// What lies behind the open segment's last token after a call is left from closed segments: the
   /// state holds zeros there.
   void forget_closed(const std::vector<Piece>& pieces, i64 b, i64 kv, State& state) const;
@@ -120,7 +123,7 @@ class OpenSegment {
  private:
   /// sigma of a whole segment's keys [N, F], and the keys turned back if the map's gradient needs
   /// them.
-  Scratch key_features(const float* turned_keys, Scratch& unturned) const;
+  Scratch key_features(const float* turned_keys, Scratch& keys) const;
   /// The piece's queries [G, rows, D] against the segment up to them.
   kernels::Problem problem(const Piece& piece, const Queries& queries, const Rows& held) const;
 
