@@ -45,7 +45,8 @@ using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 ///   output             against reference(), 1e-5; where the state is stored coarsely, 8 times
 ///                      its state_rounding()
 ///   gradient           of q, k, v, projections and weights against central differences of
-///                      reference(), 1e-4; or 32 times state_rounding()
+///                      reference(), 1e-4; or 32 times state_rounding(). Where they disagree,
+///                      smaller steps and fewer coordinates, since a mechanism that chooses jumps
 ///   chunked output     random cuts and token by token against one call, 1e-5
 ///   chunked state      the same for the state after the stream, 1e-5
 ///   chunked gradient   the same for all gradients, with a cotangent on the final state, 1e-4
