@@ -46,7 +46,7 @@ class Full final : public Backend {
     Tensor &keys = state["keys"], &values = state["values"];
     check(position + tokens <= keys.shape()[2], "a full-attention stream outgrew its capacity");
     const Rope::Angles angles = rope_.angles(position, tokens);
-    append(in, position, angles, keys, values);
+    append_to_caches(in, position, rope_, angles, keys, values, worth_threads(*this, in, position));
     i64 pairs = 0;
     if (tape == nullptr) {
       pairs = tokens > kernels::kFewRows ? read(in, position, angles, keys, values, out, nullptr)
@@ -55,8 +55,8 @@ class Full final : public Backend {
       const std::vector<i64> rows{in.batch(), shape_.query_heads, tokens, d};
       *tape = {position,
                {Tensor::unset(rows), Tensor::unset({rows[0], rows[1], tokens}),
-                Tensor::unset({rows[0], tokens, rows[1], d}), past(keys, position + tokens),
-                past(values, position + tokens)}};
+                Tensor::unset({rows[0], tokens, rows[1], d}), filled_rows(keys, position + tokens),
+                filled_rows(values, position + tokens)}};
       pairs = read(in, position, angles, keys, values, out, tape);
     }
     state.position += tokens;
@@ -85,7 +85,8 @@ class Full final : public Backend {
             problem(rows_by_head(tape.tensors[kQueries].view<4>(), b, h, group, 0, tokens),
                     position, tape.tensors[kKeys], tape.tensors[kValues], b, kv),
             head_rows(tape.tensors[kOut].view<4>(), b, h, group, 0, tokens),
-            tape_lse(tape.tensors[kLse], b, h), head_rows(d_out, b, h, group, 0, tokens),
+            lse_rows(tape.tensors[kLse].view<3>(), b, h, group, 0, tokens),
+            head_rows(d_out, b, h, group, 0, tokens),
             {.queries = View<float, 3>(dq.data(), {group, tokens, d}),
              .sink_queries = {},
              .recent_keys = d_keys.row(b, kv, 0).data(),
@@ -141,24 +142,6 @@ class Full final : public Backend {
                        position + q.extent(1)}};
   }
 
-  static View<const float, 2> tape_lse(const Tensor& lse, i64 b, i64 h) {
-    const auto view = lse.view<3>();
-    return {view.row(b, h).data(), {view.extent(1), view.extent(2)}};
-  }
-
-  /// Writes the chunk's turned keys and its values behind those already cached.
-  void append(const Chunk& in, i64 position, const Rope::Angles& angles, Tensor& keys,
-              Tensor& values) const {
-    const Rope none(std::nullopt, shape_.head_dim);
-#pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, position))
-    for (i64 b = 0; b < in.batch(); ++b) {
-      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-        gather_into(in.k, b, kv, 0, in.tokens(), rope_, angles, 0, keys, b, kv, position);
-        gather_into(in.v, b, kv, 0, in.tokens(), none, angles, 0, values, b, kv, position);
-      }
-    }
-  }
-
   // The tape: turned queries [B, Hq, T, D], log-sum-exp [B, Hq, T], outputs [B, T, Hq, D], and the
   // caches as far as they are filled.
   enum : std::size_t { kQueries, kLse, kOut, kKeys, kValues };
@@ -181,9 +164,7 @@ class Full final : public Backend {
                                                                   b, h, group, first, count);
           View<float, 2> lse;
           if (tape != nullptr) {
-            lse = {tape->tensors[kLse].view<3>().row(b, h).data() + first,
-                   {group, count},
-                   {tokens, 1}};
+            lse = lse_rows(tape->tensors[kLse].view<3>(), b, h, group, first, count);
           }
           gather_group(in.q, b, h, first, rope_, angles, first, q);
           const View<float, 3> rows = head_rows(out, b, h, group, first, count);
@@ -227,21 +208,6 @@ class Full final : public Backend {
                               head_rows(out, item / shape_.kv_heads, h, group, 0, tokens), {});
     }
     return pairs;
-  }
-
-  /// The rows of a cache that are filled, on their own.
-  static Tensor past(const Tensor& cache, i64 tokens) {
-    const std::vector<i64>& n = cache.shape();
-    Tensor copy = Tensor::unset({n[0], n[1], tokens, n[3]}, cache.element());
-    const i64 bytes = tokens * n[3] * bytes_of(cache.element());
-#pragma omp parallel for collapse( \
-    2) if (longreach::worth_threads(static_cast <double>(copy.size())))
-    for (i64 b = 0; b < n[0]; ++b) {
-      for (i64 h = 0; h < n[1]; ++h) {
-        std::copy_n(cache_row(cache, b, h, 0), bytes, cache_row(copy, b, h, 0));
-      }
-    }
-    return copy;
   }
 
   Shape shape_;

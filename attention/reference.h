@@ -8,6 +8,7 @@
 #include "attention/compressive_memory.h"
 #include "attention/feature_map.h"
 #include "attention/rope.h"
+#include "attention/selected_blocks.h"
 
 namespace longreach::attention {
 
@@ -32,5 +33,17 @@ struct InfiniRule {
 std::vector<double> reference_infini(const Shape& shape, const InfiniRule& rule,
                                      std::span<const double> gates, const ReferenceStream& in,
                                      const Rope& rope, const FeatureMap& sigma);
+
+enum class Summary { mean, bounds };
+
+struct BlockTopKRule {
+  BlockRule blocks;
+  Summary summary = Summary::mean;
+  Element cache = Element::f32;  ///< a block is chosen by its keys as they are stored
+};
+
+/// Softmax over chosen blocks, a window and sinks; attention/block_topk.cpp says which.
+std::vector<double> reference_block_topk(const Shape& shape, const BlockTopKRule& rule,
+                                         const ReferenceStream& in, const Rope& rope);
 
 }  // namespace longreach::attention

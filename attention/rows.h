@@ -9,6 +9,7 @@
 #include "attention/kernels/rowwise.h"
 #include "attention/rope.h"
 #include "core/half.h"
+#include "core/linalg.h"
 
 namespace longreach::attention {
 
@@ -47,6 +48,13 @@ View<T, 3> head_rows(View<T, 4> x, i64 b, i64 head, i64 heads, i64 first, i64 co
 template <class T>
 View<T, 3> rows_by_head(View<T, 4> x, i64 b, i64 head, i64 heads, i64 first, i64 count) {
   return {x.row(b, head, first).data(), {heads, count, x.extent(3)}, {x.stride(1), x.stride(2), 1}};
+}
+
+/// Rows [first, first + count) of `heads` heads from `head` on, of numbers [B, H, T]: [heads,
+/// count].
+template <class T>
+View<T, 2> lse_rows(View<T, 3> x, i64 b, i64 head, i64 heads, i64 first, i64 count) {
+  return {x.row(b, head).data() + first, {heads, count}, {x.stride(1), 1}};
 }
 
 /// Queries of `heads` heads from `head` on, turned: to [heads, count, D].
@@ -103,6 +111,36 @@ inline void gather_into(View<const float, 4> x, i64 b, i64 h, i64 first, i64 cou
   Scratch rows(static_cast<std::size_t>(count * x.extent(3)));
   gather(x, b, h, first, count, rope, angles, first_angle, rows.data());
   store_rows(rows.data(), count, cache, to_b, to_h, at);
+}
+
+/// Writes the chunk's turned keys and its values behind those that its caches hold of the tokens
+/// before `position`.
+inline void append_to_caches(const Chunk& in, i64 position, const Rope& rope,
+                             const Rope::Angles& angles, Tensor& keys, Tensor& values,
+                             bool threads) {
+  const Rope none(std::nullopt, keys.shape()[3]);
+#pragma omp parallel for collapse(2) schedule(static) if (threads)
+  for (i64 b = 0; b < in.batch(); ++b) {
+    for (i64 kv = 0; kv < keys.shape()[1]; ++kv) {
+      gather_into(in.k, b, kv, 0, in.tokens(), rope, angles, 0, keys, b, kv, position);
+      gather_into(in.v, b, kv, 0, in.tokens(), none, angles, 0, values, b, kv, position);
+    }
+  }
+}
+
+/// The first `tokens` rows of each head of a cache, on their own.
+inline Tensor filled_rows(const Tensor& cache, i64 tokens) {
+  const std::vector<i64>& n = cache.shape();
+  Tensor copy = Tensor::unset({n[0], n[1], tokens, n[3]}, cache.element());
+  const i64 bytes = tokens * n[3] * bytes_of(cache.element());
+  const bool threads = longreach::worth_threads(static_cast<double>(copy.size()));
+#pragma omp parallel for collapse(2) if (threads)
+  for (i64 b = 0; b < n[0]; ++b) {
+    for (i64 h = 0; h < n[1]; ++h) {
+      std::copy_n(cache_row(cache, b, h, 0), bytes, cache_row(copy, b, h, 0));
+    }
+  }
+  return copy;
 }
 
 /// Copies rows of heads, [heads, rows, D] each.
