@@ -46,4 +46,15 @@ struct BlockTopKRule {
 std::vector<double> reference_block_topk(const Shape& shape, const BlockTopKRule& rule,
                                          const ReferenceStream& in, const Rope& rope);
 
+struct CompressSelectRule {
+  BlockRule blocks{.block = 32, .top = 4, .local = 1, .sinks = 1};
+  i64 window = 64;
+};
+
+/// Compressed, selected and window attention; attention/compress_select.cpp says how. Weights as
+/// the backend's.
+std::vector<double> reference_compress_select(const Shape& shape, const CompressSelectRule& rule,
+                                              std::span<const double> weights,
+                                              const ReferenceStream& in, const Rope& rope);
+
 }  // namespace longreach::attention
