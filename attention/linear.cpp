@@ -33,9 +33,11 @@ class Retention final : public Recurrence {
 constexpr i64 kShortBlock = 16;
 
 struct GatedParams {
-  double temperature = 16;
+  double temperature = 16, decay_initial = 4;
   void fields(Fields& f) {
-    f("temperature", temperature, at_least(1), "shares kept are sigmoid(x)^(1 / temperature)");
+    f("temperature", temperature, at_least(1), "shares kept are sigmoid(x + c)^(1 / temperature)");
+    f("decay_initial", decay_initial, between(-20, 20),
+      "the learned c to begin with: at 4 half is left after 600 tokens, at 0 after 16");
   }
 };
 
@@ -43,9 +45,11 @@ class GatedLinear final : public Recurrence {
  public:
   using Params = GatedParams;
   GatedLinear(const Params& params, const Shape& shape)
-      : Recurrence(
-            {.decay = Decay::by_channel, .temperature = params.temperature, .block = kShortBlock},
-            shape) {}
+      : Recurrence({.decay = Decay::by_channel,
+                    .temperature = params.temperature,
+                    .decay_initial = params.decay_initial,
+                    .block = kShortBlock},
+                   shape) {}
 };
 
 class DeltaNet final : public Recurrence {
@@ -64,6 +68,7 @@ class GatedDelta final : public Recurrence {
                     .delta = true,
                     .decay = Decay::by_head,
                     .temperature = params.temperature,
+                    .decay_initial = params.decay_initial,
                     .block = kShortBlock},
                    shape) {}
 };

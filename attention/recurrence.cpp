@@ -20,11 +20,13 @@ float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
 class Loader {
  public:
   Loader(const RecurrenceRule& rule, const Shape& shape, const Rope& rope,
-         const std::optional<FeatureMap>& map, const Chunk& in, i64 position)
+         const std::optional<FeatureMap>& map, std::span<const float> decay_bias, const Chunk& in,
+         i64 position)
       : rule_(rule),
         shape_(shape),
         rope_(rope),
         map_(map),
+        decay_bias_(decay_bias),
         in_(in),
         angles_(rope.angles(position, in.tokens())) {}
 
@@ -48,9 +50,9 @@ class Loader {
     work.decay();
   }
 
-  /// Adds a block's gradients to the chunk's.
-  void hand_back(const Piece& piece, i64 b, i64 kv, RecurrenceBlock& work,
-                 const ChunkGrad& grad) const {
+  /// Adds a block's gradients to the chunk's, and to those of the stream's decay biases.
+  void hand_back(const Piece& piece, i64 b, i64 kv, RecurrenceBlock& work, const ChunkGrad& grad,
+                 double* d_decay_bias) const {
     const i64 d = shape_.head_dim, count = piece.rows * d;
     undo_prepare(piece, b, kv, work);
     for (i64 g = 0; g < shape_.group(); ++g) {
@@ -70,9 +72,10 @@ class Loader {
       float* d_log = &work.d_kept_log[t * d];
       const i64 each = rule_.decay == Decay::by_head ? 1 : d;
       if (each == 1) d_log[0] = std::accumulate(d_log, d_log + d, 0.0f);
-      const float* x = &in_.projected(b, token, first_share(kv));
-      sigmoid_power_backward(x, power(), kLeast, &work.kept[t * d], d_log, each);
-      add_scaled(1, d_log, &grad.projected(b, token, first_share(kv)), each);
+      const Scratch x = decays(b, token, kv);
+      sigmoid_power_backward(x.data(), power(), kLeast, &work.kept[t * d], d_log, each);
+      add_scaled(1, d_log, &grad.projected(b, token, strengths(rule_, shape_) + kv * each), each);
+      for (i64 i = 0; i < each; ++i) d_decay_bias[kv * each + i] += d_log[i];
     }
   }
 
@@ -80,9 +83,13 @@ class Loader {
   static constexpr float kLeast = static_cast<float>(kLeastLog);
   float power() const { return static_cast<float>(1 / rule_.temperature); }
 
-  /// The first of a head's shares among a token's projections.
-  i64 first_share(i64 kv) const {
-    return strengths(rule_, shape_) + shares(rule_, shape_) / shape_.kv_heads * kv;
+  /// x_t + c of one head.
+  Scratch decays(i64 b, i64 token, i64 kv) const {
+    const i64 each = shares(rule_, shape_) / shape_.kv_heads, first = kv * each;
+    const float* x = &in_.projected(b, token, strengths(rule_, shape_) + first);
+    Scratch sum(x, x + each);
+    add_scaled(1, &decay_bias_[first], sum.data(), each);
+    return sum;
   }
 
   /// a_t [D].
@@ -92,8 +99,9 @@ class Loader {
       std::fill_n(to, d, 1 - std::exp2(-5.0f - static_cast<float>(kv)));
       return;
     }
-    const i64 each = rule_.decay == Decay::by_head ? 1 : d;
-    sigmoid_power(&in_.projected(b, token, first_share(kv)), power(), kLeast, to, each);
+    const Scratch x = decays(b, token, kv);
+    const i64 each = std::ssize(x);
+    sigmoid_power(x.data(), power(), kLeast, to, each);
     if (each == 1) std::fill(to + 1, to + d, to[0]);
   }
 
@@ -161,6 +169,7 @@ class Loader {
   const Shape& shape_;
   const Rope& rope_;
   const std::optional<FeatureMap>& map_;
+  const std::span<const float> decay_bias_;
   const Rope none_{std::nullopt, shape_.head_dim};
   const Chunk& in_;
   const Rope::Angles angles_;
@@ -186,6 +195,12 @@ std::vector<ProjectionSpec> Recurrence::projections() const {
   return specs;
 }
 
+std::vector<WeightSpec> Recurrence::weights() const {
+  if (shares(rule_, shape_) == 0) return {};
+  return {
+      {"decay_bias", {shares(rule_, shape_)}, static_cast<float>(rule_.decay_initial), 1, false}};
+}
+
 State Recurrence::initial_state(i64 batch, i64) const {
   const i64 h = shape_.kv_heads, d = shape_.head_dim;
   State state{0, {{"memory", Tensor({batch, h, key_size(), d})}}, {}};
@@ -198,15 +213,15 @@ i64 Recurrence::state_bytes(i64) const {
   return shape_.kv_heads * key_size() * (d + (map_ ? 1 : 0)) * bytes_of(Element::f32);
 }
 
-void Recurrence::forward(std::span<const float>, const Chunk& in, State& state, View<float, 4> out,
-                         Tape* tape) const {
+void Recurrence::forward(std::span<const float> weights, const Chunk& in, State& state,
+                         View<float, 4> out, Tape* tape) const {
   const i64 d = shape_.head_dim, group = shape_.group();
   if (tape != nullptr) {
     *tape = {state.position, {}};
     for (const NamedTensor& named : state.tensors) tape->tensors.push_back(named.tensor);
   }
   const std::vector<Piece> pieces = cut_at_segments(state.position, in.tokens(), rule_.block);
-  const Loader loader(rule_, shape_, rope_, map_, in, state.position);
+  const Loader loader(rule_, shape_, rope_, map_, weights, in, state.position);
   i64 read = 0, written = 0;
 #pragma omp parallel for collapse(2) schedule(static) reduction(+ : read, written) if (worth_threads(*this, in, state.position))
   for (i64 b = 0; b < in.batch(); ++b) {
@@ -233,12 +248,14 @@ void Recurrence::forward(std::span<const float>, const Chunk& in, State& state, 
                      .compressions = written / (in.batch() * shape_.kv_heads)};
 }
 
-void Recurrence::backward(std::span<const float>, const Chunk& in, const Tape& tape,
+void Recurrence::backward(std::span<const float> weights, const Chunk& in, const Tape& tape,
                           View<const float, 4> d_out, State& d_state, const ChunkGrad& grad,
-                          std::span<float>) const {
+                          std::span<float> d_weights) const {
   const i64 d = shape_.head_dim, group = shape_.group();
   const std::vector<Piece> pieces = cut_at_segments(tape.position, in.tokens(), rule_.block);
-  const Loader loader(rule_, shape_, rope_, map_, in, tape.position);
+  const Loader loader(rule_, shape_, rope_, map_, weights, in, tape.position);
+  const i64 biases = std::ssize(weights);
+  std::vector<double> d_bias(static_cast<std::size_t>(in.batch() * biases));
 #pragma omp parallel for collapse(2) schedule(static) if (worth_threads(*this, in, tape.position))
   for (i64 b = 0; b < in.batch(); ++b) {
     for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
@@ -269,9 +286,14 @@ void Recurrence::backward(std::span<const float>, const Chunk& in, const Tape& t
                             &d_rows[r * d]);
         }
         work.undo(at(i), d_rows.data(), d_m);
-        loader.hand_back(piece, b, kv, work, grad);
+        loader.hand_back(piece, b, kv, work, grad, d_bias.data() + b * biases);
       }
     }
+  }
+  for (i64 i = 0; i < biases; ++i) {  // in a fixed order: same bits whatever the threads
+    double sum = 0;
+    for (i64 b = 0; b < in.batch(); ++b) sum += d_bias[b * biases + i];
+    d_weights[i] += static_cast<float>(sum);
   }
   d_state.position = tape.position;
 }
@@ -289,9 +311,9 @@ Cost Recurrence::cost(i64, i64 tokens) const {
   return cost;
 }
 
-std::vector<double> Recurrence::reference(std::span<const double>,
+std::vector<double> Recurrence::reference(std::span<const double> weights,
                                           const ReferenceStream& in) const {
-  return reference_recurrence(shape_, rule_, in, rope_, map_);
+  return reference_recurrence(shape_, rule_, weights, in, rope_, map_);
 }
 
 }  // namespace longreach::attention

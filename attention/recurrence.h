@@ -20,8 +20,9 @@ enum class Decay {
 
 /// S_t = diag(a_t) S_{t-1} + k_t u_t^T, and o_t = q_t S_t, with
 ///   u_t = v_t, or under the delta rule b_t (v_t - k_t^T diag(a_t) S_{t-1}).
-/// Shares kept are a_t = sigmoid(x_t)^(1 / temperature), not less than exp(-4), and write strengths
-/// b_t = sigmoid(y_t), of projections x ("decay") and y ("write_strength").
+/// Shares kept are a_t = sigmoid(x_t + c)^(1 / temperature), not less than exp(-4), and write
+/// strengths b_t = sigmoid(y_t), of projections x ("decay") and y ("write_strength") and a learned
+/// c ("decay_bias").
 struct RecurrenceRule {
   /// Keys and queries go through this map, and outputs are divided by q_t times the sum of all keys
   /// (Katharopoulos et al. 2020, arXiv 2006.16236). Without, outputs are divided by their rms over
@@ -31,6 +32,7 @@ struct RecurrenceRule {
   bool delta = false;  ///< writes the difference to what is known
   Decay decay = Decay::none;
   double temperature = 16;
+  double decay_initial = 4;  ///< c to begin with
   std::optional<RopeParams> rope{};
   i64 block = 32;  ///< tokens worked on at once; changes rounding only
 };
@@ -42,6 +44,7 @@ class Recurrence : public Backend {
   Recurrence(const RecurrenceRule& rule, const Shape& shape);
 
   const Shape& shape() const override { return shape_; }
+  std::vector<WeightSpec> weights() const override;
   std::vector<ProjectionSpec> projections() const override;
   State initial_state(i64 batch, i64 capacity) const override;
   i64 state_bytes(i64 capacity) const override;
@@ -82,7 +85,7 @@ inline i64 shares(const RecurrenceRule& rule, const Shape& shape) {
 
 /// The recurrence itself, token by token in float64: [T, Hq, D].
 std::vector<double> reference_recurrence(const Shape& shape, const RecurrenceRule& rule,
-                                         const ReferenceStream& in, const Rope& rope,
-                                         const std::optional<FeatureMap>& map);
+                                         std::span<const double> bias, const ReferenceStream& in,
+                                         const Rope& rope, const std::optional<FeatureMap>& map);
 
 }  // namespace longreach::attention

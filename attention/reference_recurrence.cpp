@@ -33,20 +33,21 @@ Row prepared(const RecurrenceRule& rule, const Rope& rope, const std::optional<F
   return x;
 }
 
-double share_kept(const RecurrenceRule& rule, const Shape& shape, const ReferenceStream& in, i64 t,
-                  i64 kv, i64 channel) {
+double share_kept(const RecurrenceRule& rule, const Shape& shape, std::span<const double> bias,
+                  const ReferenceStream& in, i64 t, i64 kv, i64 channel) {
   if (rule.decay == Decay::none) return 1;
   if (rule.decay == Decay::fixed) return 1 - std::exp2(-5.0 - static_cast<double>(kv));
   const i64 before = strengths(rule, shape), row = t * (before + shares(rule, shape)) + before;
   const i64 i = rule.decay == Decay::by_head ? kv : kv * shape.head_dim + channel;
-  return std::exp(std::max(kLeastLog, std::log(sigmoid(in.projected[row + i])) / rule.temperature));
+  return std::exp(
+      std::max(kLeastLog, std::log(sigmoid(in.projected[row + i] + bias[i])) / rule.temperature));
 }
 
 }  // namespace
 
 std::vector<double> reference_recurrence(const Shape& shape, const RecurrenceRule& rule,
-                                         const ReferenceStream& in, const Rope& rope,
-                                         const std::optional<FeatureMap>& map) {
+                                         std::span<const double> bias, const ReferenceStream& in,
+                                         const Rope& rope, const std::optional<FeatureMap>& map) {
   const i64 f = map ? map->size() : shape.head_dim;
   const i64 d = shape.head_dim, projected = strengths(rule, shape) + shares(rule, shape);
   std::vector<double> out(in.q.size(), 0.0);
@@ -58,7 +59,7 @@ std::vector<double> reference_recurrence(const Shape& shape, const RecurrenceRul
       const Row k = prepared(rule, rope, map, in.k, t, row, d, false);
       Row known(static_cast<std::size_t>(d), 0.0);
       for (i64 i = 0; i < f; ++i) {
-        const double kept = share_kept(rule, shape, in, t, kv, i);
+        const double kept = share_kept(rule, shape, bias, in, t, kv, i);
         z[i] += k[i];
         for (i64 j = 0; j < d; ++j) known[j] += k[i] * (s[i][j] *= kept);
       }
