@@ -61,6 +61,7 @@ const METRIC_NAMES = {
   "utilization/gain": "Gain from context",
   "utilization/efficiency": "Utilization efficiency",
   "utilization/fact_effect": "Effect of a fact",
+  "blur/match_over_random": "Match over random",
   "latency/prefill": "Prefill time",
   "latency/decode": "Decode time per token",
   "memory/state_declared": "State, analytic",

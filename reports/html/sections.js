@@ -195,10 +195,12 @@ const UTILIZATION_CAPTIONS = {
   "utilization/efficiency": "Share of planted facts that causally reach the answer: swapping the fact for a " +
     "counterfactual moves the answer's likelihood the right way by more than the stated margin.",
   "utilization/fact_effect": "How far, in nats, swapping a planted fact moves the answer it should move.",
+  "blur/match_over_random": "Weight of a far key that equals the query over that of a random one, for random keys " +
+    "and no model: 1 tells nothing apart.",
 };
 
 function utilization() {
-  const records = withPrefix("utilization");
+  const records = [...withPrefix("utilization"), ...withPrefix("blur")];
   return records.length === 0 ? null : figures(lengthFigures(records, (metric, panel) =>
     (UTILIZATION_CAPTIONS[metric] ?? "By context length.") + direction(panel.records)));
 }
