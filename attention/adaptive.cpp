@@ -5,45 +5,16 @@
 #include <cmath>
 #include <numeric>
 
+#include "attention/kept_segments.h"
 #include "attention/kernels/rowwise.h"
 #include "attention/open_segment.h"
-#include "attention/reference_memory.h"
+#include "attention/reference.h"
 #include "attention/rows.h"
 #include "attention/tasks.h"
 #include "core/vector_math.h"
 
 namespace longreach::attention {
 namespace {
-
-/// What is known of a candidate when a segment closes and one of n + 1 must go.
-struct Candidate {
-  double relevance;  ///< mean query of the closing segment . mean key of the candidate / sqrt(D)
-  double mass;       ///< running share of the queries' attention
-};
-
-/// The candidate with the least sum of its share of relevance (a softmax) and its share of the
-/// masses, as far as each counts; the oldest of equals, so that with neither the kept segments are
-/// a window.
-i64 least_worth(const std::vector<Candidate>& candidates, bool by_relevance, bool by_feedback) {
-  double top = -INFINITY, total = 0, mass = 0;
-  for (const Candidate& c : candidates) top = std::max(top, c.relevance), mass += c.mass;
-  for (const Candidate& c : candidates) total += std::exp(c.relevance - top);
-  i64 least = 0;
-  double least_score = INFINITY;
-  for (i64 i = 0; i < std::ssize(candidates); ++i) {
-    const double relevance = by_relevance ? std::exp(candidates[i].relevance - top) / total : 0;
-    const double feedback = by_feedback && mass > 0 ? candidates[i].mass / mass : 0;
-    if (relevance + feedback < least_score) least = i, least_score = relevance + feedback;
-  }
-  return least;
-}
-
-/// A kept segment's mass after a segment in which it got `earned` of a query's attention: half of
-/// what counts is the last segment, a quarter the one before.
-template <class Float>
-Float running_mass(Float mass, Float earned) {
-  return (mass + earned) / 2;
-}
 
 /// A = g A_mem + (1 - g) A_soft, and A_soft alone while the memory is empty. A_soft is one softmax
 /// over the open segment and n kept ones, which a query meets as if each were the segment before
@@ -65,7 +36,7 @@ class Adaptive final : public Backend {
     double gate_initial = 0;
     void fields(Fields& f) {
       segment.fields(f);
-      f("kept", kept, at_least(1), "n, past segments kept whole");
+      f("kept", kept, at_least(1, Unit::count), "n, past segments kept whole");
       f("relevance", relevance, "segments whose keys recent queries ask for are worth keeping");
       f("feedback", feedback, "segments that got attention are worth keeping");
       f("update", update, "how a segment is folded into the memory");
@@ -164,11 +135,12 @@ class Adaptive final : public Backend {
 
   Cost cost(i64 position, i64 tokens) const override {
     const i64 n = segment_.length(), kept = params_.kept, end = position + tokens;
-    const auto kept_pairs = [&](i64 t) {  // n min(kept, s) for each token of segment s
+    const auto kept_before = [&](i64 t) {  // the sum of min(kept, s) over tokens of segments s
       const i64 s = t / n, full = std::max<i64>(0, s - kept), rising = s - full;
-      return n * n * (rising * (rising - 1) / 2 + full * kept) + t % n * n * std::min(kept, s);
+      return n * (rising * (rising - 1) / 2 + full * kept) + t % n * std::min(kept, s);
     };
-    const auto pairs_before = [&](i64 t) { return segment_.pairs_before(t) + kept_pairs(t); };
+    const auto parts_before = [&](i64 t) { return t + kept_before(t); };
+    const auto pairs_before = [&](i64 t) { return segment_.pairs_before(t) + n * kept_before(t); };
     const auto folded = [&](i64 t) { return std::max<i64>(0, t / n - kept); };
     const auto reads = [&](i64 t) { return std::max<i64>(0, t - (kept + 1) * n); };
     Cost cost;
@@ -185,21 +157,33 @@ class Adaptive final : public Backend {
     const double read = static_cast<double>(cost.activity.memory_reads);
     const double writes = static_cast<double>(cost.activity.compressions);
     const double written = writes * static_cast<double>(n);
-    const double retrieve = 2 * f * d + 2 * f + d;
+    const double map = segment_.features().flops(), retrieve = 2 * f * d + 2 * f + d;
     const bool delta = params_.update == Update::delta;
     // The first write meets an empty memory, where the delta rule has nothing to retrieve.
     const double first = folded(position) == 0 && folded(end) > 0 ? static_cast<double>(n) : 0;
+    // Each segment's softmax is a part of a query's, to be weighed; a border makes a mean key, and
+    // moves the segments younger than the one that went: half of those kept, say.
+    const double parts = static_cast<double>(parts_before(end) - parts_before(position));
+    const double borders = static_cast<double>(end / n - position / n);
     cost.flops =
-        q * (pairs * (4 * d + 1) + read * (retrieve + 2 * d)) +
-        kv * (written * (2 * f * d + 2 * f) + (delta ? written - first : 0) * (retrieve + d));
+        q * (pairs * (4 * d + 1) + parts * (2 * d + 2) + static_cast<double>(tokens) * d +
+             read * (map + retrieve + 2 * d)) +
+        kv * (written * (map + 2 * f * d + 2 * f) + (delta ? written - first : 0) * (retrieve + d) +
+              borders * static_cast<double>(n) * d + writes * static_cast<double>(kept) * 2 * d);
     const double row = static_cast<double>(segment_.bytes() / n);
     cost.bytes_moved = kv * ((pairs + static_cast<double>(tokens)) * row +
+                             writes * static_cast<double>(kept * n) * row +
                              sizeof(float) * (read + 2 * writes) * f * (d + 1));
     return cost;
   }
 
   std::vector<double> reference(std::span<const double> gates,
-                                const ReferenceStream& in) const override;
+                                const ReferenceStream& in) const override {
+    return reference_adaptive(shape_,
+                              {segment_.length(), params_.kept, params_.relevance, params_.feedback,
+                               params_.update, params_.segment.cache},
+                              gates, in, segment_.rope(), segment_.features());
+  }
 
  private:
   enum : std::size_t { kSoft, kLse, kMemory, kKeys, kValues, kFirstKeys, kFirstValues, kEvicted };
@@ -553,99 +537,6 @@ class Adaptive final : public Backend {
   OpenSegment segment_;
   Rope::Angles far_angles_;  // of places [N, 2N)
 };
-
-/// Segment by segment and token by token; what is kept is a list of segments.
-std::vector<double> Adaptive::reference(std::span<const double> gates,
-                                        const ReferenceStream& in) const {
-  const i64 d = shape_.head_dim, n = segment_.length(), group = shape_.group();
-  const double root = std::sqrt(static_cast<double>(d));
-  std::vector<double> out(in.q.size(), 0.0);
-  for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
-    const auto key = [&](i64 t) { return row(in.k, t, shape_.kv_heads, kv, d); };
-    const auto value = [&](i64 t) { return row(in.v, t, shape_.kv_heads, kv, d); };
-    const auto turned = [&](const Row& x, i64 place) {
-      Row y(x.size());
-      segment_.rope().turn64(place, x.data(), y.data());
-      return y;
-    };
-    struct Kept {
-      i64 segment;
-      double mass, earned;
-    };
-    std::vector<Kept> kept;
-    Memory64 memory(segment_.features(), d);
-    bool remembers = false;
-    for (i64 begin = 0; begin < in.tokens; begin += n) {
-      const i64 end = std::min(begin + n, in.tokens);
-      Row mean_query(static_cast<std::size_t>(d), 0.0);
-      for (i64 t = begin; t < end; ++t) {
-        for (i64 h = kv * group; h < (kv + 1) * group; ++h) {
-          const Row q = row(in.q, t, shape_.query_heads, h, d);
-          for (i64 i = 0; i < d; ++i) mean_query[i] += q[i] / static_cast<double>(n * group);
-          const Row near = turned(q, t - begin), far = turned(q, t - begin + n);
-          double total = 0;
-          Row soft(static_cast<std::size_t>(d), 0.0);
-          std::vector<double> parts;
-          const auto add = [&](const Row& query, i64 first, i64 last) {
-            double part = 0;
-            for (i64 j = first; j < last; ++j) {
-              const double w = std::exp(product(query, turned(key(j), j % n)) / root);
-              const Row v = value(j);
-              for (i64 i = 0; i < d; ++i) soft[i] += w * v[i];
-              part += w;
-            }
-            total += part;
-            return part;
-          };
-          for (const Kept& one : kept) {
-            parts.push_back(add(far, one.segment * n, (one.segment + 1) * n));
-          }
-          add(near, begin, t + 1);
-          for (std::size_t c = 0; c < kept.size(); ++c) {
-            kept[c].earned += parts[c] / total / static_cast<double>(n * group);
-          }
-          const double share = remembers ? 1 / (1 + std::exp(-gates[h])) : 0;
-          const Row read = remembers ? memory.read(q) : Row(static_cast<std::size_t>(d), 0.0);
-          for (i64 i = 0; i < d; ++i) {
-            out[(t * shape_.query_heads + h) * d + i] =
-                share * read[i] + (1 - share) * soft[i] / total;
-          }
-        }
-      }
-      if (end - begin < n) break;
-      double mean_mass = 0;
-      for (Kept& one : kept) {
-        one.mass = running_mass(one.mass, one.earned);
-        one.earned = 0;
-        mean_mass += one.mass / static_cast<double>(kept.size());
-      }
-      kept.push_back({begin / n, kept.empty() ? 1 : mean_mass, 0});
-      if (std::ssize(kept) <= params_.kept) continue;
-      std::vector<Candidate> candidates;
-      for (const Kept& one : kept) {
-        Row mean(static_cast<std::size_t>(d), 0.0);
-        for (i64 j = one.segment * n; j < (one.segment + 1) * n; ++j) {
-          const Row k = key(j);
-          for (i64 i = 0; i < d; ++i) mean[i] += k[i] / static_cast<double>(n);
-        }
-        candidates.push_back({product(mean_query, mean) / root, one.mass});
-      }
-      const i64 gone = least_worth(candidates, params_.relevance, params_.feedback);
-      const Memory64 before = memory;
-      for (i64 j = kept[gone].segment * n; j < (kept[gone].segment + 1) * n; ++j) {
-        Row v = value(j);
-        if (params_.update == Update::delta && remembers) {
-          const Row known = before.read(key(j));
-          for (i64 i = 0; i < d; ++i) v[i] -= known[i];
-        }
-        memory.add(key(j), v, in.repeat(end - 1));
-      }
-      kept.erase(kept.begin() + gone);
-      remembers = true;
-    }
-  }
-  return out;
-}
 
 const Registered<AttentionRegistry, Adaptive> registered{
     "adaptive", "infini that keeps the segments worth keeping whole"};

@@ -58,7 +58,7 @@ struct Activity {
   i64 memory_reads = 0;      ///< answers to queries from a non-empty compressive memory
   i64 compressions = 0;      ///< segments written to a compressive memory
   i64 summaries_scored = 0;  ///< query-block pairs scored by the block's summary alone
-  i64 evictions = 0;         ///< segments kept whole that made room for another
+  i64 evictions = 0;         ///< segments given up because no more are kept whole
   bool operator==(const Activity&) const = default;
   Activity& operator+=(const Activity& other);
 };

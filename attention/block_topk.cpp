@@ -51,6 +51,7 @@ class BlockTopK final : public Backend {
 
   const Shape& shape() const override { return shape_; }
   bool appends() const override { return true; }
+  std::vector<std::string> statistics() const override { return {"summaries"}; }
   double state_rounding() const override { return rounding_of(rule_.cache); }
 
   State initial_state(i64 batch, i64 capacity) const override {
@@ -140,7 +141,6 @@ class BlockTopK final : public Backend {
                       first);
           }
         }
-        undo_summaries(tape, tokens, d_state["summaries"], b, kv, d_keys);
         hand_over(d_keys + position * d, tokens, rope_, angles, 0, grad.k, b, kv, 0);
         hand_over(d_values + position * d, tokens, none, angles, 0, grad.v, b, kv, 0);
       }
@@ -247,31 +247,6 @@ class BlockTopK final : public Backend {
                   ? most
                   : static_cast<float>(sum / static_cast<double>(blocks_.block));
       if (rule_.summary == Summary::bounds) to[d + i] = least;
-    }
-  }
-
-  /// The gradient of the summaries that the call made, which it overwrote, goes to their keys: of
-  /// the state, not of a choice.
-  void undo_summaries(const Tape& tape, i64 tokens, Tensor& d_summaries, i64 b, i64 kv,
-                      float* d_keys) const {
-    const i64 d = shape_.head_dim, block = blocks_.block;
-    Scratch keys(static_cast<std::size_t>(block * d));
-    for (i64 c = tape.position / block; c < (tape.position + tokens) / block; ++c) {
-      float* from = summary(d_summaries, b, kv, c);
-      float* to = d_keys + c * block * d;
-      load_rows(tape.tensors[kKeys], b, kv, c * block, block, keys.data());
-      for (i64 i = 0; i < d; ++i) {
-        i64 most = 0, least = 0;
-        for (i64 j = 0; j < block; ++j) {
-          if (keys[j * d + i] > keys[most * d + i]) most = j;
-          if (keys[j * d + i] < keys[least * d + i]) least = j;
-          if (rule_.summary == Summary::mean) to[j * d + i] += from[i] / static_cast<float>(block);
-        }
-        if (rule_.summary == Summary::mean) continue;
-        to[most * d + i] += from[i];
-        to[least * d + i] += from[d + i];
-      }
-      std::fill_n(from, width(), 0.0f);
     }
   }
 

@@ -56,9 +56,9 @@ class CompressSelect final : public Backend {
 
   std::vector<WeightSpec> weights() const override {
     const std::vector<i64> pool{shape_.kv_heads, blocks_.block};
-    return {{.name = "gate_bias", .shape = {i64{kBranches}, shape_.query_heads}},
-            {.name = "key_pool", .shape = pool},
-            {.name = "value_pool", .shape = pool}};
+    return {{.name = "gate_bias", .shape = {i64{kBranches}, shape_.query_heads}, .decays = false},
+            {.name = "key_pool", .shape = pool, .decays = false},
+            {.name = "value_pool", .shape = pool, .decays = false}};
   }
   std::vector<ProjectionSpec> projections() const override {
     return {{"branch_gates", i64{kBranches} * shape_.query_heads}};

@@ -47,7 +47,8 @@ Floats draw_directions(i64 count, i64 d) {
 
 void FeatureParams::fields(Fields& f) {
   f("feature_map", feature_map, "sigma, what the memory knows of a key");
-  f("features", features, at_least(0), "of `random`; 0: as many as a head has numbers");
+  f("features", features, at_least(0, Unit::count),
+    "of `random`; 0: as many as a head has numbers");
 }
 
 FeatureMap::FeatureMap(const FeatureParams& params, i64 head_dim)
@@ -55,8 +56,14 @@ FeatureMap::FeatureMap(const FeatureParams& params, i64 head_dim)
   if (params.feature_map == Features::random) {
     directions_ = draw_directions(size_, d_);
   } else if (params.features > 0) {
-    throw error("features: only `feature_map: random` can have another number than the head size");
+    throw error("features: {} is for `feature_map: random` alone; others have one for each number",
+                params.features);
   }
+}
+
+double FeatureMap::flops() const {
+  const double f = static_cast<double>(size_), d = static_cast<double>(d_);
+  return params_.feature_map == Features::random ? 2 * f * d + 2 * d + f : f;
 }
 
 void FeatureMap::map(const float* x, i64 rows, float* to) const {

@@ -15,7 +15,8 @@ namespace longreach::attention {
 /// random features (Performer, Choromanski et al. 2021, arXiv 2009.14794, lemma 1),
 ///   exp(w_i . x' - |x'|^2 / 2),  x' = x / D^(1/4),
 /// with orthogonal rows w_i of Gaussian lengths, whose products estimate exp(q . k / sqrt(D)).
-/// Exponents of `exp` and `random` are held within +-20, so that sums of many stay finite.
+/// (times F). Exponents of `exp` and `random` are held within +-20, so that sums of many stay
+/// finite; rows longer than some D^(1/4) 6 reach that.
 enum class Features { elu1, relu, softplus, exp, random };
 
 /// Part of a backend's parameters.
@@ -33,6 +34,7 @@ class FeatureMap {
 
   bool is_elu1() const { return params_.feature_map == Features::elu1; }
   i64 size() const { return size_; }  ///< F, features of a row
+  double flops() const;               ///< of one row
 
   /// to [rows, F] = sigma of x [rows, D].
   void map(const float* x, i64 rows, float* to) const;

@@ -2,12 +2,11 @@
 // compressive memories over the segments before it (log-linear attention, Guo et al. 2025, arXiv
 // 2506.04761, which has linear attention's sums in place of normalized reads).
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
-#include "attention/kernels/rowwise.h"
+#include "attention/fenwick.h"
 #include "attention/open_segment.h"
-#include "attention/reference_memory.h"
+#include "attention/reference.h"
 #include "attention/rows.h"
 #include "attention/tasks.h"
 #include "core/vector_math.h"
@@ -17,43 +16,6 @@ namespace {
 
 /// Whose the weights of levels are.
 enum class LevelWeights { token, head };
-
-/// Which levels hold something after `segments` closed segments, and what they hold: the binary
-/// digits of that number say. Level i holds 2^i segments where digit i is 1; the last one holds all
-/// the segments that the digits from it on count.
-struct Fenwick {
-  i64 levels;
-  bool holds(i64 segments, i64 level) const {
-    return level < levels - 1 ? (segments >> level & 1) != 0 : segments >> level > 0;
-  }
-  /// The level that a segment closing after `segments` others is written to, together with all
-  /// below: as a 1 is added to a binary number.
-  i64 target(i64 segments) const {
-    return std::min<i64>(std::countr_one(static_cast<std::uint64_t>(segments)), levels - 1);
-  }
-  /// The number of closed segments at which a level that holds something was last written to.
-  static i64 written_at(i64 segments, i64 level) { return segments >> level << level; }
-  i64 held(i64 segments) const {
-    const i64 below = (i64{1} << (levels - 1)) - 1;
-    return std::popcount(static_cast<std::uint64_t>(segments & below)) +
-           (segments >> (levels - 1) > 0 ? 1 : 0);
-  }
-  /// The sum of held(s) over s < segments.
-  i64 held_before(i64 segments) const {
-    i64 sum = std::max<i64>(0, segments - (i64{1} << (levels - 1)));
-    for (i64 i = 0; i < levels - 1; ++i) {
-      const i64 half = i64{1} << i;
-      sum += segments / (2 * half) * half + std::max<i64>(0, segments % (2 * half) - half);
-    }
-    return sum;
-  }
-  /// The number of levels merged into another while so many segments closed.
-  i64 merged_before(i64 segments) const {
-    i64 sum = 0;
-    for (i64 i = 1; i < levels; ++i) sum += segments >> i;
-    return sum;
-  }
-};
 
 }  // namespace
 }  // namespace longreach::attention
@@ -122,6 +84,8 @@ class Hierarchical final : public Backend {
 
   void forward(std::span<const float> weights, const Chunk& in, State& state, View<float, 4> out,
                Tape* tape) const override {
+    check(levels_for(state.position + in.tokens()) <= state["memories"].shape()[2],
+          "a hierarchical stream outgrew its capacity");
     const std::vector<Piece> pieces = segment_.cut(state.position, in.tokens());
     if (tape != nullptr) *tape = make_tape(in, state, std::ssize(pieces));
     i64 pairs = 0, reads = 0, writes = 0;
@@ -178,6 +142,7 @@ class Hierarchical final : public Backend {
                      .compressions = end / n - position / n};
     const double d = static_cast<double>(shape_.head_dim);
     const double f = static_cast<double>(segment_.features().size());
+    const double map = segment_.features().flops();
     const double pairs = static_cast<double>(cost.activity.keys_scored);
     const double reads = static_cast<double>(cost.activity.memory_reads);
     const double writes = static_cast<double>(cost.activity.compressions);
@@ -187,8 +152,8 @@ class Hierarchical final : public Backend {
     const double kv = static_cast<double>(shape_.kv_heads);
     const double parts = reads + static_cast<double>(tokens);  // each a weight and a scaled sum
     cost.flops =
-        q * (pairs * (4 * d + 1) + reads * (2 * f * d + 2 * f + d) + parts * (2 * d + 2)) +
-        kv * (writes * static_cast<double>(n) * (2 * f * d + 2 * f) + merges * f * (d + 1));
+        q * (pairs * (4 * d + 1) + reads * (map + 2 * f * d + 2 * f + d) + parts * (2 * d + 2)) +
+        kv * (writes * static_cast<double>(n) * (map + 2 * f * d + 2 * f) + merges * f * (d + 1));
     const double row = static_cast<double>(segment_.bytes() / n);
     cost.bytes_moved = kv * ((pairs + static_cast<double>(tokens)) * row +
                              sizeof(float) * (reads + 2 * writes + 2 * merges) * f * (d + 1));
@@ -196,7 +161,10 @@ class Hierarchical final : public Backend {
   }
 
   std::vector<double> reference(std::span<const double> weights,
-                                const ReferenceStream& in) const override;
+                                const ReferenceStream& in) const override {
+    return reference_hierarchical(shape_, segment_.length(), params_.levels, weights, in,
+                                  segment_.rope(), segment_.features());
+  }
 
  private:
   enum : std::size_t { kLocal, kLse, kFirst, kWritten, kKeys, kValues };
@@ -415,52 +383,6 @@ class Hierarchical final : public Backend {
   OpenSegment segment_;
   Fenwick tree_;
 };
-
-/// Every level as a memory of its own, merged as binary counting says.
-std::vector<double> Hierarchical::reference(std::span<const double> bias,
-                                            const ReferenceStream& in) const {
-  const i64 d = shape_.head_dim, n = segment_.length(), count = parts();
-  std::vector<double> out(in.q.size(), 0.0);
-  for (i64 h = 0; h < shape_.query_heads; ++h) {
-    const i64 kv = h / shape_.group();
-    const Memory64 empty(segment_.features(), d);
-    std::vector<Memory64> memories(static_cast<std::size_t>(params_.levels), empty);
-    for (i64 begin = 0; begin < in.tokens; begin += n) {
-      const i64 segments = begin / n, end = std::min(begin + n, in.tokens);
-      for (i64 t = begin; t < end; ++t) {
-        const Row q = row(in.q, t, shape_.query_heads, h, d);
-        std::vector<Row> values{local_softmax(shape_, in, segment_.rope(), h, begin, t)};
-        std::vector<double> weights;
-        double total = 0;
-        for (i64 c = 0; c < count; ++c) {
-          if (c > 0 && !tree_.holds(segments, c - 1)) continue;
-          if (c > 0) values.push_back(memories[c - 1].read(q));
-          const double projected =
-              in.projected.empty() ? 0 : in.projected[(t * shape_.query_heads + h) * count + c];
-          weights.push_back(std::exp(bias[h * count + c] + projected));
-          total += weights.back();
-        }
-        for (std::size_t c = 0; c < values.size(); ++c) {
-          for (i64 i = 0; i < d; ++i) {
-            out[(t * shape_.query_heads + h) * d + i] += weights[c] / total * values[c][i];
-          }
-        }
-      }
-      if (end - begin < n) break;  // an open segment is not written
-      i64 level = 0;               // the first that is free, or the last
-      while (level < params_.levels - 1 && tree_.holds(segments, level)) ++level;
-      for (i64 t = begin; t < end; ++t) {
-        memories[level].add(row(in.k, t, shape_.kv_heads, kv, d),
-                            row(in.v, t, shape_.kv_heads, kv, d), in.repeat(end - 1));
-      }
-      for (i64 i = 0; i < level; ++i) {
-        memories[level].add(memories[i]);
-        memories[i] = empty;
-      }
-    }
-  }
-  return out;
-}
 
 const Registered<AttentionRegistry, Hierarchical> registered{
     "hierarchical", "local softmax and memories at several time scales (arXiv 2506.04761)"};

@@ -1,7 +1,7 @@
 // Infini-attention (Munkhdalai et al. 2024, arXiv 2404.07143v2): softmax attention inside a
 // segment, mixed by a learned gate with a compressive memory of all segments before it. Equation
-// numbers are the paper's; symbols too: M memory, z normalizer, sigma(x) = ELU(x) + 1.
-// Longer than most files: forward and backward of one mechanism are read side by side.
+// numbers are the paper's; symbols too: M memory, z normalizer, sigma the feature map (theirs is
+// ELU + 1). Longer than most files: forward and backward of one mechanism are read side by side.
 #include <algorithm>
 #include <cmath>
 
@@ -166,13 +166,14 @@ class Infini final : public Backend {
     const double read = static_cast<double>(cost.activity.memory_reads);
     const double written = static_cast<double>(cost.activity.compressions * n);
     const double f = static_cast<double>(segment_.features().size());
+    const double map = segment_.features().flops();
     const double retrieve = 2 * f * d + 2 * f + d;  // sigma(x) M, sigma(x) z, the division
     // The very first segment meets an empty memory, where the delta rule has nothing to retrieve.
     const i64 first_write = position < n && end >= n ? 1 : 0;
     const double corrected =
         params_.update == Update::delta ? written - static_cast<double>(first_write * n) : 0;
-    cost.flops = q * (pairs * (4 * d + 1) + read * (retrieve + 2 * d)) +
-                 kv * (written * (2 * f * d + 2 * f) + corrected * (retrieve + d));
+    cost.flops = q * (pairs * (4 * d + 1) + read * (map + retrieve + 2 * d)) +
+                 kv * (written * (map + 2 * f * d + 2 * f) + corrected * (retrieve + d));
     const double row = static_cast<double>(segment_.bytes() / n);
     cost.bytes_moved =
         kv *

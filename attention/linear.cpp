@@ -37,7 +37,7 @@ struct GatedParams {
   void fields(Fields& f) {
     f("temperature", temperature, at_least(1), "shares kept are sigmoid(x + c)^(1 / temperature)");
     f("decay_initial", decay_initial, between(-20, 20),
-      "the learned c to begin with: at 4 half is left after 600 tokens, at 0 after 16");
+      "the learned c to begin with: at 4 (and temperature 16) half is left after 600 tokens");
   }
 };
 

@@ -62,7 +62,7 @@ class OpenSegment {
   /// The queries of a group in a piece, [G, rows, D] each.
   struct Queries {
     Scratch turned;
-    Scratch unturned;  ///< only for feature maps whose gradient needs them
+    Scratch unturned;  ///< with other maps than elu1, as their gradients may need them
     Scratch features;  ///< [G, rows, F]: sigma of them unturned, as memories know no positions
     i64 rows;
     const float* features_of_head(i64 g, i64 f) const {

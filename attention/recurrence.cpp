@@ -185,6 +185,7 @@ Matrices matrices_of(State& state, bool normalized, i64 b, i64 kv) {
 Recurrence::Recurrence(const RecurrenceRule& rule, const Shape& shape)
     : rule_(rule), shape_(shape), rope_(rule.rope, shape.head_dim) {
   validate(shape);
+  check(!rule.features || rule.decay == Decay::none, "normalizers do not fade");
   if (rule.features) map_.emplace(*rule.features, shape.head_dim);
 }
 
@@ -306,7 +307,7 @@ Cost Recurrence::cost(i64, i64 tokens) const {
   cost.activity = {.tokens = tokens, .memory_reads = tokens, .compressions = tokens};
   cost.flops = reads * 2 * f * d + writes * (rule_.delta ? 4 : 2) * f * d;
   if (rule_.decay != Decay::none) cost.flops += writes * f * d;
-  if (map_) cost.flops += reads * (2 * f + d) + writes * f;
+  if (map_) cost.flops += reads * (2 * f + d) + writes * f + (reads + writes) * map_->flops();
   cost.bytes_moved = writes * 2 * f * d * static_cast<double>(sizeof(float));
   return cost;
 }

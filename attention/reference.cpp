@@ -4,7 +4,19 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/half.h"
+
 namespace longreach::attention {
+
+double stored(double x, Element element) {
+  if (element == Element::f32) return x;
+  const float number = static_cast<float>(x);
+  Half half = 0;
+  narrow(&number, element, &half, 1);
+  float back = 0;
+  widen(&half, element, &back, 1);
+  return static_cast<double>(back);
+}
 
 std::vector<double> reference_softmax(const Shape& shape, const ReferenceStream& in,
                                       const std::function<std::vector<ReferenceKey>(i64 t)>& seen,

@@ -12,6 +12,9 @@
 
 namespace longreach::attention {
 
+/// A number as a cache holds it.
+double stored(double x, Element element);
+
 /// A key that a query sees, and the positions at which the two are turned when they meet.
 struct ReferenceKey {
   i64 index;
@@ -56,5 +59,23 @@ struct CompressSelectRule {
 std::vector<double> reference_compress_select(const Shape& shape, const CompressSelectRule& rule,
                                               std::span<const double> weights,
                                               const ReferenceStream& in, const Rope& rope);
+
+/// As the class comment in hierarchical.cpp says; bias [Hq, levels + 1], and as many numbers of a
+/// token and head in `projected`, which may be empty.
+std::vector<double> reference_hierarchical(const Shape& shape, i64 segment, i64 levels,
+                                           std::span<const double> bias, const ReferenceStream& in,
+                                           const Rope& rope, const FeatureMap& sigma);
+
+struct AdaptiveRule {
+  i64 segment, kept;
+  bool relevance, feedback;
+  Update update;
+  Element cache;
+};
+
+/// As the class comment in adaptive.cpp says; gates [Hq] before the sigmoid.
+std::vector<double> reference_adaptive(const Shape& shape, const AdaptiveRule& rule,
+                                       std::span<const double> gates, const ReferenceStream& in,
+                                       const Rope& rope, const FeatureMap& sigma);
 
 }  // namespace longreach::attention

@@ -19,17 +19,6 @@ Row turned(const Row& x, i64 heads, i64 d, const Rope& rope) {
   return out;
 }
 
-/// A number as a cache holds it.
-double stored(double x, Element element) {
-  if (element == Element::f32) return x;
-  const float number = static_cast<float>(x);
-  Half half = 0;
-  narrow(&number, element, &half, 1);
-  float back = 0;
-  widen(&half, element, &back, 1);
-  return static_cast<double>(back);
-}
-
 double product(const double* a, const double* b, i64 n) {
   double sum = 0;
   for (i64 i = 0; i < n; ++i) sum += a[i] * b[i];

@@ -51,7 +51,8 @@ using BackendFactory = std::function<std::unique_ptr<Backend>(const Shape&)>;
 ///   chunked state      the same for the state after the stream, 1e-5
 ///   chunked gradient   the same for all gradients, with a cotangent on the final state, 1e-4
 ///   causality          outputs before a changed token keep their bits
-///   state gradient     of a non-empty initial state, against differences of forward() itself;
+///   state gradient     of a non-empty initial state, against differences of forward() itself, but
+///                      for Backend::statistics(), whose gradient must leave as it arrives;
 ///                      those are float32, hence 1e-2; not of tensors stored as halves, which
 ///                      no small step can change
 ///   batch              a stream's outputs, state and gradients have the same bits alone; state

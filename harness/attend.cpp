@@ -269,7 +269,10 @@ void attend(const AttendOptions& options) {
   State state = backend->initial_state(batch, capacity);
   inputs.refuse_unknown(known_names(*backend, state));
   state.position = position;
-  read_state(inputs, "state.", state);
+  if (!read_state(inputs, "state.", state) && position > 0) {
+    throw error("{}: metadata position: {} needs the state there; give state.{} and the others",
+                inputs.path(), position, state.tensors.front().name);
+  }
   const std::vector<float> weights = read_weights(inputs, backend->weights());
   State d_state = state.zero_like();
   d_state.position = position + tokens;

@@ -178,8 +178,8 @@ std::string check_activity(const model::Transformer& model, i64 tokens, i64 capa
     const attention::Activity did = state.layers[layer].activity;
     const attention::Activity claimed = model.backends()[layer]->cost(0, tokens).activity;
     if (did != claimed) {
-      return fmt::format("layer {} did {} in {} tokens where its cost says {}", layer, describe(did),
-                         tokens, describe(claimed));
+      return fmt::format("layer {} did {} in {} tokens where its cost says {}", layer,
+                         describe(did), tokens, describe(claimed));
     }
   }
   return "";

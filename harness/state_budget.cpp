@@ -119,8 +119,18 @@ StateBudget solved_for(const ModelChoice& model, const BackendChoice& backend, i
     throw error("{}.solve: model '{}' has no heads of an even size; change its width",
                 backend.where, model.name);
   }
-  const i64 found = last_that_fits(choice.count, [&](i64 i) { return bytes(i) <= wanted.bytes; });
   const i64 least = bytes(0);
+  for (i64 i = 1, before = least; i < std::min<i64>(choice.count, 4096); i = 2 * i + 1) {
+    const i64 now = bytes(i);
+    if (now < before) {
+      throw error(
+          "{}.solve: the state of '{}' does not always grow with {}; solve for another "
+          "parameter",
+          backend.where, backend.name, wanted.solve);
+    }
+    before = now;
+  }
+  const i64 found = last_that_fits(choice.count, [&](i64 i) { return bytes(i) <= wanted.bytes; });
   if (found < 0) {
     throw error(
         "{}.state_bytes: {} bytes hold no state of model '{}' at {} tokens; with {}: {} it "

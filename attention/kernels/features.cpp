@@ -13,12 +13,12 @@ using namespace longreach::HWY_NAMESPACE;
 
 HWY_INLINE V bounded_exp_of(V x) {
   const V most = hn::Set(D(), kMostExponent);
-  return exp_of(hn::Max(hn::Neg(most), hn::Min(x, most)));
+  return exp_of(hn::Max(hn::Neg(most), hn::Min(most, x)));  // NaN stays NaN: the second operand
 }
 
 void Relu(const float* x, float* y, i64 n) {
   over(n, [&](auto load, auto store) HWY_ATTR {
-    store(hn::Add(hn::Max(load(x), hn::Zero(D())), hn::Set(D(), kReluFloor)), y);
+    store(hn::Add(hn::Max(hn::Zero(D()), load(x)), hn::Set(D(), kReluFloor)), y);
   });
 }
 void ReluBackward(const float* y, float* d, i64 n) {

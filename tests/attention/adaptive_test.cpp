@@ -1,4 +1,5 @@
 // Tests of attention/adaptive.cpp: what is kept, what goes, and what queries then see.
+#include "attention/verify.h"
 #include "tests/attention/backends.h"
 #include "tests/attention/naive.h"
 
@@ -131,6 +132,18 @@ TEST_CASE("Each border after the first kept segments makes one go, however calls
     CHECK(pass.state.activity.evictions == 10 - 3);
     CHECK(pass.state.activity.compressions == 10 - 3);
     CHECK(pass.state.activity.memory_reads == 41 - 4 * kSegment);
+  }
+}
+
+TEST_CASE("Many borders, few kept segments and halves conform") {
+  for (const char* cache : {"f32", "bf16"}) {
+    const BackendFactory make = [cache](const Shape& shape) {
+      return make_backend("adaptive", {{"segment", "2"}, {"kept", "2"}, {"cache", cache}}, shape);
+    };
+    for (const Check& check : verify(make, {.seed = 3, .quick = true})) {
+      INFO(cache << ": " << check.name << ": " << check.detail);
+      CHECK(check.passed);
+    }
   }
 }
 

@@ -106,6 +106,7 @@ TEST_CASE("Key/value heads choose each for themselves") {
   ask(problem, 1, {1, 0});
   CHECK(influential_blocks(*backend, problem, kBlock, 0) == Blocks{2, 9});
   CHECK(influential_blocks(*backend, problem, kBlock, 1) == Blocks{});
+  CHECK(influential_blocks(*backend, problem, kBlock, 1, 0, 1) == Blocks{0, 9});
 }
 
 TEST_CASE("Keys that were not chosen get no gradient, though their score was near") {

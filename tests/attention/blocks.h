@@ -28,10 +28,11 @@ inline void ask(Problem& problem, i64 head, const std::vector<float>& query) {
   }
 }
 
-/// The blocks whose values have any influence on the last token's output of a head: changing those
-/// of another leaves its bits alone. `step` tokens a call, or the whole stream at once.
+/// The blocks whose values of key/value head `kv` have any influence on the last token's output of
+/// a head: changing those of another leaves its bits alone. `step` tokens a call, or the whole
+/// stream at once.
 inline std::set<i64> influential_blocks(const Backend& backend, const Problem& problem, i64 block,
-                                        i64 head = 0, i64 step = 0) {
+                                        i64 head = 0, i64 step = 0, i64 kv = 0) {
   const auto last = [&](const Problem& of) {
     std::vector<i64> cuts;
     for (i64 left = of.tokens; left > 0; left -= cuts.back()) {
@@ -46,7 +47,7 @@ inline std::set<i64> influential_blocks(const Backend& backend, const Problem& p
   for (i64 first = 0; first < problem.tokens; first += block) {
     Problem changed = problem;
     for (i64 t = first; t < std::min(problem.tokens, first + block); ++t) {
-      for (float& x : changed.v.view<4>().row(0, t, 0)) x += 100;
+      for (float& x : changed.v.view<4>().row(0, t, kv)) x += 100;
     }
     if (bits_differing(last(changed), before) > 0) found.insert(first / block);
   }

@@ -53,6 +53,36 @@ TEST_CASE("Feature maps are the functions of their names") {
   CHECK(at(Features::exp, -300) == Approx(std::exp(-20)));
 }
 
+TEST_CASE("Feature maps let NaN through, in vectors and in their rest") {
+  const auto map =
+      GENERATE(Features::elu1, Features::relu, Features::softplus, Features::exp, Features::random);
+  const i64 d = 18, place = GENERATE(0, 17);
+  std::vector<float> x(static_cast<std::size_t>(d), 0.5F);
+  x[place] = NAN;
+  const std::vector<float> y = mapped(FeatureMap({map}, d), x, d);
+  CAPTURE(static_cast<int>(map), place);
+  CHECK(std::isnan(y[place]));
+}
+
+TEST_CASE("Slopes of elementwise maps hold far from 0 too") {
+  const auto slope = [](Features map, float x) {
+    const FeatureMap sigma({map}, 2);
+    const std::vector<float> row{x, x}, y = mapped(sigma, row, 2);
+    std::vector<float> d_y{1, 1}, d_x(2);
+    sigma.backward(row.data(), y.data(), d_y.data(), 1, d_x.data());
+    return d_x[0];
+  };
+  for (const float x : {-12.0F, -8.0F, -5.0F, -4.6F, -4.5F, -1.0F, 3.0F, 30.0F}) {
+    CHECK(slope(Features::softplus, x) == Approx(1 / (1 + std::exp(-double{x}))).epsilon(1e-5));
+  }
+  for (const float x : {-19.5F, -8.0F, 0.0F, 19.5F}) {
+    CHECK(slope(Features::exp, x) == Approx(std::exp(double{x})).epsilon(1e-5));
+  }
+  for (const float x : {-20.5F, 20.5F}) CHECK(slope(Features::exp, x) == 0);
+  CHECK(slope(Features::relu, -0.01F) == 0);
+  CHECK(slope(Features::relu, 0.01F) == 1);
+}
+
 TEST_CASE("Feature maps agree with float64, and are positive far from 0") {
   const auto map =
       GENERATE(Features::elu1, Features::relu, Features::softplus, Features::exp, Features::random);

@@ -1,5 +1,6 @@
 // Tests of attention/hierarchical.cpp against sums over all earlier tokens, written out in float64,
 // and against Infini-attention, which it is with one level.
+#include "attention/verify.h"
 #include "tests/attention/backends.h"
 #include "tests/attention/naive.h"
 
@@ -111,6 +112,18 @@ TEST_CASE("Levels hold the past as the digits of a binary counter say") {
     const std::vector<double> wanted =
         expected(shape, {segment, levels, token}, reference.streams[b], reference.weights);
     CHECK(relative_error(stream_of(out, b), std::span<const double>(wanted)) < 1e-5);
+  }
+}
+
+TEST_CASE("Levels that merge into the last conform") {
+  for (const auto& [segment, levels] : {std::pair{"2", "3"}, std::pair{"1", "2"}}) {
+    const BackendFactory make = [segment = segment, levels = levels](const Shape& shape) {
+      return make_backend("hierarchical", {{"segment", segment}, {"levels", levels}}, shape);
+    };
+    for (const Check& check : verify(make, {.seed = 3, .quick = true})) {
+      INFO("levels: " << levels << ": " << check.name << ": " << check.detail);
+      CHECK(check.passed);
+    }
   }
 }
 

@@ -356,6 +356,10 @@ TEST_CASE("attend says what is wrong with a tensor") {
     in.tensors.push_back({"state.keys", random({2, 2, 16, 4}, "keys")});
     CHECK_THROWS_WITH(attended(in, kBackend), Catch::Contains("unknown tensor 'state.keys'"));
   }
+  SECTION("a position without the state there") {
+    in.metadata["position"] = "16";
+    CHECK_THROWS_WITH(attended(in, kBackend), Catch::Contains("needs the state there"));
+  }
   SECTION("metadata that is no number") {
     in.metadata["position"] = "-3";
     CHECK_THROWS_WITH(attended(in, kBackend), Catch::Contains("metadata 'position' is '-3'"));
