@@ -56,7 +56,8 @@ TEST_CASE("The smoke experiment gives every backend and metric a finished, whole
     metrics.insert(metric.substr(0, metric.find('/')));
   }
   CHECK(backends == std::set<std::string>{"full", "window", "infini update=linear",
-                                          "infini update=delta", "gated_delta", "hybrid"});
+                                          "infini update=delta", "gated_delta", "hierarchical",
+                                          "adaptive", "block_topk", "compress_select", "hybrid"});
   CHECK(metrics == std::set<std::string>{"training", "perplexity", "passkey", "utilization",
                                          "latency", "memory"});
   for (const char* file : {"records.csv", "samples.jsonl", "report.html", "manifest.json"}) {
@@ -66,6 +67,6 @@ TEST_CASE("The smoke experiment gives every backend and metric a finished, whole
 
   const Run second = run_command(command);
   CHECK(second.exit_code == 0);
-  CHECK(second.out.find("0 cells run, 72 already done") != std::string::npos);
+  CHECK(second.out.find("0 cells run, 120 already done") != std::string::npos);
   CHECK(lines(folder / "out/records.jsonl") == records);
 }
