@@ -125,11 +125,7 @@ class Adaptive final : public Backend {
                   &d_gate[b * heads]);
       }
     }
-    for (i64 h = 0; h < heads; ++h) {  // in a fixed order: same bits whatever the threads
-      double sum = 0;
-      for (i64 b = 0; b < in.batch(); ++b) sum += d_gate[b * heads + h];
-      d_gates[h] += static_cast<float>(sum);
-    }
+    add_over_streams(d_gate, in.batch(), d_gates);
     d_state.position = tape.position;
   }
 
@@ -270,8 +266,8 @@ class Adaptive final : public Backend {
         continue;
       }
       const Retrieval read(queries.features_of_head(g, memory.f), rows, memory);
-      const float share = 1 / (1 + std::exp(-gates[h])), rest = 1 / (1 + std::exp(gates[h]));
-      kernels::blend(rest, own, share, read.values.data(), to);
+      const Gate gate(gates[h]);
+      kernels::blend(gate.local, own, gate.memory, read.values.data(), to);
       done.memory_reads += rows;
     }
     add_queries(in, piece, b, kv, state);
@@ -516,17 +512,17 @@ class Adaptive final : public Backend {
     const i64 d = shape_.head_dim, rows = piece.rows, h = kv * shape_.group() + g;
     const View<const float, 2> da = one_head(d_out, b, h, piece.first, rows);
     if (!memory_at(piece.segment)) return kernels::copy_rows(da, d_soft);
-    const float share = 1 / (1 + std::exp(-gates[h])), rest = 1 / (1 + std::exp(gates[h]));
-    kernels::scale_into(rest, da, d_soft);
+    const Gate gate(gates[h]);
+    kernels::scale_into(gate.local, da, d_soft);
     const float* features = queries.features_of_head(g, memory.f);
     const Retrieval read(features, rows, memory);
     const View<const float, 2> soft =
         one_head(tape.tensors[kSoft].view<4>(), b, h, piece.first, rows);
-    d_gate[h] += static_cast<double>(share) * rest *
+    d_gate[h] += static_cast<double>(gate.memory) * gate.local *
                  (kernels::dot_rows(da, View<const float, 2>(read.values.data(), {rows, d})) -
                   kernels::dot_rows(da, soft));
     Scratch d_read(static_cast<std::size_t>(rows * d));
-    kernels::scale_into(share, da, {d_read.data(), {rows, d}});
+    kernels::scale_into(gate.memory, da, {d_read.data(), {rows, d}});
     Floats d_features(static_cast<std::size_t>(rows * memory.f));
     read.backward(features, memory, std::move(d_read), d_features.data(), d_memory);
     segment_.features_backward(queries, g, std::move(d_features), piece, b, h, grad);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include "core/fields.h"
@@ -13,6 +14,12 @@ namespace longreach::attention {
 
 /// (8) M += sigma(K)^T V, or (9) the delta rule M += sigma(K)^T (V - sigma(K) M / (sigma(K) z)).
 enum class Update { linear, delta };
+
+/// (10) g = sigmoid(beta) and 1 - g = sigmoid(-beta), each exact where the other rounds to 1.
+struct Gate {
+  explicit Gate(float beta) : memory(1 / (1 + std::exp(-beta))), local(1 / (1 + std::exp(beta))) {}
+  float memory, local;
+};
 
 /// One (M, z), or its gradient. A view: holds nothing.
 struct Memory {

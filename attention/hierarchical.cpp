@@ -122,11 +122,7 @@ class Hierarchical final : public Backend {
         }
       }
     }
-    for (i64 i = 0; i < size; ++i) {  // in a fixed order: same bits whatever the threads
-      double sum = 0;
-      for (i64 b = 0; b < in.batch(); ++b) sum += d_bias[b * size + i];
-      d_weights[i] += static_cast<float>(sum);
-    }
+    add_over_streams(d_bias, in.batch(), d_weights);
     d_state.position = tape.position;
   }
 

@@ -32,12 +32,6 @@ struct EnumNames<attention::FirstSegment> {
 namespace longreach::attention {
 namespace {
 
-/// g = sigmoid(beta) and 1 - g = sigmoid(-beta), each exact where the other rounds to 1.
-struct Gate {
-  explicit Gate(float beta) : memory(1 / (1 + std::exp(-beta))), local(1 / (1 + std::exp(beta))) {}
-  float memory, local;
-};
-
 /// State: M and z, and the open segment's turned keys and its values.
 class Infini final : public Backend {
  public:
@@ -143,11 +137,7 @@ class Infini final : public Backend {
         }
       }
     }
-    for (i64 h = 0; h < heads; ++h) {  // in a fixed order: same bits whatever the threads
-      double sum = 0;
-      for (i64 b = 0; b < in.batch(); ++b) sum += d_gate[b * heads + h];
-      d_gates[h] += static_cast<float>(sum);
-    }
+    add_over_streams(d_gate, in.batch(), d_gates);
     d_state.position = tape.position;
   }
 

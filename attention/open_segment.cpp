@@ -116,9 +116,7 @@ View<float, 3> OpenSegment::outputs(View<float, 4> all, const Piece& piece, i64 
 }
 
 View<float, 2> OpenSegment::log_sums(Tensor& all, const Piece& piece, i64 b, i64 kv) const {
-  return {all.view<3>().row(b, kv * shape_.group()).data() + piece.first,
-          {shape_.group(), piece.rows},
-          {all.shape()[2], 1}};
+  return lse_rows(all.view<3>(), b, kv * shape_.group(), shape_.group(), piece.first, piece.rows);
 }
 
 void OpenSegment::copy(const Piece& piece, const Rows& from, const Rows& to) const {

@@ -291,11 +291,7 @@ void Recurrence::backward(std::span<const float> weights, const Chunk& in, const
       }
     }
   }
-  for (i64 i = 0; i < biases; ++i) {  // in a fixed order: same bits whatever the threads
-    double sum = 0;
-    for (i64 b = 0; b < in.batch(); ++b) sum += d_bias[b * biases + i];
-    d_weights[i] += static_cast<float>(sum);
-  }
+  add_over_streams(d_bias, in.batch(), d_weights);
   d_state.position = tape.position;
 }
 

@@ -15,6 +15,17 @@ inline bool worth_threads(const Backend& backend, const Chunk& in, i64 position)
                                   backend.cost(position, in.tokens()).flops);
 }
 
+/// Adds the weights' gradients of all streams, d [B, n], in a fixed order: the same bits whatever
+/// the threads.
+inline void add_over_streams(const std::vector<double>& d, i64 batch, std::span<float> d_weights) {
+  const i64 n = std::ssize(d) / batch;
+  for (i64 i = 0; i < n; ++i) {
+    double sum = 0;
+    for (i64 b = 0; b < batch; ++b) sum += d[b * n + i];
+    d_weights[i] += static_cast<float>(sum);
+  }
+}
+
 /// Query rows of one stream and key/value head that a task of softmax attention takes: many, since
 /// each task packs all keys anew, but enough tasks for a few threads. Knows neither how many
 /// threads there are nor the other streams, so that no result depends on them.
