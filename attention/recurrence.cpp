@@ -31,21 +31,22 @@ class Loader {
         angles_(rope.angles(position, in.tokens())) {}
 
   void load(const Piece& piece, i64 b, i64 kv, RecurrenceBlock& work) const {
-    const i64 d = shape_.head_dim;
     work.start(piece.rows);
     if (map_) {
-      map_->map(queries(piece, b, kv).data(), shape_.group() * piece.rows, work.q.data());
-      map_->map(keys(piece, b, kv).data(), piece.rows, work.k.data());
+      gather_queries(piece, b, kv, work.unmapped);
+      map_->map(work.unmapped.data(), shape_.group() * piece.rows, work.q.data());
+      gather_keys(piece, b, kv, work.unmapped);
+      map_->map(work.unmapped.data(), piece.rows, work.k.data());
     } else {
-      work.q = queries(piece, b, kv);
-      work.k = keys(piece, b, kv);
+      gather_queries(piece, b, kv, work.q);
+      gather_keys(piece, b, kv, work.k);
       prepare(work.q, true);
       prepare(work.k, false);
     }
     gather(in_.v, b, kv, piece.first, piece.rows, none_, angles_, piece.first, work.v.data());
     for (i64 t = 0; t < piece.rows; ++t) {
       if (rule_.delta) work.strength[t] = sigmoid(in_.projected(b, piece.first + t, kv));
-      if (rule_.decay != Decay::none) fill_kept(b, piece.first + t, kv, &work.kept[t * d]);
+      if (rule_.decay != Decay::none) fill_kept(b, piece.first + t, kv, t, work);
     }
     work.decay();
   }
@@ -72,8 +73,8 @@ class Loader {
       float* d_log = &work.d_kept_log[t * d];
       const i64 each = rule_.decay == Decay::by_head ? 1 : d;
       if (each == 1) d_log[0] = std::accumulate(d_log, d_log + d, 0.0f);
-      const Scratch x = decays(b, token, kv);
-      sigmoid_power_backward(x.data(), power(), kLeast, &work.kept[t * d], d_log, each);
+      sigmoid_power_backward(&work.logits[t * each], power(), kLeast, &work.kept[t * d], d_log,
+                             each);
       add_scaled(1, d_log, &grad.projected(b, token, strengths(rule_, shape_) + kv * each), each);
       for (i64 i = 0; i < each; ++i) d_decay_bias[kv * each + i] += d_log[i];
     }
@@ -83,42 +84,34 @@ class Loader {
   static constexpr float kLeast = static_cast<float>(kLeastLog);
   float power() const { return static_cast<float>(1 / rule_.temperature); }
 
-  /// x_t + c of one head.
-  Scratch decays(i64 b, i64 token, i64 kv) const {
-    const i64 each = shares(rule_, shape_) / shape_.kv_heads, first = kv * each;
-    const float* x = &in_.projected(b, token, strengths(rule_, shape_) + first);
-    Scratch sum(x, x + each);
-    add_scaled(1, &decay_bias_[first], sum.data(), each);
-    return sum;
-  }
-
-  /// a_t [D].
-  void fill_kept(i64 b, i64 token, i64 kv, float* to) const {
+  /// a_t [D] of one token, and the x_t + c that it comes from.
+  void fill_kept(i64 b, i64 token, i64 kv, i64 t, RecurrenceBlock& work) const {
     const i64 d = shape_.head_dim;
+    float* to = &work.kept[t * d];
     if (rule_.decay == Decay::fixed) {
       std::fill_n(to, d, 1 - std::exp2(-5.0f - static_cast<float>(kv)));
       return;
     }
-    const Scratch x = decays(b, token, kv);
-    const i64 each = std::ssize(x);
-    sigmoid_power(x.data(), power(), kLeast, to, each);
+    const i64 each = shares(rule_, shape_) / shape_.kv_heads, first = kv * each;
+    float* x = &work.logits[t * each];
+    std::copy_n(&in_.projected(b, token, strengths(rule_, shape_) + first), each, x);
+    add_scaled(1, &decay_bias_[first], x, each);
+    sigmoid_power(x, power(), kLeast, to, each);
     if (each == 1) std::fill(to + 1, to + d, to[0]);
   }
 
   /// Turned rows [G, C, D] and [C, D].
-  Scratch queries(const Piece& piece, i64 b, i64 kv) const {
+  void gather_queries(const Piece& piece, i64 b, i64 kv, Scratch& rows) const {
     const i64 count = piece.rows * shape_.head_dim;
-    Scratch rows(static_cast<std::size_t>(shape_.group() * count));
+    rows.resize(static_cast<std::size_t>(shape_.group() * count));
     for (i64 g = 0; g < shape_.group(); ++g) {
       gather(in_.q, b, kv * shape_.group() + g, piece.first, piece.rows, rope_, angles_,
              piece.first, &rows[g * count]);
     }
-    return rows;
   }
-  Scratch keys(const Piece& piece, i64 b, i64 kv) const {
-    Scratch rows(static_cast<std::size_t>(piece.rows * shape_.head_dim));
+  void gather_keys(const Piece& piece, i64 b, i64 kv, Scratch& rows) const {
+    rows.resize(static_cast<std::size_t>(piece.rows * shape_.head_dim));
     gather(in_.k, b, kv, piece.first, piece.rows, rope_, angles_, piece.first, rows.data());
-    return rows;
   }
 
   float query_scale() const { return 1 / std::sqrt(static_cast<float>(shape_.head_dim)); }
@@ -146,8 +139,10 @@ class Loader {
                        d_rows.data());
         grad = std::move(d_rows);
       };
-      undo_map(queries(piece, b, kv), work.q, work.d_q);
-      return undo_map(keys(piece, b, kv), work.k, work.d_k);
+      gather_queries(piece, b, kv, work.unmapped);
+      undo_map(work.unmapped, work.q, work.d_q);
+      gather_keys(piece, b, kv, work.unmapped);
+      return undo_map(work.unmapped, work.k, work.d_k);
     }
     if (!rule_.unit) return scale(query_scale(), work.d_q.data(), std::ssize(work.d_q));
     // Turning keeps lengths, so that those of the rows as they came will do.

@@ -31,7 +31,7 @@ void RecurrenceBlock::start(i64 rows) {
   q.resize(key_size(group_ * rows));
   k.resize(key_size(rows));
   v.resize(value_size(rows));
-  for (Scratch* x : {&kept, &product_}) x->resize(key_size(decays_ ? rows : 0));
+  for (Scratch* x : {&kept, &logits, &product_}) x->resize(key_size(decays_ ? rows : 0));
   strength.resize(static_cast<std::size_t>(rule_.delta ? rows : 0));
 }
 

@@ -46,6 +46,8 @@ class RecurrenceBlock {
 
   Scratch q, k, v;   ///< [G, C, F], [C, F], [C, D], as they meet the matrix but for decay
   Scratch kept;      ///< [C, F]: a_t
+  Scratch unmapped;  ///< of queries or keys before a feature map, for the caller's use
+  Scratch logits;    ///< [C, 1 or F]: what a_t is made from, for the caller's use
   Scratch strength;  ///< [C]: w_t
   Scratch out;       ///< [G, C, D], not yet divided
   Scratch divisor;   ///< [G, C]
