@@ -13,8 +13,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace longreach::attention::kernels::HWY_NAMESPACE {
 
-/// Keys scored before their values are summed.
-constexpr i64 kBlock = 128;
+/// Keys scored before their values are summed, at most. As many as a page of memory holds: what is
+/// fetched ahead is then still in the first-level cache when its turn comes.
+constexpr i64 kMostKeys = 128;
+constexpr i64 kBlockBytes = 4096;
 
 template <Element kElement>
 HWY_INLINE float score(const float* query, const void* keys, i64 at, i64 head) {
@@ -91,9 +93,10 @@ template <Element kElement>
 void add_part(const Problem& problem, const Part& part, const Floats& queries, i64 from, i64 to,
               Partial& partial) {
   const i64 head = problem.head_dim(), rows = problem.rows(), bytes = bytes_of(kElement) * head;
-  HWY_ALIGN float weights[kBlock];
-  for (i64 key = from; key < to; key += kBlock) {
-    const i64 count = std::min(kBlock, to - key);
+  const i64 block = std::clamp<i64>(kBlockBytes / bytes / 16 * 16, 16, kMostKeys);
+  HWY_ALIGN float weights[kMostKeys];
+  for (i64 key = from; key < to; key += block) {
+    const i64 count = std::min(block, to - key);
     const void* keys = Part::row(part.keys.keys, kElement, key, head);
     const void* values = Part::row(part.keys.values, kElement, key, head);
     for (i64 state = 0; state < problem.heads() * rows; ++state) {
@@ -113,12 +116,12 @@ void add_part(const Problem& problem, const Part& part, const Floats& queries, i
       partial.sum[state] =
           correction * partial.sum[state] + sum_of_lanes(exponentials(weights, own, padded, top));
       partial.maximum[state] = top;
-      const bool last_visit = state + 1 == problem.heads() * rows && key + 2 * kBlock <= to;
+      const bool last_visit = state + 1 == problem.heads() * rows && key + 2 * block <= to;
       const i64 skipped = own.begin * bytes;
       add_values<kElement>(
           {.weights = weights + own.begin,
            .values = static_cast<const char*>(values) + skipped,
-           .next = last_visit ? static_cast<const char*>(keys) + kBlock * bytes + skipped : nullptr,
+           .next = last_visit ? static_cast<const char*>(keys) + block * bytes + skipped : nullptr,
            .count = own.end - own.begin,
            .head = head,
            .correction = correction,
