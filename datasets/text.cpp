@@ -124,7 +124,7 @@ TextDataset::TextDataset(const Params& params, const Tokenizer& tokenizer, const
 TextDataset::TextDataset(const std::vector<std::string>& texts, double held_out,
                          const Tokenizer& tokenizer, const Rng& rng)
     : rng_(rng), sha_(content_sha(texts)) {
-  for (const std::string& text : texts) train_.push_back(tokenizer.encode(text));
+  for (const std::string& text : texts) train_.push_back(tokenizer.encode_document(text));
   const i64 tokens = total_tokens(train_);
   if (texts.size() == 1) {
     split_one(held_out);

@@ -16,9 +16,21 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
   virtual std::string name() const = 0;  ///< "bytes", "words"
   virtual i64 vocabulary_size() const = 0;
-  /// Throws Error naming the first text that has no token.
+  /// Of text inside a document, any bytes. Throws Error naming the first text that has no token.
   virtual std::vector<Token> encode(std::string_view text) const = 0;
+  /// The text again, byte for byte; what stands for no text (a BOS token) adds none.
   virtual std::string decode(std::span<const Token> tokens) const = 0;
+  /// Of a whole document, as the models of this vocabulary have seen them: opening(), then the
+  /// text, with a space before it where that is their custom.
+  virtual std::vector<Token> encode_document(std::string_view text) const;
+  /// What encode_document() was given.
+  virtual std::string decode_document(std::span<const Token> tokens) const {
+    return decode(tokens);
+  }
+  /// The tokens that every document begins with before its text (BOS); often none.
+  virtual std::vector<Token> opening() const { return {}; }
+  /// The tokens any of which, generated, says that the document has ended.
+  virtual std::vector<Token> endings() const { return {}; }
   /// SHA-256 of what the tokenizer is (its name and vocabulary), hex.
   virtual std::string sha() const = 0;
 };

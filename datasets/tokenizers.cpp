@@ -107,6 +107,13 @@ class WordTokenizer final : public Tokenizer {
 
 }  // namespace
 
+std::vector<Token> Tokenizer::encode_document(std::string_view text) const {
+  std::vector<Token> tokens = opening();
+  const std::vector<Token> inside = encode(text);
+  tokens.insert(tokens.end(), inside.begin(), inside.end());
+  return tokens;
+}
+
 std::unique_ptr<Tokenizer> byte_tokenizer() { return std::make_unique<ByteTokenizer>(); }
 
 std::unique_ptr<Tokenizer> word_tokenizer(std::vector<std::string> words) {
