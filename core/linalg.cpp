@@ -12,6 +12,9 @@
 namespace longreach {
 namespace {
 
+/// Numbers of a cache line, which no two threads should write.
+constexpr i64 kLineNumbers = 16;
+
 /// Numbers of B packed at a time, where it is not too deep for that, and the columns that they make
 /// up: few enough for a cache, many enough that threads seldom wait for one another.
 constexpr i64 kPackedNumbers = i64{1} << 20;
@@ -38,10 +41,22 @@ Range share_of(i64 count, i64 step, i64 part, i64 parts) {
   return {first, std::min(count, steps * (part + 1) / parts * step) - first};
 }
 
+/// Where A is a row and B lies transposed, row by row.
+bool is_vector(const Product& p) {
+  return p.c.rows == 1 && p.a.column_step == 1 && p.b.row_step == 1;
+}
+
+/// Rows of B that make up the numbers `range` of such a product.
+void multiply_vector_share(const Product& p, Range range) {
+  multiply_vector(p.a.data, Matrix(p.b.data, p.c.columns, p.depth, p.b.column_step), range,
+                  p.c.data, p.into);
+}
+
 void multiply_row(const Product& p) {
   using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Row = Eigen::Matrix<float, 1, Eigen::Dynamic>;
   using Stride = Eigen::OuterStride<>;
+  if (is_vector(p)) return multiply_vector_share(p, {0, p.c.columns});
   const Eigen::Map<const Row, 0, Eigen::InnerStride<>> a(p.a.data, p.depth,
                                                          Eigen::InnerStride<>(p.a.column_step));
   const i64 n = p.c.columns;
@@ -103,6 +118,14 @@ void multiply_alone(const Product& p) {
 void multiply_together(const Product& p) {
   const double flops =
       2.0 * static_cast<double>(p.c.rows * p.c.columns) * static_cast<double>(p.depth);
+  if (is_vector(p) && worth_threads(flops)) {
+    const i64 shares = omp_get_max_threads();
+#pragma omp parallel for schedule(static, 1)
+    for (i64 share = 0; share < shares; ++share) {
+      multiply_vector_share(p, share_of(p.c.columns, kLineNumbers, share, shares));
+    }
+    return;
+  }
   const i64 most = (p.c.rows + tile_height() - 1) / tile_height();
   const i64 threads = std::min<i64>(omp_get_max_threads(), most);
   if (threads == 1 || !worth_threads(flops)) return multiply_alone(p);

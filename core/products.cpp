@@ -84,6 +84,28 @@ void MultiplyBlock(const Factor& a, const float* panels, Range rows, Range depth
   }
 }
 
+void MultiplyVector(const float* a, const Matrix& b, Range rows, float* c, Into into) {
+  const D d;
+  const i64 lanes = static_cast<i64>(hn::Lanes(d)), depth = b.columns;
+  for (i64 row = rows.first; row < rows.first + rows.count; ++row) {
+    const float* x = b.data + row * b.stride;
+    V s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+    i64 k = 0;
+    for (; k + 4 * lanes <= depth; k += 4 * lanes) {
+      s0 = hn::MulAdd(hn::LoadU(d, a + k), hn::LoadU(d, x + k), s0);
+      s1 = hn::MulAdd(hn::LoadU(d, a + k + lanes), hn::LoadU(d, x + k + lanes), s1);
+      s2 = hn::MulAdd(hn::LoadU(d, a + k + 2 * lanes), hn::LoadU(d, x + k + 2 * lanes), s2);
+      s3 = hn::MulAdd(hn::LoadU(d, a + k + 3 * lanes), hn::LoadU(d, x + k + 3 * lanes), s3);
+    }
+    for (; k + lanes <= depth; k += lanes) {
+      s0 = hn::MulAdd(hn::LoadU(d, a + k), hn::LoadU(d, x + k), s0);
+    }
+    float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+    for (; k < depth; ++k) sum += a[k] * x[k];
+    c[row] = into == Into::add ? c[row] + sum : sum;
+  }
+}
+
 }  // namespace longreach::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -94,6 +116,7 @@ HWY_EXPORT(PanelWidth);
 HWY_EXPORT(TileRows);
 HWY_EXPORT(PackPanels);
 HWY_EXPORT(MultiplyBlock);
+HWY_EXPORT(MultiplyVector);
 
 i64 panel_columns() { return HWY_DYNAMIC_DISPATCH(PanelWidth)(); }
 i64 tile_height() { return HWY_DYNAMIC_DISPATCH(TileRows)(); }
@@ -105,6 +128,10 @@ void pack_panels(const Factor& b, Range depth, Range columns, float* to) {
 void multiply_block(const Factor& a, const float* panels, Range rows, Range depth, Range columns,
                     const MutableMatrix& c, Into into) {
   HWY_DYNAMIC_DISPATCH(MultiplyBlock)(a, panels, rows, depth, columns, c, into);
+}
+
+void multiply_vector(const float* a, Matrix b, Range rows, float* c, Into into) {
+  HWY_DYNAMIC_DISPATCH(MultiplyVector)(a, b, rows, c, into);
 }
 
 }  // namespace longreach

@@ -36,4 +36,8 @@ void pack_panels(const Factor& b, Range depth, Range columns, float* to);
 void multiply_block(const Factor& a, const float* panels, Range rows, Range depth, Range columns,
                     const MutableMatrix& c, Into into);
 
+/// c[i] (+)= the sum over k < depth of a[k] B[i, k], for the rows i of B in `rows`: each
+/// is read once and in order, at the pace of the memory.
+void multiply_vector(const float* a, Matrix b, Range rows, float* c, Into into);
+
 }  // namespace longreach

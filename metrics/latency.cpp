@@ -6,9 +6,11 @@
 #include <exception>
 #include <functional>
 #include <omp.h>
+#include <optional>
 #include <sstream>
 
 #include "core/error.h"
+#include "metrics/machine_probe.h"
 #include "metrics/metric.h"
 #include "metrics/statistics.h"
 #include "model/scoring.h"
@@ -38,15 +40,28 @@ class Collector final : public benchmark::BenchmarkReporter {
   std::vector<double> seconds_;
 };
 
+/// What limits a phase: FLOP or bytes, and the most of them a second that the machine can do.
+struct Bound {
+  std::string_view name;  ///< "of_peak"
+  double work = 0;
+  std::function<double()> probe;  ///< empty: not asked for
+};
+
 /// One thing to time: `prepare` runs before each repetition and is not timed, `run` is.
 struct Case {
   std::string phase;
   std::function<void()> prepare, run;
+  Bound bound;
 };
 
-/// Seconds of each repetition. A first, unmeasured run warms caches and lets errors out; it also
-/// says how many repetitions fit in `budget` seconds (three at least).
-std::vector<double> time_repetitions(const Case& timed, i64 repetitions, double budget) {
+struct Timings {
+  std::vector<double> seconds;
+  std::vector<double> limits;  ///< what the probe found beside each repetition, if there is one
+};
+
+/// A first, unmeasured run warms caches and lets errors out; it also says how many repetitions fit
+/// in `budget` seconds (three at least).
+Timings time_repetitions(const Case& timed, i64 repetitions, double budget) {
   using Clock = std::chrono::steady_clock;
   timed.prepare();
   const Clock::time_point start = Clock::now();
@@ -56,12 +71,16 @@ std::vector<double> time_repetitions(const Case& timed, i64 repetitions, double 
     repetitions = std::max<i64>(3, static_cast<i64>(budget / once));
   }
   std::exception_ptr failure;
+  Timings timings;
+  const auto& probe = timed.bound.probe;
   benchmark::RegisterBenchmark(timed.phase.c_str(),
                                [&](benchmark::State& state) {
                                  // Nothing may be thrown through the library.
                                  try {
                                    timed.prepare();
+                                   const double before = probe ? probe() : 0;
                                    for (auto _ : state) timed.run();
+                                   if (probe) timings.limits.push_back((before + probe()) / 2);
                                  } catch (...) {
                                    failure = std::current_exception();
                                    state.SkipWithError("failed");
@@ -75,13 +94,14 @@ std::vector<double> time_repetitions(const Case& timed, i64 repetitions, double 
   benchmark::ClearRegisteredBenchmarks();
   if (failure) std::rethrow_exception(failure);
   check(static_cast<i64>(collector.seconds().size()) == repetitions, "every repetition is timed");
-  return collector.seconds();
+  timings.seconds = collector.seconds();
+  return timings;
 }
 
 class Latency final : public Metric {
  public:
   struct Params {
-    bool prefill = true, decode = true;
+    bool prefill = true, decode = true, shares = false;
     i64 repetitions = 10, decode_tokens = 16;
     double budget = 60;
     void fields(Fields& f) {
@@ -89,6 +109,9 @@ class Latency final : public Metric {
       f("decode", decode, "time each further token once the context has been read");
       f("repetitions", repetitions, at_least(3, Unit::count), "timed runs of each phase");
       f("decode_tokens", decode_tokens, at_least(1, Unit::count), "tokens in a decoding run");
+      f("shares", shares,
+        "also how near each phase comes to this machine's FMA peak (prefill) or read bandwidth "
+        "(decode), probed around each run, which then finds no weights in a cache");
       f("budget", budget, at_least(0, Unit::seconds),
         "timing a phase for longer cuts its repetitions, to three at least");
     }
@@ -105,8 +128,8 @@ class Latency final : public Metric {
   Findings measure(const Session& session) const override {
     Findings findings;
     const std::vector<Token> tokens = random_tokens(session);
-    if (params_.prefill) findings.measurements.push_back(time_prefill(session, tokens));
-    if (params_.decode) findings.measurements.push_back(time_decode(session, tokens));
+    if (params_.prefill) time_prefill(session, tokens, findings);
+    if (params_.decode) time_decode(session, tokens, findings);
     return findings;
   }
 
@@ -122,51 +145,89 @@ class Latency final : public Metric {
     return tokens;
   }
 
-  Measurement time_prefill(const Session& session, const std::vector<Token>& tokens) const {
+  void time_prefill(const Session& session, const std::vector<Token>& tokens,
+                    Findings& findings) const {
     const model::Transformer& model = session.model;
     const i64 length = session.context_length;
     const View<const Token, 2> context(tokens.data(), {1, length});
     const i64 last_chunk = (length - 1) / model::kScoringChunk * model::kScoringChunk;
     Tensor logits({1, 1, model.architecture().vocabulary});
     model::StreamState state;
-    const Case timed{"prefill", [&] { state = model.initial_state(1, length); },
-                     [&] {
-                       model::prefill(model, context.slice(1, 0, last_chunk), state);
-                       model.forward(context.slice(1, last_chunk, length - last_chunk), state,
-                                     logits.view<3>(), nullptr);
-                     }};
-    return measurement(session, timed, "ms", 1,
-                       fmt::format("chunk={}:logits=last", model::kScoringChunk));
+    Case timed{"prefill",
+               [&] { state = model.initial_state(1, length); },
+               [&] {
+                 model::prefill(model, context.slice(1, 0, last_chunk), state);
+                 model.forward(context.slice(1, last_chunk, length - last_chunk), state,
+                               logits.view<3>(), nullptr);
+               },
+               {.name = "of_peak", .work = prefill_flops(model, length), .probe = {}}};
+    if (params_.shares) timed.bound.probe = [] { return fma_peak(omp_get_max_threads()); };
+    measure(session, timed, "ms", 1, fmt::format("chunk={}:logits=last", model::kScoringChunk),
+            findings);
   }
 
-  Measurement time_decode(const Session& session, const std::vector<Token>& tokens) const {
+  void time_decode(const Session& session, const std::vector<Token>& tokens,
+                   Findings& findings) const {
     const model::Transformer& model = session.model;
     const i64 length = session.context_length, count = params_.decode_tokens;
     const View<const Token, 2> all(tokens.data(), {1, length + count});
     Tensor logits({1, 1, model.architecture().vocabulary});
     model::StreamState filled = model.initial_state(1, length + count), state;
     model::prefill(model, all.slice(1, 0, length), filled);
-    const Case timed{"decode", [&] { state = filled; },
-                     [&] {
-                       for (i64 i = 0; i < count; ++i) {
-                         model.forward(all.slice(1, length + i, 1), state, logits.view<3>(),
-                                       nullptr);
-                       }
-                     }};
-    return measurement(session, timed, "ms/token", count, fmt::format("tokens={}", count));
+    Case timed{
+        "decode",
+        [&] { state = filled; },
+        [&] {
+          for (i64 i = 0; i < count; ++i) {
+            model.forward(all.slice(1, length + i, 1), state, logits.view<3>(), nullptr);
+          }
+        },
+        {.name = "of_bandwidth", .work = model.cost(length, count).bytes_moved, .probe = {}}};
+    std::optional<ReadProbe> reading;
+    if (params_.shares) {
+      reading.emplace();
+      timed.bound.probe = [&] { return reading->bandwidth(omp_get_max_threads()); };
+    }
+    measure(session, timed, "ms/token", count, fmt::format("tokens={}", count), findings);
   }
 
-  Measurement measurement(const Session& session, const Case& timed, std::string_view unit,
-                          i64 divide_by, std::string_view details) const {
-    std::vector<double> values = time_repetitions(timed, params_.repetitions, params_.budget);
-    for (double& value : values) value *= 1000 / static_cast<double>(divide_by);
-    const auto n = static_cast<i64>(values.size());
-    const double confidence = session.statistics.confidence;
-    const Interval interval = median_interval(values, confidence);
-    Measurement m;
+  /// FLOP of reading `length` tokens when only the last one's logits are made.
+  static double prefill_flops(const model::Transformer& model, i64 length) {
+    const model::Architecture& a = model.architecture();
+    const double logits = 2.0 * static_cast<double>(a.vocabulary * a.width);
+    return model.cost(0, length).flops - static_cast<double>(length - 1) * logits;
+  }
+
+  void measure(const Session& session, const Case& timed, std::string_view unit, i64 divide_by,
+               std::string_view details, Findings& findings) const {
+    const Timings timings = time_repetitions(timed, params_.repetitions, params_.budget);
+    std::vector<double> milliseconds, shares;
+    for (std::size_t i = 0; i < timings.seconds.size(); ++i) {
+      milliseconds.push_back(1000 * timings.seconds[i] / static_cast<double>(divide_by));
+      if (timed.bound.probe) {
+        shares.push_back(timed.bound.work / timings.seconds[i] / timings.limits[i]);
+      }
+    }
+    Measurement m = median_of(milliseconds, session.statistics.confidence);
     m.metric = fmt::format("latency/{}", timed.phase);
     m.unit = unit;
     m.higher_is_better = false;
+    m.protocol = fmt::format("latency/{}:phase={}:batch=1:{}:threads={}{}", version(), timed.phase,
+                             details, omp_get_max_threads(), params_.shares ? ":cold" : "");
+    findings.measurements.push_back(m);
+    if (shares.empty()) return;
+    Measurement share = median_of(shares, session.statistics.confidence);
+    share.metric = fmt::format("latency/{}_{}", timed.phase, timed.bound.name);
+    share.unit = "1";
+    share.higher_is_better = true;
+    share.protocol = m.protocol;
+    findings.measurements.push_back(share);
+  }
+
+  static Measurement median_of(const std::vector<double>& values, double confidence) {
+    const auto n = static_cast<i64>(values.size());
+    const Interval interval = median_interval(values, confidence);
+    Measurement m;
     m.value = median(values);
     m.n = n;
     m.ci_low = interval.low;
@@ -176,8 +237,6 @@ class Latency final : public Metric {
     const bool reached = 2 * std::pow(0.5, static_cast<double>(n)) <= 1 - confidence;
     m.ci_method = reached ? fmt::format("order statistics {:g} of the median", confidence)
                           : fmt::format("range of {} repetitions", n);
-    m.protocol = fmt::format("latency/{}:phase={}:batch=1:{}:threads={}", version(), timed.phase,
-                             details, omp_get_max_threads());
     return m;
   }
 

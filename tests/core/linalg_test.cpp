@@ -163,10 +163,16 @@ TEST_CASE("Products of more columns than are packed at a time agree with the tri
 }
 
 TEST_CASE("Every product has the same bits alone and over 1 to 7 threads") {
-  const Operands x(101, 77, 300);
-  const Results one = alone(x);
-  for (const int threads : {1, 2, 3, 7}) {
-    INFO(threads << " threads");
-    CHECK(together(x, threads) == one);
+  for (const Operands& x : {Operands(101, 77, 300), Operands(1, 409, 601)}) {
+    const Results one = alone(x);
+    for (const int threads : {1, 2, 3, 7}) {
+      INFO(x.m << " rows, " << threads << " threads");
+      CHECK(together(x, threads) == one);
+    }
   }
+}
+
+TEST_CASE("A row that is shared among threads meets every row of B") {
+  const Operands x(1, 409, 601);  // 5e5 FLOP, enough to wake threads
+  CHECK(worst_error(x, together(x, 3)) < 5e-4);
 }

@@ -108,5 +108,32 @@ TEST_CASE("A budget cuts repetitions, to three at least") {
   CHECK(find(found, "latency/decode").n == 3);
 }
 
+TEST_CASE("Shares relate a phase's work to what the machine could do in the same time") {
+  const model::Transformer model = full_model(256);
+  const Session s = session(model, *bytes, 100);
+  const Findings found = make_metric("latency", {{"shares", "true"}})->measure(s);
+  REQUIRE(found.measurements.size() == 4);
+  for (const char* name : {"latency/prefill_of_peak", "latency/decode_of_bandwidth"}) {
+    const Measurement& share = find(found, name);
+    INFO(name);
+    CHECK(share.unit == "1");
+    CHECK(share.n == 10);
+    CHECK(share.higher_is_better == true);
+    CHECK(inside_interval(share));
+  }
+  // The same two medians again, by way of the limit they imply, which no machine of today
+  // misses by far.
+  const double flops = model.cost(0, 100).flops - 99 * 2.0 * 256 * model.architecture().width;
+  const double peak = flops / (*find(found, "latency/prefill").value / 1000) /
+                      *find(found, "latency/prefill_of_peak").value;
+  CHECK(peak > 1e9);
+  CHECK(peak < 1e14);
+  const double bytes_a_token = model.cost(100, 16).bytes_moved / 16;
+  const double bandwidth = bytes_a_token / (*find(found, "latency/decode").value / 1000) /
+                           *find(found, "latency/decode_of_bandwidth").value;
+  CHECK(bandwidth > 1e8);
+  CHECK(bandwidth < 1e13);
+}
+
 }  // namespace
 }  // namespace longreach::metrics
