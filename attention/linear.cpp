@@ -8,7 +8,7 @@ namespace {
 class Linear final : public Recurrence {
  public:
   struct Params {
-    std::optional<RopeParams> rope{};
+    std::optional<ScaledRopeParams> rope{};
     FeatureParams features{};
     void fields(Fields& f) {
       f("rope", rope, "rotary positions before the feature map");
@@ -22,7 +22,7 @@ class Linear final : public Recurrence {
 class Retention final : public Recurrence {
  public:
   struct Params {
-    std::optional<RopeParams> rope = RopeParams{};
+    std::optional<ScaledRopeParams> rope = ScaledRopeParams{};
     void fields(Fields& f) { f("rope", rope, "rotary positions on queries and keys"); }
   };
   Retention(const Params& params, const Shape& shape)

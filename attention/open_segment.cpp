@@ -20,6 +20,7 @@ OpenSegment::OpenSegment(const Params& params, const Shape& shape)
       rope_(params.rope, shape.head_dim),
       unturned_(std::nullopt, shape.head_dim),
       angles_(rope_.angles(0, params.segment)),
+      undoing_angles_(rope_.undoing_angles(0, params.segment)),
       features_(params.features, shape.head_dim) {
   validate(shape);
 }
@@ -147,7 +148,7 @@ void OpenSegment::forget_closed(const std::vector<Piece>& pieces, i64 b, i64 kv,
 Scratch OpenSegment::unturned(const float* turned_keys) const {
   const i64 n = params_.segment, d = shape_.head_dim;
   Scratch keys(static_cast<std::size_t>(n * d));
-  rope_.turn(angles_, 0, View<const float, 2>(turned_keys, {n, d}),
+  rope_.turn(undoing_angles_, 0, View<const float, 2>(turned_keys, {n, d}),
              View<float, 2>(keys.data(), {n, d}), Turn::back);
   return keys;
 }
@@ -156,7 +157,8 @@ Scratch OpenSegment::key_features(const float* turned_keys, Scratch& keys) const
   const i64 n = params_.segment;
   Scratch features(static_cast<std::size_t>(n * features_.size()));
   if (features_.is_elu1()) {
-    rope_.features_of_turned(angles_, 0, View<const float, 2>(turned_keys, {n, shape_.head_dim}),
+    rope_.features_of_turned(undoing_angles_, 0,
+                             View<const float, 2>(turned_keys, {n, shape_.head_dim}),
                              features.data());
     return features;
   }
@@ -183,7 +185,7 @@ void OpenSegment::write_backward(const Rows& held, Update update, float times, c
   Scratch d_unturned(static_cast<std::size_t>(n * d));
   features_.backward(keys.data(), features.data(), d_features.data(), n, d_unturned.data());
   const View<float, 2> rows(d_unturned.data(), {n, d});
-  rope_.turn(angles_, 0, rows, rows, Turn::forward);
+  rope_.turn(undoing_angles_, 0, rows, rows, Turn::forward);
   add_scaled(1, d_unturned.data(), d_keys, n * d);
 }
 

@@ -16,7 +16,9 @@ namespace longreach::attention {
 
 /// Keys are held turned to their place in the segment: positions that restart in each are the same
 /// function as absolute ones, and keep angles small. Borders lie at absolute multiples of the
-/// length N, so that how a stream is cut into calls cannot move them.
+/// length N, so that how a stream is cut into calls cannot move them. A scaled rotation keeps its
+/// frequencies although no place lies beyond the trained length: a model trained with them needs
+/// them.
 ///
 /// State tensors: `segment_keys` and `segment_values` [B, Hkv, N, D].
 class OpenSegment {
@@ -24,7 +26,7 @@ class OpenSegment {
   struct Params {
     i64 segment = 64;
     Element cache = Element::f32;
-    std::optional<RopeParams> rope = RopeParams{};
+    std::optional<ScaledRopeParams> rope = ScaledRopeParams{};
     FeatureParams features{};
     void fields(Fields& f);
   };
@@ -130,7 +132,7 @@ class OpenSegment {
   Params params_;
   Shape shape_;
   Rope rope_, unturned_;
-  Rope::Angles angles_;  // of places [0, N)
+  Rope::Angles angles_, undoing_angles_;  // of places [0, N)
   FeatureMap features_;
 };
 

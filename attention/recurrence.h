@@ -33,7 +33,7 @@ struct RecurrenceRule {
   Decay decay = Decay::none;
   double temperature = 16;
   double decay_initial = 4;  ///< c to begin with
-  std::optional<RopeParams> rope{};
+  std::optional<ScaledRopeParams> rope{};
   i64 block = 32;  ///< tokens worked on at once; changes rounding only
 };
 

@@ -102,10 +102,11 @@ class Reference {
 
   double relevance(i64 segment) const {
     const i64 n = rule_.segment, d = shape_.head_dim;
+    const double lengthened = rope_.magnitude() * rope_.magnitude();  // there and back
     Row mean(static_cast<std::size_t>(d), 0.0);
     for (i64 j = segment * n; j < (segment + 1) * n; ++j) {
-      const Row k = turned(stored_key(j), -(j % n));  // back
-      for (i64 i = 0; i < d; ++i) mean[i] += k[i] / static_cast<double>(n);
+      const Row k = turned(stored_key(j), -(j % n));
+      for (i64 i = 0; i < d; ++i) mean[i] += k[i] / lengthened / static_cast<double>(n);
     }
     return product(mean_query_, mean) / std::sqrt(static_cast<double>(d));
   }

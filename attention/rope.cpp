@@ -21,6 +21,36 @@ void turn_pair(T cosine, T sine, T a, T b, T& out_a, T& out_b) {
   out_b = a * sine + b * cosine;
 }
 
+/// Pairs that turn more than 32 times within the trained length are kept, those that turn less than
+/// once are divided; the ramp between them is linear in the pair's index, as the authors' code has
+/// it.
+void scale_as_yarn(const ScaledRopeParams& params, double d, std::vector<double>& frequencies) {
+  if (params.theta == 1) return;
+  const auto pair_turning = [&](double times) {
+    const double tokens = static_cast<double>(params.original_length);
+    return d * std::log(tokens / (times * 2 * std::numbers::pi)) / (2 * std::log(params.theta));
+  };
+  const double first = std::max(0.0, std::floor(pair_turning(32)));
+  const double last = std::min(d - 1, std::ceil(pair_turning(1)));
+  for (std::size_t i = 0; i < frequencies.size(); ++i) {
+    const double place = (static_cast<double>(i) - first) / std::max(last - first, 0.001);
+    const double divided = std::clamp(place, 0.0, 1.0);
+    frequencies[i] *= 1 - divided + divided / params.factor;
+  }
+}
+
+/// The share of a frequency that is kept grows linearly with how often the pair turns within the
+/// trained length, from the low factor to the high one.
+void scale_as_llama3(const ScaledRopeParams& params, std::vector<double>& frequencies) {
+  const double low = params.low_frequency_factor, high = params.high_frequency_factor;
+  const double tokens = static_cast<double>(params.original_length);
+  for (double& frequency : frequencies) {
+    const double turns = tokens * frequency / (2 * std::numbers::pi);
+    const double kept = std::clamp((turns - low) / (high - low), 0.0, 1.0);
+    frequency *= kept + (1 - kept) / params.factor;
+  }
+}
+
 /// Radians a token of each pair, [D/2].
 std::vector<double> frequencies(const ScaledRopeParams& params, i64 head_dim) {
   const double d = static_cast<double>(head_dim);
@@ -34,21 +64,8 @@ std::vector<double> frequencies(const ScaledRopeParams& params, i64 head_dim) {
   if (params.scaling == Scaling::linear) {
     for (double& frequency : out) frequency /= params.factor;
   }
-  if (params.scaling != Scaling::yarn || params.theta == 1) return out;
-  // Pairs that turn more than 32 times within the trained length are kept, those that turn less
-  // than once are divided; the ramp between them is linear in the pair's index, as the authors'
-  // code has it.
-  const auto pair_turning = [&](double times) {
-    const double tokens = static_cast<double>(params.original_length);
-    return d * std::log(tokens / (times * 2 * std::numbers::pi)) / (2 * std::log(params.theta));
-  };
-  const double first = std::max(0.0, std::floor(pair_turning(32)));
-  const double last = std::min(d - 1, std::ceil(pair_turning(1)));
-  for (i64 i = 0; i < head_dim / 2; ++i) {
-    const double place = (static_cast<double>(i) - first) / std::max(last - first, 0.001);
-    const double divided = std::clamp(place, 0.0, 1.0);
-    out[i] *= 1 - divided + divided / params.factor;
-  }
+  if (params.scaling == Scaling::yarn) scale_as_yarn(params, d, out);
+  if (params.scaling == Scaling::llama3) scale_as_llama3(params, out);
   return out;
 }
 
@@ -62,9 +79,13 @@ void RopeParams::fields(Fields& f) {
 void ScaledRopeParams::fields(Fields& f) {
   RopeParams::fields(f);
   f("scaling", scaling, "how rotation is slowed for contexts longer than trained");
-  f("factor", factor, at_least(1), "how many times longer (linear, ntk, yarn)");
+  f("factor", factor, at_least(1), "how many times longer (all scalings but none)");
   f("original_length", original_length, at_least(0, Unit::count),
-    "tokens trained on; yarn must be given it");
+    "tokens trained on; yarn and llama3 must be given it");
+  f("low_frequency_factor", low_frequency_factor, at_least(0),
+    "llama3: pairs that turn less often within the original length are divided by the factor");
+  f("high_frequency_factor", high_frequency_factor, at_least(0),
+    "llama3: pairs that turn more often within the original length are kept");
 }
 
 Rope::Rope(const std::optional<RopeParams>& params, i64 head_dim)
@@ -73,10 +94,16 @@ Rope::Rope(const std::optional<RopeParams>& params, i64 head_dim)
 Rope::Rope(const std::optional<ScaledRopeParams>& params, i64 head_dim)
     : params_(params), head_dim_(head_dim) {
   if (!params) return;
-  if (params->scaling == Scaling::yarn && params->original_length == 0) {
+  const bool llama3 = params->scaling == Scaling::llama3;
+  if ((params->scaling == Scaling::yarn || llama3) && params->original_length == 0) {
     throw error(
-        "rope.scaling: yarn needs rope.original_length, the tokens of the contexts that the model "
-        "was trained on, such as 512");
+        "rope.scaling: {} needs rope.original_length, the tokens of the contexts that the model "
+        "was trained on, such as {}",
+        llama3 ? "llama3" : "yarn", llama3 ? 8192 : 512);
+  }
+  if (llama3 && !(params->low_frequency_factor < params->high_frequency_factor)) {
+    throw error("rope.low_frequency_factor: {} is not below rope.high_frequency_factor, {}",
+                params->low_frequency_factor, params->high_frequency_factor);
   }
   frequencies_ = frequencies(*params, head_dim);
   if (params->scaling == Scaling::yarn) magnitude_ = 0.1 * std::log(params->factor) + 1;
@@ -88,7 +115,7 @@ Rope::Rope(const std::optional<ScaledRopeParams>& params, i64 head_dim)
   }
 }
 
-Rope::Angles Rope::angles(i64 first, i64 count) const {
+Rope::Angles Rope::angles(i64 first, i64 count, double magnitude) const {
   Angles table;
   if (!params_) return table;
   const i64 half = head_dim_ / 2;
@@ -101,8 +128,8 @@ Rope::Angles Rope::angles(i64 first, i64 count) const {
     std::vector<double> cosine(frequencies_.size()), sine(frequencies_.size());
     for (i64 i = 0; i < half; ++i) {
       const double angle = static_cast<double>(first + begin) * frequencies_[i];
-      cosine[i] = magnitude_ * std::cos(angle);
-      sine[i] = magnitude_ * std::sin(angle);
+      cosine[i] = magnitude * std::cos(angle);
+      sine[i] = magnitude * std::sin(angle);
     }
     for (i64 step = 0; step < steps; ++step) {
       float* cosines = &table.cosine[(begin + step) * half];

@@ -22,15 +22,21 @@ struct RopeParams {
 enum class Scaling {
   none,
   linear,  ///< position interpolation: every angle divided by the factor (arXiv 2306.15595)
-  ntk,  ///< a larger base, so that the slowest pair is divided by the factor and the fastest kept
-  yarn  ///< fast pairs kept, slow ones divided, between them a ramp; and sharper scores
-        ///< (2309.00071)
+  ntk,    ///< a larger base, so that the slowest pair is divided by the factor and the fastest kept
+  yarn,   ///< fast pairs kept, slow ones divided, between them a ramp; and sharper scores
+          ///< (2309.00071)
+  llama3  ///< the same with a ramp in the turns a context takes and scores as they were (Llama 3.1:
+          ///< apply_scaling() of github.com/meta-llama/llama-models, models/llama3/model.py)
 };
 
 struct ScaledRopeParams : RopeParams {
   Scaling scaling = Scaling::none;
   double factor = 4;
-  i64 original_length = 0;  ///< yarn: tokens of the contexts that the model was trained on
+  /// yarn, llama3: tokens of the contexts that the model was trained on.
+  i64 original_length = 0;
+  /// llama3: pairs that turn fewer times than the low one within the original length are divided by
+  /// the factor, those that turn more often than the high one are kept.
+  double low_frequency_factor = 1, high_frequency_factor = 4;
   void fields(Fields& f);
 };
 
@@ -43,9 +49,11 @@ class Rope {
  public:
   Rope(std::nullopt_t, i64 head_dim) : head_dim_(head_dim) {}
   Rope(const std::optional<RopeParams>& params, i64 head_dim);
-  /// Throws Error for Scaling::yarn without an original length: no default could be right.
+  /// Throws Error for Scaling::yarn and llama3 without an original length, as no default could be
+  /// right, and for llama3 with a low frequency factor that is not below the high one.
   Rope(const std::optional<ScaledRopeParams>& params, i64 head_dim);
   bool enabled() const { return params_.has_value(); }
+  double magnitude() const { return magnitude_; }  ///< how much longer a turn makes rows
 
   /// Cosines and sines of positions [first, first + count), [count, D/2] each, times the row's
   /// lengthening. Angles are formed in float64: in float32 they are off by 4.5e-5 at position 4096
@@ -53,7 +61,9 @@ class Rope {
   struct Angles {
     Scratch cosine, sine;
   };
-  Angles angles(i64 first, i64 count) const;
+  Angles angles(i64 first, i64 count) const { return angles(first, count, magnitude_); }
+  /// The same divided by the lengthening: a turn back by these undoes one forward by angles().
+  Angles undoing_angles(i64 first, i64 count) const { return angles(first, count, 1 / magnitude_); }
 
   /// out = rows of `in` [rows, D], row i turned to position first + i of `angles`; in and out may
   /// be the same memory.
@@ -63,7 +73,7 @@ class Rope {
   /// turn() forward that also writes features [rows, D] = ELU(x) + 1 of `in`, which is read once.
   void turn_with_features(const Angles& angles, i64 first, View<const float, 2> in,
                           View<float, 2> out, float* features) const;
-  /// features [rows, D] = ELU(x) + 1 of turned rows, turned back first; not under Scaling::yarn.
+  /// features [rows, D] = ELU(x) + 1 of turned rows, turned back by `angles` first.
   void features_of_turned(const Angles& angles, i64 first, View<const float, 2> turned,
                           float* features) const;
 
@@ -71,6 +81,8 @@ class Rope {
   void turn64(i64 position, const double* in, double* out) const;
 
  private:
+  Angles angles(i64 first, i64 count, double magnitude) const;
+
   std::optional<RopeParams> params_;
   i64 head_dim_;
   std::vector<double> frequencies_;  // [D/2]
@@ -87,6 +99,6 @@ struct EnumNames<attention::Pairing> {
 };
 template <>
 struct EnumNames<attention::Scaling> {
-  static constexpr std::array<std::string_view, 4> names{"none", "linear", "ntk", "yarn"};
+  static constexpr std::array<std::string_view, 5> names{"none", "linear", "ntk", "yarn", "llama3"};
 };
 }  // namespace longreach

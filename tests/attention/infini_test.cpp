@@ -48,16 +48,11 @@ double naive_slope(const Shape& shape, ReferenceProblem& problem, const naive::I
 
 }  // namespace
 
-TEST_CASE("Positions that restart in each segment take no scaling") {
-  CHECK_THROWS_WITH(make_backend("infini", {{"rope.scaling", "linear"}}, {2, 1, 8}),
-                    Catch::Contains("rope.scaling"));
-}
-
 TEST_CASE("Infini mixes local softmax and memory as the equations say") {
   const i64 segment = GENERATE(1, 4, 7, 64);
   const bool delta = GENERATE(false, true), bypass = GENERATE(false, true);
   const bool repeated = GENERATE(false, true);
-  const int rope = GENERATE(0, 1, 2);
+  const int rope = GENERATE(0, 1, 2, 3, 4);
   naive::Infini parameters{segment, delta, bypass, naive::Rope{}};
   tests::Settings fields{{"segment", text(segment)},
                          {"update", delta ? "delta" : "linear"},
@@ -65,6 +60,13 @@ TEST_CASE("Infini mixes local softmax and memory as the equations say") {
   if (rope == 0) {
     parameters.rope = std::nullopt;
     fields.emplace("rope", "none");
+  } else if (rope == 3) {
+    parameters.rope->factor = 3;
+    fields.merge(tests::Settings{{"rope.scaling", "linear"}, {"rope.factor", "3"}});
+  } else if (rope == 4) {  // trained so long that yarn keeps all pairs: it only lengthens rows
+    parameters.rope->length = 0.1 * std::log(8) + 1;
+    fields.merge(tests::Settings{
+        {"rope.scaling", "yarn"}, {"rope.factor", "8"}, {"rope.original_length", "1000000"}});
   } else {
     parameters.rope->interleaved = rope == 2;
     fields.emplace("rope.pairing", rope == 2 ? "interleaved" : "half");
@@ -85,13 +87,18 @@ TEST_CASE("Infini mixes local softmax and memory as the equations say") {
 TEST_CASE("Gradients are those of the equations, through the memory of every segment before") {
   const bool delta = GENERATE(false, true), bypass = GENERATE(false, true);
   const bool repeated = GENERATE(false, true);
+  const bool lengthened = GENERATE(false, true);
   const Shape shape{4, 2, 4};
-  const naive::Infini parameters{3, delta, bypass, naive::Rope{}};
-  const auto backend = make_backend("infini",
-                                    {{"segment", "3"},
-                                     {"update", delta ? "delta" : "linear"},
-                                     {"first_segment", bypass ? "bypass" : "gate"}},
-                                    shape);
+  naive::Infini parameters{3, delta, bypass, naive::Rope{}};
+  tests::Settings fields{{"segment", "3"},
+                         {"update", delta ? "delta" : "linear"},
+                         {"first_segment", bypass ? "bypass" : "gate"}};
+  if (lengthened) {  // by yarn, trained so long that it keeps all pairs
+    parameters.rope->length = 0.1 * std::log(8) + 1;
+    fields.merge(tests::Settings{
+        {"rope.scaling", "yarn"}, {"rope.factor", "8"}, {"rope.original_length", "1000000"}});
+  }
+  const auto backend = make_backend("infini", fields, shape);
   const Problem problem(*backend, 1, 11, Rng(32), repeated);
   const Gradients found = gradients(*backend, problem);
   ReferenceProblem reference(problem);

@@ -113,19 +113,68 @@ TEST_CASE("Scaled frequencies are those of the papers") {
   }
 }
 
+TEST_CASE("Llama 3's frequencies are those of its published formula") {
+  // In the words of Llama 3.1's apply_scaling(): wavelengths, their limits, and a smooth share.
+  const double theta = 500000, factor = 8, low = 1, high = 4, length = 8192;
+  const Measured found =
+      measure({{theta, Pairing::half}, Scaling::llama3, factor, 8192, low, high}, 128);
+  int kept = 0, divided = 0, between = 0;
+  for (std::size_t i = 0; i < 64; ++i) {
+    const double frequency = 1 / std::pow(theta, 2.0 * static_cast<double>(i) / 128);
+    const double wavelength = 2 * 3.14159265358979323846 / frequency;
+    double expected = frequency;
+    if (wavelength < length / high) {
+      ++kept;
+    } else if (wavelength > length / low) {
+      expected = frequency / factor;
+      ++divided;
+    } else {
+      const double smooth = (length / wavelength - low) / (high - low);
+      expected = (1 - smooth) * frequency / factor + smooth * frequency;
+      ++between;
+    }
+    CAPTURE(i);
+    CHECK(found.frequency[i] == Approx(expected).epsilon(1e-12));
+  }
+  // Pair i turns 8192 * 500000^(-i / 64) / (2 pi) times: 4 times at i = 28.2, once at i = 35.0.
+  CHECK(kept == 29);
+  CHECK(between == 6);
+  CHECK(divided == 29);
+}
+
+TEST_CASE("Llama 3's share that is kept must grow with frequency") {
+  const ScaledRopeParams params{{}, Scaling::llama3, 8, 8192, 4, 4};
+  CHECK_THROWS_WITH(Rope(std::make_optional(params), 16),
+                    Catch::StartsWith("rope.low_frequency_factor: 4 is not below"));
+}
+
+TEST_CASE("A turn back by undoing angles undoes a turn forward under every scaling") {
+  const Scaling scaling = GENERATE(Scaling::none, Scaling::ntk, Scaling::yarn, Scaling::llama3);
+  const Rope rope(std::make_optional(ScaledRopeParams{{}, scaling, 16, 512}), 8);
+  const std::vector<float> row{1, -2, 3, -4, 5, -6, 7, -8};
+  std::vector<float> back = turned(rope, 777, row, Turn::forward);
+  const View<float, 2> rows(back.data(), {1, 8});
+  rope.turn(rope.undoing_angles(777, 1), 0, rows, rows, Turn::back);
+  for (std::size_t i = 0; i < row.size(); ++i) CHECK(back[i] == Approx(row[i]).epsilon(1e-5));
+}
+
 TEST_CASE("Only yarn lengthens rows, by 0.1 ln(factor) + 1") {
   const auto length = [](Scaling scaling) {
     return measure({{10000, Pairing::half}, scaling, 8, 2048}, 16).length;
   };
   CHECK(length(Scaling::linear) == Approx(1));
   CHECK(length(Scaling::ntk) == Approx(1));
+  CHECK(length(Scaling::llama3) == Approx(1));
   CHECK(length(Scaling::yarn) == Approx(1.2079442).epsilon(1e-7));
 }
 
-TEST_CASE("Yarn asks for the length it was trained on, and nothing else does") {
+TEST_CASE("Yarn and llama3 ask for the length trained on, and nothing else does") {
   ScaledRopeParams params{{10000, Pairing::half}, Scaling::yarn, 8};
   CHECK_THROWS_WITH(Rope(std::make_optional(params), 16),
                     Catch::StartsWith("rope.scaling: yarn needs rope.original_length"));
+  params.scaling = Scaling::llama3;
+  CHECK_THROWS_WITH(Rope(std::make_optional(params), 16),
+                    Catch::StartsWith("rope.scaling: llama3 needs rope.original_length"));
   for (const Scaling scaling : {Scaling::none, Scaling::linear, Scaling::ntk}) {
     params.scaling = scaling;
     CHECK_NOTHROW(Rope(std::make_optional(params), 16));
@@ -152,7 +201,8 @@ TEST_CASE("Linear scaling by 4 at position 4 p is no scaling at p") {
 }
 
 TEST_CASE("Tables and the float64 turn agree under every scaling") {
-  const Scaling scaling = GENERATE(Scaling::none, Scaling::linear, Scaling::ntk, Scaling::yarn);
+  const Scaling scaling =
+      GENERATE(Scaling::none, Scaling::linear, Scaling::ntk, Scaling::yarn, Scaling::llama3);
   const i64 d = GENERATE(2, 8, 64);
   const Rope rope(std::make_optional(ScaledRopeParams{{10000, Pairing::half}, scaling, 16, 512}),
                   d);

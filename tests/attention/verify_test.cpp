@@ -424,7 +424,7 @@ TEST_CASE("Variants cover the defaults, small sizes and each choice") {
 }
 
 TEST_CASE("A change that is refused alone is verified beside the field it needs") {
-  for (const char* type : {"full", "sliding_window"}) {
+  for (const char* type : {"full", "sliding_window", "infini", "retention"}) {
     const auto has = [&](const std::string& end) {
       return std::ranges::any_of(variants(type), [&](const Variant& variant) {
         return variant.parameters.ends_with(end);
@@ -435,6 +435,8 @@ TEST_CASE("A change that is refused alone is verified beside the field it needs"
     CHECK(has("rope.scaling: ntk"));
     CHECK_FALSE(has("rope.scaling: yarn"));
     CHECK(has("rope.scaling: yarn, rope.original_length: 2"));
+    CHECK_FALSE(has("rope.scaling: llama3"));
+    CHECK(has("rope.scaling: llama3, rope.original_length: 2"));
   }
 }
 

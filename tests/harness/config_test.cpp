@@ -63,7 +63,8 @@ TEST_CASE("Scalings of rotary positions can be swept") {
   CHECK(names(experiment.backends) ==
         std::vector<std::string>{"scaled scaling=linear", "scaled scaling=yarn"});
   CHECK(experiment.backends[1].layers[0].params.ends_with(
-      "scaling: yarn, factor: 8, original_length: 1024}"));
+      "scaling: yarn, factor: 8, original_length: 1024, low_frequency_factor: 1, "
+      "high_frequency_factor: 4}"));
 }
 
 TEST_CASE("A learning rate list stays one model, an architecture list makes several") {
