@@ -28,6 +28,7 @@ void Architecture::fields(Fields& f) {
     "how many tokens queries, keys and values are made of, the current one included");
   f("tied", tied, "the output matrix is the embedding");
   f("norm_epsilon", norm_epsilon, between(0, 1), "added to the mean square in RMS norms");
+  f("qkv_bias", qkv_bias, "biases on queries, keys and values");
 }
 
 Architecture Architecture::resolved() const {

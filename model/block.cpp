@@ -51,10 +51,11 @@ i64 Activations::bytes() const {
   return static_cast<i64>(floats * sizeof(float)) + attention.bytes();
 }
 
-i64 Block::qkv_columns() const {
-  return (architecture.heads + 2 * architecture.kv_heads) * architecture.head_dim +
-         backend.projected_size();
+i64 Block::bias_columns() const {
+  return (architecture.heads + 2 * architecture.kv_heads) * architecture.head_dim;
 }
+
+i64 Block::qkv_columns() const { return bias_columns() + backend.projected_size(); }
 
 i64 Block::mlp_columns() const {
   return (architecture.mlp == Mlp::swiglu ? 2 : 1) * architecture.hidden;
@@ -76,6 +77,9 @@ void Block::attention_forward(const LayerTensors<const float>& weights, Scratch&
   parallel_multiply_nt(Matrix(mixed.data, n, width), Matrix(weights.qkv, qkv_columns(), width),
                        MutableMatrix(room(a.qkv, n * qkv_columns()), n, qkv_columns()),
                        Into::overwrite);
+  if (weights.qkv_bias != nullptr) {
+    add_bias(weights.qkv_bias, MutableMatrix(a.qkv.data(), n, bias_columns(), qkv_columns()));
+  }
   const Heads<const float> heads = split<const float>(a.qkv.data(), qkv_columns(), *this);
   float* attended = room(a.attended, n * attended_columns);
   backend.forward(
@@ -113,6 +117,9 @@ void Block::attention_backward(const LayerTensors<const float>& weights, const A
   const MutableMatrix d_mixed(room(scratch.mixed, n * width), n, width);
   parallel_multiply_tn(d_projected, Matrix(a.mixed.data(), n, width),
                        MutableMatrix(grad.qkv, qkv_columns(), width), Into::add);
+  if (grad.qkv_bias != nullptr) {
+    add_bias_backward(Matrix(d_qkv, n, bias_columns(), qkv_columns()), grad.qkv_bias);
+  }
   parallel_multiply(d_projected, Matrix(weights.qkv, qkv_columns(), width), d_mixed,
                     Into::overwrite);
   Matrix d_normed(d_mixed.data, n, width);

@@ -2,6 +2,7 @@
 // each forward above its backward. All activations are rows of B * T tokens.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,9 +14,10 @@ namespace longreach::model {
 
 /// Where one layer's tensors begin in the flat parameter vector. Query, key, value and what else
 /// the backend has projected follow each other, and so do gate and up: each group is one matrix
-/// product.
+/// product. The biases of query, key and value follow each other too.
 struct LayerOffsets {
   i64 attention_norm = 0, qkv = 0, attention_output = 0;
+  std::optional<i64> qkv_bias;
   i64 backend = 0, backend_size = 0;
   i64 mlp_norm = 0, mlp_in = 0, mlp_down = 0;
 };
@@ -25,6 +27,7 @@ template <class T>
 struct LayerTensors {
   T* attention_norm;     ///< [width]
   T* qkv;                ///< [(Hq + 2 Hkv) D + P, width]
+  T* qkv_bias;           ///< [(Hq + 2 Hkv) D]; nullptr: none
   T* attention_output;   ///< [width, Hq D]
   std::span<T> backend;  ///< as the backend's weights() say
   T* mlp_norm;           ///< [width]
@@ -33,6 +36,7 @@ struct LayerTensors {
   LayerTensors(T* base, const LayerOffsets& at)
       : attention_norm(base + at.attention_norm),
         qkv(base + at.qkv),
+        qkv_bias(at.qkv_bias ? base + *at.qkv_bias : nullptr),
         attention_output(base + at.attention_output),
         backend(base + at.backend, static_cast<std::size_t>(at.backend_size)),
         mlp_norm(base + at.mlp_norm),
@@ -82,6 +86,7 @@ struct Block {
                     const LayerTensors<float>& grad, BlockScratch& scratch) const;
 
  private:
+  i64 bias_columns() const;
   i64 qkv_columns() const;
   i64 mlp_columns() const;
 };

@@ -16,6 +16,23 @@ float* row_of(MutableMatrix m, i64 row) { return m.data + row * m.stride; }
 /// First channel of token-shift group g of `reach`.
 i64 group_begin(i64 g, i64 reach, i64 width) { return g * width / reach; }
 
+/// to(row)[j] += x(row, j). Split by columns over the threads: rows that meet in one place must be
+/// added in order.
+template <class To>
+void add_rows(Matrix x, const To& to) {
+  constexpr i64 kColumns = 16;
+  const i64 blocks = (x.columns + kColumns - 1) / kColumns;
+#pragma omp parallel for schedule(static) if (x.rows >= kParallelRows)
+  for (i64 block = 0; block < blocks; ++block) {
+    const i64 first = block * kColumns, last = std::min(first + kColumns, x.columns);
+    for (i64 row = 0; row < x.rows; ++row) {
+      const float* from = row_of(x, row);
+      float* sums = to(row);
+      for (i64 j = first; j < last; ++j) sums[j] += from[j];
+    }
+  }
+}
+
 }  // namespace
 
 void embed(View<const Token, 2> tokens, Matrix table, MutableMatrix x) {
@@ -27,18 +44,19 @@ void embed(View<const Token, 2> tokens, Matrix table, MutableMatrix x) {
 }
 
 void embed_backward(View<const Token, 2> tokens, Matrix d_x, MutableMatrix d_table) {
-  // Split by columns: rows of one token meet in one place, and must be added in order.
-  constexpr i64 kColumns = 16;
-  const i64 count = tokens.extent(1), blocks = (d_x.columns + kColumns - 1) / kColumns;
-#pragma omp parallel for schedule(static) if (d_x.rows >= kParallelRows)
-  for (i64 block = 0; block < blocks; ++block) {
-    const i64 first = block * kColumns, last = std::min(first + kColumns, d_x.columns);
-    for (i64 row = 0; row < d_x.rows; ++row) {
-      const float* from = row_of(d_x, row);
-      float* to = row_of(d_table, tokens(row / count, row % count));
-      for (i64 j = first; j < last; ++j) to[j] += from[j];
-    }
-  }
+  const i64 count = tokens.extent(1);
+  add_rows(d_x, [&](i64 row) { return row_of(d_table, tokens(row / count, row % count)); });
+}
+
+void add_bias(const float* bias, MutableMatrix x) {
+  over_rows(x.rows, [&](i64 row) {
+    float* to = row_of(x, row);
+    for (i64 j = 0; j < x.columns; ++j) to[j] += bias[j];
+  });
+}
+
+void add_bias_backward(Matrix d_x, float* d_bias) {
+  add_rows(d_x, [&](i64) { return d_bias; });
 }
 
 void rms_norm(Matrix x, const float* scale, double epsilon, MutableMatrix y, float* inverse) {

@@ -26,6 +26,11 @@ void embed(View<const Token, 2> tokens, Matrix table, MutableMatrix x);
 /// d_table[token of row] += d_x[row].
 void embed_backward(View<const Token, 2> tokens, Matrix d_x, MutableMatrix d_table);
 
+/// x[row] += bias.
+void add_bias(const float* bias, MutableMatrix x);
+/// d_bias += sum over rows of d_x.
+void add_bias_backward(Matrix d_x, float* d_bias);
+
 /// y = scale * x * r, r = 1 / sqrt(mean(x^2) + epsilon) of each row (Zhang & Sennrich 2019,
 /// arXiv 1910.07467). `inverse` [rows] receives r; it may be null.
 void rms_norm(Matrix x, const float* scale, double epsilon, MutableMatrix y, float* inverse);

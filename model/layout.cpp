@@ -21,6 +21,9 @@ class Planner {
   i64 scale(std::string name, i64 width) {
     return add({std::move(name), {width}, 0, 0, 1, false}, {0, 1});
   }
+  i64 bias(std::string name, i64 width) {
+    return add({std::move(name), {width}, 0, 0, 1, false}, {0, 0});
+  }
   i64 add(Parameter parameter, Start start) {
     const auto same = [&](const Parameter& other) { return other.name == parameter.name; };
     check(std::ranges::none_of(plan_.parameters, same), "two parameters of one name");
@@ -49,6 +52,11 @@ LayerOffsets plan_layer(Planner& planner, const std::string& prefix, const Archi
   planner.matrix(prefix + "attention.value", keys, a.width);
   for (const attention::ProjectionSpec& spec : backend.projections()) {
     planner.matrix(prefix + "attention." + spec.name, spec.size, a.width);
+  }
+  if (a.qkv_bias) {
+    at.qkv_bias = planner.bias(prefix + "attention.query_bias", queries);
+    planner.bias(prefix + "attention.key_bias", keys);
+    planner.bias(prefix + "attention.value_bias", keys);
   }
   at.attention_output =
       planner.matrix(prefix + "attention.output", a.width, queries, true, residual);
@@ -87,18 +95,25 @@ ParameterPlan plan_parameters(
   return plan;
 }
 
-Floats start_values(const ParameterPlan& plan, const Rng& rng) {
+Floats constant_values(const ParameterPlan& plan) {
   Floats values(static_cast<std::size_t>(plan.size));
   for (std::size_t i = 0; i < plan.parameters.size(); ++i) {
     const Parameter& parameter = plan.parameters[i];
-    float* first = values.data() + parameter.offset;
-    Rng own = rng.fork(parameter.name);
-    std::generate_n(first, parameter.size, [&, start = plan.starts[i]] {
-      return start.deviation > 0 ? static_cast<float>(start.deviation * own.normal())
-                                 : start.constant;
-    });
+    if (plan.starts[i].deviation > 0 || plan.starts[i].constant == 0) continue;
+    std::fill_n(values.data() + parameter.offset, parameter.size, plan.starts[i].constant);
   }
   return values;
+}
+
+void draw_values(const ParameterPlan& plan, const Rng& rng, Floats& values) {
+  for (std::size_t i = 0; i < plan.parameters.size(); ++i) {
+    const Parameter& parameter = plan.parameters[i];
+    const double deviation = plan.starts[i].deviation;
+    if (!(deviation > 0)) continue;
+    Rng own = rng.fork(parameter.name);
+    std::generate_n(values.data() + parameter.offset, parameter.size,
+                    [&] { return static_cast<float>(deviation * own.normal()); });
+  }
 }
 
 }  // namespace longreach::model

@@ -34,8 +34,11 @@ ParameterPlan plan_parameters(
     const Architecture& architecture,
     const std::vector<std::shared_ptr<const attention::Backend>>& backends);
 
-/// The start values. Each tensor draws from a fork of `rng` by its own name, so that no tensor's
+/// The start values that are not drawn, and 0 for those that are.
+Floats constant_values(const ParameterPlan& plan);
+
+/// Draws the others. Each tensor draws from a fork of `rng` by its own name, so that no tensor's
 /// numbers depend on which others there are.
-Floats start_values(const ParameterPlan& plan, const Rng& rng);
+void draw_values(const ParameterPlan& plan, const Rng& rng, Floats& values);
 
 }  // namespace longreach::model

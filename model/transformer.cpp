@@ -106,8 +106,7 @@ Scratch last_rows(const Scratch& x, i64 batch, i64 tokens, i64 count, i64 width)
 }  // namespace
 
 Transformer::Transformer(const Architecture& architecture,
-                         std::vector<std::shared_ptr<const attention::Backend>> backends,
-                         const Rng& rng)
+                         std::vector<std::shared_ptr<const attention::Backend>> backends)
     : architecture_(architecture.resolved()), backends_(std::move(backends)) {
   check(static_cast<i64>(backends_.size()) == architecture_.layers, "one backend for each layer");
   const attention::Shape want = architecture_.attention_shape();
@@ -118,9 +117,16 @@ Transformer::Transformer(const Architecture& architecture,
           "a backend was made for another shape");
   }
   ParameterPlan plan = plan_parameters(architecture_, backends_);
-  weights_ = start_values(plan, rng);
+  weights_ = constant_values(plan);
   parameters_ = std::move(plan.parameters);
   layout_ = std::make_shared<const Layout>(std::move(plan.offsets));
+}
+
+Transformer::Transformer(const Architecture& architecture,
+                         std::vector<std::shared_ptr<const attention::Backend>> backends,
+                         const Rng& rng)
+    : Transformer(architecture, std::move(backends)) {
+  draw_values(plan_parameters(architecture_, backends_), rng, weights_);
 }
 
 const Architecture& Transformer::architecture() const { return architecture_; }
@@ -256,9 +262,11 @@ attention::Cost Transformer::cost(i64 position, i64 tokens) const {
   const i64 attention = (2 * a.heads + 2 * a.kv_heads) * a.head_dim * a.width;
   const i64 mlp = (a.mlp == Mlp::swiglu ? 3 : 2) * a.hidden * a.width;
   const i64 multiplied = a.layers * (attention + mlp) + (projected + a.vocabulary) * a.width;
+  const i64 biases = a.qkv_bias ? a.layers * (a.heads + 2 * a.kv_heads) * a.head_dim : 0;
   const double products = static_cast<double>(multiplied) * static_cast<double>(tokens);
-  cost.flops += 2 * products;
-  cost.bytes_moved += static_cast<double>(sizeof(float)) * products;
+  const double sums = static_cast<double>(biases) * static_cast<double>(tokens);
+  cost.flops += 2 * products + sums;
+  cost.bytes_moved += static_cast<double>(sizeof(float)) * (products + sums);
   return cost;
 }
 

@@ -22,6 +22,7 @@ struct Architecture {
   i64 token_shift = 1;
   bool tied = false;
   double norm_epsilon = 1e-5;
+  bool qkv_bias = false;  ///< as Qwen2 has them
   void fields(Fields&);
 
   /// Zeros filled in (kv_heads = heads, head_dim = width / heads, hidden = 8/3 width rounded up to
@@ -36,7 +37,7 @@ struct Parameter {
   std::vector<i64> shape;    ///< [out, in] for matrices
   i64 offset = 0, size = 0;  ///< in floats
   double learning_rate_scale = 1;
-  bool decays = false;  ///< matrices do; norms, embeddings and gates do not
+  bool decays = false;  ///< matrices do; norms, biases, embeddings and gates do not
 };
 
 /// What a batch of streams remembers: a state a layer, and the token shift's last inputs.
@@ -69,8 +70,11 @@ i64 state_bytes(const Architecture&,
 /// The architecture plus its weights. Const calls are thread-safe.
 class Transformer {
  public:
-  /// One backend for each layer (the same pointer may repeat). Weights are drawn from `rng`:
-  /// equal architectures get equal common weights whatever the backends.
+  /// For weights that come from elsewhere: matrices and biases are 0, scales 1, backends' own
+  /// weights as they start. One backend for each layer (the same pointer may repeat).
+  Transformer(const Architecture&, std::vector<std::shared_ptr<const attention::Backend>> backends);
+  /// Matrices are drawn from `rng`: equal architectures get equal common weights whatever the
+  /// backends.
   Transformer(const Architecture&, std::vector<std::shared_ptr<const attention::Backend>> backends,
               const Rng& rng);
 

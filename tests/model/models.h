@@ -57,6 +57,14 @@ inline Architecture plain() {
           .tied = true};
 }
 
+/// Grouped heads, no shift, SwiGLU, own output matrix, biases: what Qwen2 is.
+inline Architecture biased() {
+  Architecture a = grouped();
+  a.token_shift = 1;
+  a.qkv_bias = true;
+  return a;
+}
+
 inline std::vector<Token> random_tokens(i64 count, i64 vocabulary, std::uint64_t seed) {
   Rng rng(seed);
   std::vector<Token> tokens;

@@ -122,15 +122,19 @@ class NaiveTransformer {
     in.repeats = repeats;
     for (i64 t = 0; t < in.tokens; ++t) {
       const Doubles mixed = shifted(normed, t);
-      const auto append = [&](Doubles& to, const char* name) {
-        const Doubles heads = product(prefix + "attention." + name, mixed);
+      const auto append = [&](Doubles& to, const std::string& name) {
+        Doubles heads = product(prefix + "attention." + name, mixed);
+        const std::string bias = prefix + "attention." + name + "_bias";
+        if (a_.qkv_bias && (name == "query" || name == "key" || name == "value")) {
+          add(heads, row(bias, 0, std::ssize(heads)));
+        }
         to.insert(to.end(), heads.begin(), heads.end());
       };
       append(in.q, "query");
       append(in.k, "key");
       append(in.v, "value");
       for (const attention::ProjectionSpec& spec : backend.projections()) {
-        append(in.projected, spec.name.c_str());
+        append(in.projected, spec.name);
       }
     }
     Doubles own;

@@ -124,6 +124,13 @@ TEST_CASE("the gradient matches central differences with a two-way shift and a t
   check_gradient(a, "full", 10);
 }
 
+TEST_CASE("the gradient of every parameter matches central differences with biases") {
+  // gated_linear and compress_select have projections of their own beside, which have no bias.
+  for (const char* backend : {"full", "infini", "gated_linear", "compress_select"}) {
+    check_gradient(biased(), backend, 16);
+  }
+}
+
 TEST_CASE("the gradient matches central differences where tokens count more than once") {
   std::vector<float> repeats(22);
   for (std::size_t i = 0; i < repeats.size(); ++i) repeats[i] = 1 + static_cast<float>(i % 5);
@@ -132,7 +139,7 @@ TEST_CASE("the gradient matches central differences where tokens count more than
 
 TEST_CASE("logits match the float64 definition") {
   for (const std::string& backend : backend_names()) {
-    for (const Architecture& architecture : {grouped(), plain()}) {
+    for (const Architecture& architecture : {grouped(), plain(), biased()}) {
       Transformer model = make_model(architecture, backend);
       scatter_weights(model, 9);
       const std::vector<Token> tokens = random_tokens(26, architecture.vocabulary, 4);
@@ -240,6 +247,27 @@ TEST_CASE("matrices start with the deviation of their fan-in and scales with one
   CHECK(deviation("layers.0.mlp_norm") == 1.0);
 }
 
+TEST_CASE("without random numbers matrices and biases are zero and the rest starts as ever") {
+  for (const std::string& backend : backend_names()) {
+    const Transformer drawn = make_model(biased(), backend);
+    const Transformer blank(biased(), drawn.backends());
+    REQUIRE(blank.weights().size() == drawn.weights().size());
+    for (const Parameter& p : drawn.parameters()) {
+      INFO(backend << " " << p.name);
+      const bool own = std::ranges::any_of(drawn.backends().front()->weights(),
+                                           [&](const attention::WeightSpec& spec) {
+                                             return p.name.ends_with("attention." + spec.name);
+                                           });
+      const bool matrix = !own && p.shape.size() == 2;
+      for (i64 i = p.offset; i < p.offset + p.size; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        REQUIRE(blank.weights()[at] == (matrix ? 0.0f : drawn.weights()[at]));
+        if (p.name.ends_with("query_bias")) REQUIRE(drawn.weights()[at] == 0.0f);
+      }
+    }
+  }
+}
+
 TEST_CASE("parameters fill the flat vector without gaps, and only matrices decay") {
   for (const std::string& backend : backend_names()) {
     const Transformer model = make_model(grouped(), backend);
@@ -290,6 +318,10 @@ TEST_CASE("cost counts two operations a weight and token beside the attention's 
   const double weights = 2 * (4 * 64 + 2 * 96) + 72;
   CHECK(cost.flops == Approx(2 * mechanism.flops + 3 * 2 * weights));
   CHECK(cost.activity.keys_scored == 2 * mechanism.activity.keys_scored);
+  // and one a bias: 3 x 8 a layer
+  Architecture with_bias = plain();
+  with_bias.qkv_bias = true;
+  CHECK(make_model(with_bias, "full").cost(5, 3).flops == Approx(cost.flops + 3 * 2 * 24));
 }
 
 TEST_CASE("a token outside the vocabulary is an error that leaves the stream alone") {
