@@ -14,7 +14,7 @@ namespace longreach::datasets {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  virtual std::string name() const = 0;  ///< "bytes", "words"
+  virtual std::string name() const = 0;  ///< "bytes", "words", "llama2.c", ...
   virtual i64 vocabulary_size() const = 0;
   /// Of text inside a document, any bytes. Throws Error naming the first text that has no token.
   virtual std::vector<Token> encode(std::string_view text) const = 0;
@@ -41,5 +41,12 @@ std::unique_ptr<Tokenizer> byte_tokenizer();
 /// A closed vocabulary of words and single characters. Text is cut at spaces; a word of the list
 /// is one token; decode() joins with single spaces. Ids follow the list's order.
 std::unique_ptr<Tokenizer> word_tokenizer(std::vector<std::string> words);
+
+/// The tokenizer of a llama2.c model (tok512.bin, tokenizer.bin): a header int32, the longest
+/// token's bytes; then for each token a float32 score, an int32 length and its bytes. Ids 0, 1 and
+/// 2 are <unk>, <s> (BOS) and </s> whatever the file calls them, 3 to 258 the bytes as "<0xXX>".
+/// Documents begin with BOS and a space, and end at BOS as well, which begins the next one. Throws
+/// Error for a file that is anything else.
+std::unique_ptr<Tokenizer> read_llama2c_tokenizer(const std::string& path);
 
 }  // namespace longreach::datasets

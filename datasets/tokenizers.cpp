@@ -5,18 +5,12 @@
 #include "core/error.h"
 #include "core/sha256.h"
 #include "datasets/tokenizer.h"
+#include "datasets/vocabulary.h"
 
 namespace longreach::datasets {
 namespace {
 
 constexpr std::string_view kSpaces = " \t\r\n";
-
-/// Throws Error unless 0 <= token < size: decoding what another model's vocabulary produced.
-void require_known(Token token, std::size_t size, std::string_view where) {
-  if (token < 0 || static_cast<std::size_t>(token) >= size) {
-    throw error("{}: token {} is outside the vocabulary of {}", where, token, size);
-  }
-}
 
 class ByteTokenizer final : public Tokenizer {
  public:

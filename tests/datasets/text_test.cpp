@@ -2,13 +2,11 @@
 #include "datasets/text.h"
 
 #include <catch2/catch.hpp>
-#include <filesystem>
-#include <fstream>
 #include <set>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "core/sha256.h"
+#include "tests/datasets/files.h"
 #include "tests/datasets/settings.h"
 
 namespace longreach::datasets {
@@ -16,25 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
-
-/// A folder of its own, gone with the object.
-class TempFolder {
- public:
-  TempFolder() : path_(fs::temp_directory_path() / ("longreach-text-" + std::to_string(getpid()))) {
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-  ~TempFolder() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::string write(const std::string& name, const std::string& content) const {
-    std::ofstream(path_ / name, std::ios::binary) << content;
-    return *this / name;
-  }
-  std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
 
 /// Bytes whose neighbours tell where they are: any 3 bytes of it occur once in 65536.
 std::string counted(i64 bytes, unsigned char mark = 0) {
