@@ -1,9 +1,8 @@
-// Streamed log-probabilities and greedy continuations.
+// Streamed log-probabilities.
 #include "model/scoring.h"
 
 #include <catch2/catch.hpp>
 
-#include "model/generate.h"
 #include "tests/model/models.h"
 #include "tests/model/naive_transformer.h"
 
@@ -76,33 +75,6 @@ TEST_CASE("a target outside the vocabulary is an error even where no logits foll
                tail_log_probabilities(model, {tokens.data(), {1, 3}}, 1);
              }),
              Catch::Contains("token 11"));
-}
-
-TEST_CASE("greedy continuation takes the most probable token each time") {
-  for (const std::string& backend : backend_names()) {
-    Transformer model = make_model(grouped(), backend);
-    scatter_weights(model, 6);
-    const std::vector<Token> prompts = random_tokens(3 * 7, 11, 7);
-    const auto found = generate_greedy(model, {prompts.data(), {3, 7}}, 5, 3);
-    REQUIRE(found.size() == 3);
-    const NaiveTransformer naive(model);
-    for (i64 b = 0; b < 3; ++b) {
-      std::vector<Token> stream(prompts.begin() + b * 7, prompts.begin() + (b + 1) * 7);
-      for (i64 step = 0; step < 5; ++step) {
-        const Doubles last = naive.logits(stream).back();
-        stream.push_back(static_cast<Token>(std::ranges::max_element(last) - last.begin()));
-      }
-      INFO(backend << " stream " << b);
-      CHECK(found[static_cast<std::size_t>(b)] ==
-            std::vector<Token>(stream.begin() + 7, stream.end()));
-    }
-  }
-}
-
-TEST_CASE("a continuation of no tokens is empty for each stream") {
-  const Transformer model = make_model(grouped(), "full");
-  const std::vector<Token> prompt{1, 2};
-  CHECK(generate_greedy(model, {prompt.data(), {2, 1}}, 0) == std::vector<std::vector<Token>>(2));
 }
 
 }  // namespace
