@@ -2,6 +2,7 @@
 #include "metrics/blocks.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/error.h"
 #include "core/sha256.h"
@@ -9,24 +10,11 @@
 #include "model/scoring.h"
 
 namespace longreach::metrics {
+namespace {
 
-std::vector<Block> spread_blocks(const Documents& documents, i64 context, i64 spacing, i64 most,
-                                 std::string_view where) {
-  std::vector<Block> all;
-  i64 longest = 0;
-  for (std::size_t d = 0; d < documents.size(); ++d) {
-    const i64 length = static_cast<i64>(documents[d].size());
-    longest = std::max(longest, length);
-    for (i64 end = context + 1; end <= length; end += spacing) all.push_back({d, end});
-  }
-  if (all.empty()) {
-    throw error(
-        "{}: no held-out document has the {} tokens that a context of {} and its target need; the "
-        "longest has {} (hold out more text or give shorter lengths)",
-        where, context + 1, context, longest);
-  }
-  const i64 available = static_cast<i64>(all.size());
-  const i64 count = most == 0 ? available : std::min(most, available);
+/// `count` of `all`, evenly spread.
+std::vector<Block> evenly(const std::vector<Block>& all, i64 count) {
+  const i64 available = std::ssize(all);
   std::vector<Block> blocks;
   for (i64 i = 0; i < count; ++i) {
     blocks.push_back(all[static_cast<std::size_t>((2 * i + 1) * available / (2 * count))]);
@@ -34,20 +22,75 @@ std::vector<Block> spread_blocks(const Documents& documents, i64 context, i64 sp
   return blocks;
 }
 
+/// Numbers of blocks that go through the model side by side: of equal counts, in order.
+std::vector<std::vector<std::size_t>> batches(std::span<const Block> blocks) {
+  std::map<std::pair<i64, i64>, std::vector<std::size_t>> alike;
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    alike[{blocks[b].context, blocks[b].targets}].push_back(b);
+  }
+  std::vector<std::vector<std::size_t>> out;
+  for (const auto& [counts, numbers] : alike) {
+    const auto at_once = static_cast<std::size_t>(streams_at_once(counts.first));
+    for (std::size_t first = 0; first < numbers.size(); first += at_once) {
+      const auto begin = numbers.begin() + static_cast<std::ptrdiff_t>(first);
+      const std::size_t count = std::min(at_once, numbers.size() - first);
+      out.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(count));
+    }
+  }
+  return out;
+}
+
+std::span<const Token> last_tokens(const Documents& documents, const Block& block, i64 count) {
+  check(0 < count && count <= block.end, "a block lies inside its document");
+  return documents[block.document].subspan(static_cast<std::size_t>(block.end - count),
+                                           static_cast<std::size_t>(count));
+}
+
+}  // namespace
+
+std::vector<Block> spread_blocks(const Documents& documents, i64 context, i64 targets, i64 most,
+                                 std::string_view where) {
+  std::vector<Block> all;
+  i64 longest = 0;
+  for (std::size_t d = 0; d < documents.size(); ++d) {
+    const i64 length = std::ssize(documents[d]);
+    longest = std::max(longest, length);
+    for (i64 end = context + 1; end <= length; end += targets) {
+      all.push_back({d, end, context, targets});
+    }
+  }
+  if (all.empty()) {
+    throw error(
+        "{}: no held-out document has the {} tokens that a context of {} and its target need; the "
+        "longest has {} (hold out more text or give shorter lengths)",
+        where, context + 1, context, longest);
+  }
+  const i64 available = std::ssize(all);
+  return evenly(all, most == 0 ? available : std::min(most, available));
+}
+
+std::vector<Block> with_context(std::vector<Block> blocks, i64 context) {
+  for (Block& block : blocks) block.context = context;
+  return blocks;
+}
+
+Block in_full(Block block) {
+  block.targets = block.context;
+  return block;
+}
+
 std::vector<std::vector<double>> block_losses(const model::Transformer& model,
                                               const Documents& documents,
-                                              std::span<const Block> blocks, i64 context,
-                                              i64 targets) {
-  std::vector<std::vector<double>> losses;
-  const auto at_once = static_cast<std::size_t>(streams_at_once(context));
-  for (std::size_t first = 0; first < blocks.size(); first += at_once) {
+                                              std::span<const Block> blocks) {
+  std::vector<std::vector<double>> losses(blocks.size());
+  for (const std::vector<std::size_t>& batch : batches(blocks)) {
     TokenRows windows;
-    for (const Block& block : blocks.subspan(first, std::min(at_once, blocks.size() - first))) {
-      windows.add(targets_of(documents, block, context + 1));
-    }
-    for (auto& stream : model::tail_log_probabilities(model, windows.view(), targets)) {
-      for (double& value : stream) value = -value;
-      losses.push_back(std::move(stream));
+    for (const std::size_t b : batch) windows.add(window_of(documents, blocks[b]));
+    auto streams =
+        model::tail_log_probabilities(model, windows.view(), blocks[batch.front()].targets);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      for (double& value : streams[i]) value = -value;
+      losses[batch[i]] = std::move(streams[i]);
     }
   }
   return losses;
@@ -59,19 +102,21 @@ i64 longest_length(const Session& session) {
   return longest;
 }
 
-std::span<const Token> targets_of(const Documents& documents, const Block& block, i64 targets) {
-  check(0 < targets && targets <= block.end, "a block lies inside its document");
-  return documents[block.document].subspan(static_cast<std::size_t>(block.end - targets),
-                                           static_cast<std::size_t>(targets));
+std::span<const Token> targets_of(const Documents& documents, const Block& block) {
+  return last_tokens(documents, block, block.targets);
 }
 
-std::string block_sha(const Documents& documents, const Block& block, i64 targets) {
-  return sha256(fmt::format("{}:{}:{}", block.document, block.end,
-                            sha256(targets_of(documents, block, targets))));
+std::span<const Token> window_of(const Documents& documents, const Block& block) {
+  return last_tokens(documents, block, block.context + 1);
 }
 
-std::string block_name(const Block& block, i64 targets) {
-  return fmt::format("document {}, tokens {} to {}", block.document, block.end - targets,
+std::string block_sha(const Documents& documents, const Block& block) {
+  return sha256(
+      fmt::format("{}:{}:{}", block.document, block.end, sha256(targets_of(documents, block))));
+}
+
+std::string block_name(const Block& block) {
+  return fmt::format("document {}, tokens {} to {}", block.document, block.end - block.targets,
                      block.end - 1);
 }
 

@@ -14,34 +14,43 @@ namespace longreach::metrics {
 
 using Documents = std::vector<std::span<const Token>>;
 
-/// The `targets` tokens of a document that end before token `end` are to be predicted.
+/// The last `targets` of a document's tokens before number `end` are to be predicted, by a model
+/// that starts empty and reads the `context` tokens before the last of them: the first target sees
+/// context - targets + 1 tokens and the last one all. 0 < targets <= context < end.
 struct Block {
   std::size_t document = 0;
-  i64 end = 0;
+  i64 end = 0, context = 0, targets = 0;
 };
 
-/// At most `most` blocks (0: all there are), evenly spread over all that lie `spacing` tokens apart
+/// At most `most` blocks (0: all there are), evenly spread over all that lie `targets` tokens apart
 /// and have `context` tokens before their last target. Throws Error, opening with `where`, when no
 /// document is that long.
-std::vector<Block> spread_blocks(const Documents&, i64 context, i64 spacing, i64 most,
+std::vector<Block> spread_blocks(const Documents&, i64 context, i64 targets, i64 most,
                                  std::string_view where);
 
-/// -log p in nats of each block's last `targets` tokens, [blocks][targets]. The model starts empty
-/// and reads the `context` tokens before the last target, so the first target sees context -
-/// targets + 1 tokens and the last one all. targets <= context.
+/// The same targets read after less or more.
+std::vector<Block> with_context(std::vector<Block>, i64 context);
+
+/// The same context with everything in it predicted.
+Block in_full(Block);
+
+/// -log p in nats of each block's targets, [blocks][targets].
 std::vector<std::vector<double>> block_losses(const model::Transformer&, const Documents&,
-                                              std::span<const Block>, i64 context, i64 targets);
+                                              std::span<const Block>);
 
 /// The longest context length of the task, this cell's included.
 i64 longest_length(const Session&);
 
-std::span<const Token> targets_of(const Documents&, const Block&, i64 targets);
+std::span<const Token> targets_of(const Documents&, const Block&);
+
+/// All that predicting a block takes: its context, and the last target.
+std::span<const Token> window_of(const Documents&, const Block&);
 
 /// Hash of a block's place and target tokens, hex: equal for every backend and context length.
-std::string block_sha(const Documents&, const Block&, i64 targets);
+std::string block_sha(const Documents&, const Block&);
 
-/// "document 0, tokens 1024 to 1535", for people.
-std::string block_name(const Block&, i64 targets);
+/// "document 0, tokens 1024 to 1535" (the targets), for people.
+std::string block_name(const Block&);
 
 /// Hash of samples by their hashes, hex.
 std::string set_sha(std::span<const SampleRecord>);

@@ -157,13 +157,15 @@ class ContextUtilization final : public Metric {
           "counted from; give longer lengths, or a smaller shortest and targets",
           context, params_.shortest);
     }
-    const std::vector<Block> blocks = spread_blocks(
-        documents, longest_length(session), params_.targets, params_.blocks, "context_utilization");
-    const auto losses = block_losses(session.model, documents, blocks, context, params_.targets);
+    const std::vector<Block> blocks =
+        with_context(spread_blocks(documents, longest_length(session), params_.targets,
+                                   params_.blocks, "context_utilization"),
+                     context);
+    const auto losses = block_losses(session.model, documents, blocks);
     const bool reference = context == params_.shortest;
-    const auto short_losses = reference ? losses
-                                        : block_losses(session.model, documents, blocks,
-                                                       params_.shortest, params_.targets);
+    const auto short_losses =
+        reference ? losses
+                  : block_losses(session.model, documents, with_context(blocks, params_.shortest));
     Units loss{"blocks", {}, {}}, gain{"blocks", {}, {}};
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       double nats = 0, short_nats = 0;
@@ -174,8 +176,8 @@ class ContextUtilization final : public Metric {
       gain.add((short_nats - nats) / targets);
       SampleRecord& sample = findings.samples.emplace_back();
       sample.index = static_cast<i64>(i);
-      sample.sample_sha = block_sha(documents, blocks[i], params_.targets);
-      sample.target = block_name(blocks[i], params_.targets);
+      sample.sample_sha = block_sha(documents, blocks[i]);
+      sample.target = block_name(blocks[i]);
       sample.scores = {{"gain", gain.amounts.back()}, {"loss", loss.amounts.back()}};
     }
     const std::string protocol =

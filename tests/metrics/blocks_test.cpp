@@ -55,13 +55,14 @@ TEST_CASE("Text shorter than the context is an error that says how long it is") 
 TEST_CASE("A block's hash depends on its targets and their place and on nothing before them") {
   std::vector<Token> text = counting(20), other = text;
   other[0] = 99;
-  const Block block{0, 20};
-  CHECK(block_sha({text}, block, 5) == block_sha({other}, block, 5));
+  const Block block{0, 20, 8, 5};
+  CHECK(block_sha({text}, block) == block_sha({other}, block));
   other[15] = 99;
-  CHECK(block_sha({text}, block, 5) != block_sha({other}, block, 5));
+  CHECK(block_sha({text}, block) != block_sha({other}, block));
   const std::vector<Token> constant(20, 1);
-  CHECK(block_sha({constant}, {0, 20}, 5) != block_sha({constant}, {0, 19}, 5));
-  CHECK(block_sha({constant, constant}, {0, 20}, 5) != block_sha({constant, constant}, {1, 20}, 5));
+  CHECK(block_sha({constant}, {0, 20, 8, 5}) != block_sha({constant}, {0, 19, 8, 5}));
+  CHECK(block_sha({constant, constant}, {0, 20, 8, 5}) !=
+        block_sha({constant, constant}, {1, 20, 8, 5}));
 }
 
 TEST_CASE("The model reads exactly the context before the last target, and the losses are its") {
@@ -69,8 +70,8 @@ TEST_CASE("The model reads exactly the context before the last target, and the l
   const model::Transformer model = oracle_model(
       40, [](std::span<const Token> seen) { return seen.size() == 6 ? seen.back() + 1 : -1; }, 3);
   const std::vector<Token> text = counting(40);
-  const std::vector<Block> blocks{{0, 7}, {0, 30}};
-  const auto losses = block_losses(model, {text}, blocks, 6, 2);
+  const std::vector<Block> blocks{{0, 7, 6, 2}, {0, 30, 6, 2}};
+  const auto losses = block_losses(model, {text}, blocks);
   REQUIRE(losses.size() == 2);
   const double uniform = std::log(40.0), predicted = std::log(39 + std::exp(3.0)) - 3;
   for (const auto& block : losses) {
@@ -85,11 +86,12 @@ TEST_CASE("Losses do not depend on how many blocks go side by side") {
   std::vector<Token> text;
   Rng rng(5);
   for (int i = 0; i < 3000; ++i) text.push_back(static_cast<Token>(rng.below(40)));
-  const std::vector<Block> blocks = spread_blocks({text}, 700, 100, 0, "test");
+  std::vector<Block> blocks = spread_blocks({text}, 700, 100, 0, "test");
+  for (Block& block : blocks) block.targets = 10;
   REQUIRE(blocks.size() > 8192 / 700);  // several batches
-  const auto together = block_losses(model, {text}, blocks, 700, 10);
+  const auto together = block_losses(model, {text}, blocks);
   for (std::size_t i = 0; i < blocks.size(); i += 7) {
-    const auto alone = block_losses(model, {text}, std::span(blocks).subspan(i, 1), 700, 10);
+    const auto alone = block_losses(model, {text}, std::span(blocks).subspan(i, 1));
     for (std::size_t t = 0; t < 10; ++t) {
       CHECK(together[i][t] == Approx(alone[0][t]).epsilon(1e-5));
     }

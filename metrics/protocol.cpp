@@ -1,0 +1,65 @@
+// The plans of protocol.h.
+#include "metrics/protocol.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace longreach::metrics {
+
+void Protocol::fields(Fields& f) {
+  f("protocol", layout,
+    "rolling: the same targets at every length, each block with a full context; disjoint: "
+    "windows of the context length, all of each scored");
+  f("stride", stride, at_least(1, Unit::count),
+    "targets in a block (rolling), at most the context length");
+  f("tokens", tokens, at_least(0, Unit::count),
+    "most tokens to score, in evenly spread blocks of which there is at least one; 0: all");
+}
+
+std::string Protocol::id(i64 context) const {
+  const bool rolling = layout == Layout::rolling;
+  return fmt::format("ctx={}:stride={}:score={}", context, rolling ? stride : context,
+                     rolling ? "tail" : "all");
+}
+
+Plan make_plan(const Session& session, const Protocol& protocol, std::string_view where) {
+  Plan plan;
+  if (session.data != nullptr) plan.documents = session.data->documents(datasets::Split::test);
+  if (plan.documents.empty()) {
+    throw error("{}: the data has no held-out text; name some, as data: {{text: {{path: ...}}}}",
+                where);
+  }
+  const i64 context = session.context_length;
+  const bool rolling = protocol.layout == Layout::rolling;
+  const i64 targets = rolling ? protocol.stride : context;
+  if (targets > context) {
+    throw error("{} stride: {} targets do not fit a context of {} tokens; give stride: {} or less",
+                where, targets, context, context);
+  }
+  const i64 most = protocol.tokens == 0 ? 0 : std::max<i64>(1, protocol.tokens / targets);
+  plan.blocks =
+      with_context(spread_blocks(plan.documents, rolling ? longest_length(session) : context,
+                                 targets, most, where),
+                   context);
+  return plan;
+}
+
+double Bucket::middle() const {
+  return std::sqrt(static_cast<double>(low) * static_cast<double>(high));
+}
+
+Positions::Positions(const Plan& plan) {
+  const i64 longest = std::ranges::max_element(plan.blocks, {}, &Block::context)->context;
+  const i64 available = std::ssize(plan.blocks);
+  const i64 count = std::min(std::clamp<i64>(16384 / longest, 4, 16), available);
+  for (i64 i = 0; i < count; ++i) {
+    blocks.push_back(in_full(plan.blocks[static_cast<std::size_t>(i * available / count)]));
+  }
+  for (i64 low = 1; low <= longest; low *= 2) {
+    buckets.push_back({low, std::min(2 * low - 1, longest)});
+  }
+}
+
+}  // namespace longreach::metrics

@@ -1,0 +1,69 @@
+// How held-out text is cut into blocks to be scored: what the metrics of text have in common.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/fields.h"
+#include "metrics/blocks.h"
+
+namespace longreach::metrics {
+
+/// How windows are laid over the text.
+enum class Layout {
+  rolling,  ///< the same target blocks at every context length, each scored with a full context
+  disjoint  ///< windows that share no target; all of a window is scored, its start with no context
+};
+
+struct Protocol {
+  Layout layout = Layout::rolling;
+  i64 stride = 512;
+  i64 tokens = 32768;
+  void fields(Fields&);
+  /// Names all that makes scores comparable: "ctx=1024:stride=512:score=tail".
+  std::string id(i64 context) const;
+};
+
+/// What is scored at one context length.
+struct Plan {
+  Documents documents;
+  std::vector<Block> blocks;
+};
+
+/// At the session's context length. Throws Error, opening with `where`, when there is no text or
+/// too little.
+Plan make_plan(const Session&, const Protocol&, std::string_view where);
+
+/// Targets that see from `low` to `high` tokens, both included, in a block scored in full.
+struct Bucket {
+  i64 low, high;
+  double middle() const;  ///< geometric
+  /// The bucket's part of what the targets of such a block are in order; empty when it ends before.
+  template <class T>
+  std::span<const T> of(std::span<const T> targets) const {
+    const i64 end = std::min(high, static_cast<i64>(std::ssize(targets)));
+    if (end < low) return {};
+    return targets.subspan(static_cast<std::size_t>(low - 1),
+                           static_cast<std::size_t>(end - low + 1));
+  }
+};
+
+/// By position in the window: a few evenly spread blocks of the plan, each scored in full, and the
+/// buckets [1], [2, 3], [4, 7], ... up to the longest.
+struct Positions {
+  explicit Positions(const Plan&);
+  std::vector<Block> blocks;
+  std::vector<Bucket> buckets;
+};
+
+}  // namespace longreach::metrics
+
+namespace longreach {
+template <>
+struct EnumNames<metrics::Layout> {
+  static constexpr std::array<std::string_view, 2> names{"rolling", "disjoint"};
+};
+}  // namespace longreach
