@@ -41,7 +41,8 @@ Key draw_key(Rng& rng) {
 class Writer {
  public:
   explicit Writer(const Tokenizer& tokenizer)
-      : before_first_(tokenizer.encode(kBeforeFirst)),
+      : opening_(tokenizer.opening()),
+        before_first_(tokenizer.encode(kBeforeFirst)),
         before_second_(tokenizer.encode(kBeforeSecond)),
         after_second_(tokenizer.encode(kAfterSecond)),
         question_(tokenizer.encode(kQuestion)) {
@@ -59,8 +60,8 @@ class Writer {
   }
 
   i64 smallest() const {
-    return static_cast<i64>(before_first_.size() + before_second_.size() + after_second_.size() +
-                            question_.size()) +
+    return static_cast<i64>(opening_.size() + before_first_.size() + before_second_.size() +
+                            after_second_.size() + question_.size()) +
            3 * kPasskeyDigits;
   }
 
@@ -82,6 +83,7 @@ class Writer {
     Sample sample;
     std::vector<Token>& tokens = sample.tokens;
     tokens.reserve(static_cast<std::size_t>(length));
+    append(opening_, tokens);
     const auto fill = [&](i64 count, std::string_view purpose) {
       if (count > 0) sample.filler.push_back({end_of(tokens), count});
       append_filler(count, rng.fork(purpose), tokens);
@@ -169,7 +171,7 @@ class Writer {
     return weights;
   }
 
-  std::vector<Token> before_first_, before_second_, after_second_, question_;
+  std::vector<Token> opening_, before_first_, before_second_, after_second_, question_;
   std::array<Token, 10> digits_{};
   std::vector<std::vector<Token>> filler_;
 };

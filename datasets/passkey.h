@@ -20,12 +20,13 @@ inline constexpr double kPasskeyFillerWeight = 0.1;
 /// The task's closed vocabulary: the ten digits, the punctuation and the words, each once.
 std::vector<std::string> passkey_words();
 
-/// Tokens of a sample without filler: statement, question and answer.
+/// Tokens of a sample without filler: the tokenizer's opening, statement, question and answer.
 i64 smallest_passkey(const Tokenizer&);
 
-/// A passkey sample of exactly `length` tokens, answer included, with `depth_percent` per cent of
-/// its filler (rounded to a token) before the key's statement; each part of the filler ends with a
-/// whole sentence. Key and decoys depend on `rng` alone, not on length, depth or tokenizer.
+/// A passkey sample of exactly `length` tokens, the tokenizer's opening (first, before any filler)
+/// and the answer included, with `depth_percent` per cent of its filler (rounded to a token) before
+/// the key's statement; each part of the filler ends with a whole sentence. Key and decoys depend
+/// on `rng` alone, not on length, depth or tokenizer.
 ///
 /// `evidence` is the statement's first token, `depth` is depth_percent, `answer` the last 5 tokens.
 /// `decoys` are that many other keys. `facts` are the key's digits, in order: each stated twice,

@@ -30,6 +30,17 @@ class MarkedBytes final : public Tokenizer {
   std::string sha() const override { return ""; }
 };
 
+/// Bytes whose documents begin with two tokens that stand for no text.
+class OpenedBytes final : public Tokenizer {
+ public:
+  std::string name() const override { return "opened"; }
+  i64 vocabulary_size() const override { return 258; }
+  std::vector<Token> opening() const override { return {256, 257}; }
+  std::vector<Token> encode(std::string_view text) const override { return bytes->encode(text); }
+  std::string decode(std::span<const Token> tokens) const override { return bytes->decode(tokens); }
+  std::string sha() const override { return ""; }
+};
+
 std::vector<Token> part(const Sample& sample, i64 begin, i64 length) {
   return {sample.tokens.begin() + begin, sample.tokens.begin() + begin + length};
 }
@@ -79,6 +90,27 @@ TEST_CASE("The smallest sample reads as worded, the key stated twice and asked o
   CHECK(bytes->decode(sample.tokens) == "remember this : the gate code is " + key +
                                             " . again , the gate code is " + key +
                                             " . what is the gate code ? the gate code is " + key);
+}
+
+TEST_CASE("A sample begins with the tokenizer's opening, before any filler") {
+  const OpenedBytes opened;
+  CHECK(smallest_passkey(opened) == smallest_passkey(*bytes) + 2);
+  for (const double depth : {0.0, 40.0, 100.0}) {
+    // Otherwise it is the sample of the same bytes, everything two places later.
+    const Sample sample = make_passkey(opened, 402, depth, Rng(5));
+    const Sample plain = make_passkey(*bytes, 400, depth, Rng(5));
+    REQUIRE(sample.tokens.size() == 402);
+    CHECK(part(sample, 0, 2) == std::vector<Token>{256, 257});
+    CHECK(part(sample, 2, 400) == plain.tokens);
+    CHECK(*sample.evidence == *plain.evidence + 2);
+    CHECK(sample.answer.begin == plain.answer.begin + 2);
+    CHECK(sample.depth == plain.depth);
+    REQUIRE(sample.filler.size() == plain.filler.size());
+    CHECK(sample.filler.front().begin == plain.filler.front().begin + 2);
+    for (std::size_t d = 0; d < 5; ++d) {
+      CHECK(sample.facts[d].stated[0].begin == plain.facts[d].stated[0].begin + 2);
+    }
+  }
 }
 
 TEST_CASE("Bytes and words tell the same story for the same stream") {
