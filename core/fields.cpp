@@ -1,5 +1,6 @@
 #include "core/fields.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,8 +16,28 @@ std::string list(const std::vector<T>& values) {
   return fmt::format("[{}]", fmt::join(values, ", "));
 }
 
+bool is_control(char c) {
+  const auto code = static_cast<unsigned char>(c);
+  return code < 0x20 || code == 0x7F;
+}
+
+/// In YAML's double quotes, which keep line breaks and the like where single ones fold them.
+std::string escaped(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (is_control(c)) {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
 /// Quoted always, so that no text is mistaken for a number, a list or `none`.
 std::string quoted(std::string_view text) {
+  if (std::any_of(text.begin(), text.end(), is_control)) return escaped(text);
   std::string out = "'";
   for (const char c : text) {
     if (c == '\'') out += '\'';

@@ -63,6 +63,23 @@ std::vector<std::string> read_folder(const fs::path& path) {
   return documents;
 }
 
+std::string_view stripped(std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\r\n\v\f";
+  const std::size_t begin = text.find_first_not_of(kSpaces);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
+}
+
+std::vector<std::string> cut_at(const std::string& separator, std::string_view text) {
+  std::vector<std::string> documents;
+  while (true) {
+    const std::size_t end = text.find(separator);
+    documents.emplace_back(stripped(text.substr(0, end)));
+    if (end == std::string_view::npos) return documents;
+    text.remove_prefix(end + separator.size());
+  }
+}
+
 i64 total_tokens(const std::vector<std::vector<Token>>& documents) {
   return std::accumulate(
       documents.begin(), documents.end(), i64{0},
@@ -93,6 +110,9 @@ void TextParams::fields(Fields& f) {
   f("held_out", held_out, between(0, 1),
     "share held out for testing, from the end: whole documents if there are several");
   f("field", field, "the key that holds the text of a .jsonl line");
+  f("separator", separator,
+    "what stands between the documents of a file ('<|endoftext|>'), which are stripped of white "
+    "space; nothing: the file is one document");
 }
 
 std::vector<std::string> read_documents(const TextParams& params) {
@@ -105,11 +125,18 @@ std::vector<std::string> read_documents(const TextParams& params) {
         "corpora/austen)",
         params.path);
   }
+  const bool folder = fs::is_directory(path, ignored), lines = path.extension() == ".jsonl";
+  if (!params.separator.empty() && (folder || lines)) {
+    throw error("text: '{}' is a {}, whose documents are apart already; leave separator '{}' out",
+                params.path, folder ? "folder" : ".jsonl file", params.separator);
+  }
   std::vector<std::string> documents;
-  if (fs::is_directory(path, ignored)) {
+  if (folder) {
     documents = read_folder(path);
-  } else if (path.extension() == ".jsonl") {
+  } else if (lines) {
     documents = read_json_lines(path, params.field);
+  } else if (!params.separator.empty()) {
+    documents = cut_at(params.separator, read_file(path));
   } else {
     documents.push_back(read_file(path));
   }

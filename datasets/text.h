@@ -13,6 +13,7 @@ struct TextParams {
   std::string path;
   double held_out = 0.05;
   std::string field = "text";
+  std::string separator;
   void fields(Fields&);
 };
 
@@ -21,7 +22,9 @@ inline constexpr i64 kTargetSpacing = 512;
 
 /// The documents at `path` in order, none empty: a file is one, a folder holds one a regular file
 /// (by name; hidden files and subfolders left out), a file ending in .jsonl one a line, under
-/// `field`. Throws Error, naming the path (and the line), for what is missing, unreadable or empty.
+/// `field`. A file is cut wherever `separator` stands in it, unless that is empty, into documents
+/// that lose the white space around them. Throws Error, naming the path (and the line), for what is
+/// missing, unreadable or empty.
 std::vector<std::string> read_documents(const TextParams&);
 
 /// The registered dataset "text".

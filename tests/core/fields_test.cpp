@@ -44,6 +44,12 @@ TEST_CASE("The canonical text names every value in order, and quotes text") {
           "rope: {theta: 10000}");
 }
 
+TEST_CASE("Line breaks stay in the canonical text, which is one line") {
+  Outer outer;
+  outer.path = "a\n\n\"b\\'";
+  REQUIRE_THAT(canonical(outer), Catch::Contains(R"(path: "a\x0a\x0a\"b\\'",)"));
+}
+
 TEST_CASE("A group that is off is none in the canonical text") {
   Outer outer;
   outer.rope.reset();

@@ -170,6 +170,28 @@ TEST_CASE("JSON lines give a document a line, from the field named") {
                     Contains("z.jsonl:1"));
 }
 
+TEST_CASE("A separator cuts a file into documents without the white space around them") {
+  const TempFolder folder;
+  const auto cut = [&](const std::string& text, const std::string& separator) {
+    return read_documents({folder.write("x.txt", text), 0.05, "text", separator});
+  };
+  using Texts = std::vector<std::string>;
+  CHECK(cut("\n a  b\n<|end|>\r\nc<|end|>", "<|end|>") == Texts{"a  b", "c"});
+  CHECK(cut("<|end|><|end|> \t <|end|>a", "<|end|>") == Texts{"a"});
+  CHECK(cut(" a<|end|>b\n", "") == Texts{" a<|end|>b\n"});
+  CHECK(cut(" a<|end|>b\n", "<end>") == Texts{"a<|end|>b"});
+  CHECK(cut("a\n\n\nb", "\n\n") == Texts{"a", "b"});
+  CHECK(cut("aXXXb", "XX") == Texts{"a", "Xb"});  // the first place that fits
+  CHECK_THROWS_WITH(cut("<|end|>\n<|end|>", "<|end|>"), Contains("holds no text"));
+}
+
+TEST_CASE("A separator beside a folder or JSON lines is refused") {
+  const TempFolder folder;
+  const std::string path = folder.write("x.jsonl", "{\"text\": \"a\"}\n");
+  CHECK_THROWS_WITH(read_documents({path, 0.05, "text", "---"}), Contains("is a .jsonl file"));
+  CHECK_THROWS_WITH(read_documents({folder.path(), 0.05, "text", "---"}), Contains("is a folder"));
+}
+
 TEST_CASE("Missing, empty and unreadable paths are named in the error") {
   const TempFolder folder;
   CHECK_THROWS_WITH(read_documents({""}), Contains("no path"));
@@ -192,6 +214,11 @@ TEST_CASE("The registered dataset reads its parameters") {
   const std::string path = folder.write("x.txt", counted(1000));
   const auto data = make_dataset("text", {{"path", path}, {"held_out", "0.2"}}, *bytes, Rng(1));
   CHECK(data->documents(Split::test)[0].size() == 200);
+  const std::string stories = folder.write("stories.txt", "one<|end|>two<|end|>three");
+  const auto cut =
+      make_dataset("text", {{"path", stories}, {"separator", "<|end|>"}}, *bytes, Rng(1));
+  REQUIRE(cut->documents(Split::test).size() == 1);
+  CHECK(text_of(cut->documents(Split::test)[0]) == "three");
 }
 
 }  // namespace

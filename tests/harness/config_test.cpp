@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.h"
+#include "datasets/text.h"
 #include "experiment.h"
 #include "harness/assemble.h"
 
@@ -269,6 +270,16 @@ TEST_CASE("The command line wins over the file, and errors say that it was the c
   CHECK(experiment.output == "elsewhere");
   overrides.set = {"backends.window.window=0"};
   CHECK_THROWS_WITH(read({}, overrides), StartsWith("--set backends[1].sliding_window.window: 0"));
+}
+
+TEST_CASE("Parameters come back from their canonical text, empty or with line breaks") {
+  for (const std::string separator :
+       {"", "<|endoftext|>", "\n\n", "it's \"quoted\"\\\t: {", "none"}) {
+    datasets::TextParams params{"a.txt", 0.05, "text", separator}, back;
+    visit_params(canonical(params), [&](Fields& reader) { back.fields(reader); });
+    CHECK(back.separator == separator);
+    CHECK(back.path == "a.txt");
+  }
 }
 
 TEST_CASE("The edited configuration reads back to the same experiment") {
