@@ -69,6 +69,37 @@ std::vector<Block> spread_blocks(const Documents& documents, i64 context, i64 ta
   return evenly(all, most == 0 ? available : std::min(most, available));
 }
 
+std::vector<Block> document_blocks(const Documents& documents, i64 context, i64 tokens,
+                                   std::string_view where) {
+  std::vector<Block> all;
+  for (std::size_t d = 0; d < documents.size(); ++d) {
+    const i64 length = std::ssize(documents[d]);
+    for (i64 begin = 1; begin < length; begin += context) {
+      const i64 targets = std::min(context, length - begin);
+      all.push_back({d, begin + targets, targets, targets});
+    }
+  }
+  if (all.empty()) {
+    throw error("{}: no held-out document has a second token to predict; hold out more text",
+                where);
+  }
+  const auto fits = [&](i64 count) {
+    i64 targets = 0;
+    for (const Block& block : evenly(all, count)) targets += block.targets;
+    return tokens == 0 || targets <= tokens;
+  };
+  i64 low = 1, high = std::ssize(all);  // windows of several sizes: about the most that fit
+  while (low < high) {
+    const i64 middle = (low + high + 1) / 2;
+    if (fits(middle)) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return evenly(all, low);
+}
+
 std::vector<Block> with_context(std::vector<Block> blocks, i64 context) {
   for (Block& block : blocks) block.context = context;
   return blocks;

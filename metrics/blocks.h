@@ -28,6 +28,13 @@ struct Block {
 std::vector<Block> spread_blocks(const Documents&, i64 context, i64 targets, i64 most,
                                  std::string_view where);
 
+/// Windows of at most `context` targets over every document on its own: the first reads from the
+/// document's first token, which alone is no target, each later one from the last token of the one
+/// before. Of all windows so many, evenly spread, that they have at most `tokens` targets (0: no
+/// limit), but one at least. Throws Error, opening with `where`, when no document has two tokens.
+std::vector<Block> document_blocks(const Documents&, i64 context, i64 tokens,
+                                   std::string_view where);
+
 /// The same targets read after less or more.
 std::vector<Block> with_context(std::vector<Block>, i64 context);
 

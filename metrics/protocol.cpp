@@ -2,16 +2,39 @@
 #include "metrics/protocol.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/error.h"
 
 namespace longreach::metrics {
+namespace {
+
+std::vector<Block> blocks_of(const Session& session, const Documents& documents,
+                             const Protocol& protocol, std::string_view where) {
+  const i64 context = session.context_length;
+  if (protocol.layout == Layout::documents) {
+    return document_blocks(documents, context, protocol.tokens, where);
+  }
+  const bool rolling = protocol.layout == Layout::rolling;
+  const i64 targets = rolling ? protocol.stride : context;
+  if (targets > context) {
+    throw error("{} stride: {} targets do not fit a context of {} tokens; give stride: {} or less",
+                where, targets, context, context);
+  }
+  const i64 most = protocol.tokens == 0 ? 0 : std::max<i64>(1, protocol.tokens / targets);
+  return with_context(
+      spread_blocks(documents, rolling ? longest_length(session) : context, targets, most, where),
+      context);
+}
+
+}  // namespace
 
 void Protocol::fields(Fields& f) {
   f("protocol", layout,
     "rolling: the same targets at every length, each block with a full context; disjoint: "
-    "windows of the context length, all of each scored");
+    "windows of the context length, all of each scored; documents: each document on its own, all "
+    "of its tokens but the first scored, in such windows where it is longer");
   f("stride", stride, at_least(1, Unit::count),
     "targets in a block (rolling), at most the context length");
   f("tokens", tokens, at_least(0, Unit::count),
@@ -19,9 +42,10 @@ void Protocol::fields(Fields& f) {
 }
 
 std::string Protocol::id(i64 context) const {
-  const bool rolling = layout == Layout::rolling;
-  return fmt::format("ctx={}:stride={}:score={}", context, rolling ? stride : context,
-                     rolling ? "tail" : "all");
+  constexpr std::array<std::string_view, 3> kScored{"tail", "all", "document"};
+  return fmt::format("ctx={}:stride={}:score={}", context,
+                     layout == Layout::rolling ? stride : context,
+                     kScored[static_cast<std::size_t>(layout)]);
 }
 
 Plan make_plan(const Session& session, const Protocol& protocol, std::string_view where) {
@@ -31,18 +55,7 @@ Plan make_plan(const Session& session, const Protocol& protocol, std::string_vie
     throw error("{}: the data has no held-out text; name some, as data: {{text: {{path: ...}}}}",
                 where);
   }
-  const i64 context = session.context_length;
-  const bool rolling = protocol.layout == Layout::rolling;
-  const i64 targets = rolling ? protocol.stride : context;
-  if (targets > context) {
-    throw error("{} stride: {} targets do not fit a context of {} tokens; give stride: {} or less",
-                where, targets, context, context);
-  }
-  const i64 most = protocol.tokens == 0 ? 0 : std::max<i64>(1, protocol.tokens / targets);
-  plan.blocks =
-      with_context(spread_blocks(plan.documents, rolling ? longest_length(session) : context,
-                                 targets, most, where),
-                   context);
+  plan.blocks = blocks_of(session, plan.documents, protocol, where);
   return plan;
 }
 

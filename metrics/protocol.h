@@ -14,8 +14,9 @@ namespace longreach::metrics {
 
 /// How windows are laid over the text.
 enum class Layout {
-  rolling,  ///< the same target blocks at every context length, each scored with a full context
-  disjoint  ///< windows that share no target; all of a window is scored, its start with no context
+  rolling,   ///< the same target blocks at every context length, each scored with a full context
+  disjoint,  ///< windows that share no target; all of a window is scored, its start with no context
+  documents  ///< every document from its first token on, however short, in windows scored in full
 };
 
 struct Protocol {
@@ -23,7 +24,8 @@ struct Protocol {
   i64 stride = 512;
   i64 tokens = 32768;
   void fields(Fields&);
-  /// Names all that makes scores comparable: "ctx=1024:stride=512:score=tail".
+  /// Names all that makes scores comparable: "ctx=1024:stride=512:score=tail"; disjoint windows
+  /// say "all" there and documents "document", and both have strides of the context length.
   std::string id(i64 context) const;
 };
 
@@ -64,6 +66,6 @@ struct Positions {
 namespace longreach {
 template <>
 struct EnumNames<metrics::Layout> {
-  static constexpr std::array<std::string_view, 2> names{"rolling", "disjoint"};
+  static constexpr std::array<std::string_view, 3> names{"rolling", "disjoint", "documents"};
 };
 }  // namespace longreach

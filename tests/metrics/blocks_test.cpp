@@ -52,6 +52,38 @@ TEST_CASE("Text shorter than the context is an error that says how long it is") 
                     Contains("test:") && Contains("31 tokens") && Contains("longest has 30"));
 }
 
+/// "document end targets" of each, whose context is all in targets.
+std::vector<std::string> windows(const std::vector<Block>& blocks) {
+  std::vector<std::string> out;
+  for (const Block& block : blocks) {
+    CHECK(block.context == block.targets);
+    out.push_back(fmt::format("{} {} {}", block.document, block.end, block.targets));
+  }
+  return out;
+}
+
+TEST_CASE("Windows over documents score every token but the first, the last window being short") {
+  const std::vector<Token> one = counting(1), short_one = counting(4), exact = counting(11),
+                           longer = counting(13), none;
+  // Of 11 tokens 1 to 5 and 6 to 10 are targets; of 13 also 11 and 12, read after token 10.
+  CHECK(windows(document_blocks({one, short_one, none, exact, longer}, 5, 0, "test")) ==
+        std::vector<std::string>{"1 4 3", "3 6 5", "3 11 5", "4 6 5", "4 11 5", "4 13 2"});
+  CHECK_THROWS_WITH(document_blocks({one, none}, 5, 0, "test"),
+                    Contains("test:") && Contains("second token"));
+}
+
+TEST_CASE("A limit on tokens keeps evenly spread windows of all sizes below it, at least one") {
+  const std::vector<Token> small = counting(3), large = counting(11);
+  const Documents documents{small, small, large, small, small, large};
+  // Sizes 2 2 10 2 2 10. Three windows are numbers 1, 3 and 5: 14 tokens.
+  CHECK(windows(document_blocks(documents, 10, 14, "test")) ==
+        std::vector<std::string>{"1 3 2", "3 3 2", "5 11 10"});
+  // Five are 0, 1, 3, 4 and 5: 18.
+  CHECK(document_blocks(documents, 10, 24, "test").size() == 5);
+  CHECK(document_blocks(documents, 10, 28, "test").size() == 6);
+  CHECK(document_blocks(documents, 10, 1, "test").size() == 1);
+}
+
 TEST_CASE("A block's hash depends on its targets and their place and on nothing before them") {
   std::vector<Token> text = counting(20), other = text;
   other[0] = 99;
@@ -93,6 +125,21 @@ TEST_CASE("Losses do not depend on how many blocks go side by side") {
   for (std::size_t i = 0; i < blocks.size(); i += 7) {
     const auto alone = block_losses(model, {text}, std::span(blocks).subspan(i, 1));
     for (std::size_t t = 0; t < 10; ++t) {
+      CHECK(together[i][t] == Approx(alone[0][t]).epsilon(1e-5));
+    }
+  }
+}
+
+TEST_CASE("Blocks of several sizes keep their order and their own losses") {
+  const model::Transformer model = full_model(40);
+  const std::vector<Token> text = counting(40);
+  const std::vector<Block> blocks{{0, 30, 6, 2}, {0, 9, 8, 8}, {0, 20, 6, 2}, {0, 40, 6, 5}};
+  const auto together = block_losses(model, {text}, blocks);
+  REQUIRE(together.size() == 4);
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto alone = block_losses(model, {text}, std::span(blocks).subspan(i, 1));
+    REQUIRE(together[i].size() == static_cast<std::size_t>(blocks[i].targets));
+    for (std::size_t t = 0; t < alone[0].size(); ++t) {
       CHECK(together[i][t] == Approx(alone[0][t]).epsilon(1e-5));
     }
   }

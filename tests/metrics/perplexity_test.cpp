@@ -7,6 +7,7 @@
 #include "datasets/text.h"
 #include "tests/metrics/models.h"
 #include "tests/metrics/settings.h"
+#include "tests/model/naive_transformer.h"
 
 namespace longreach::metrics {
 namespace {
@@ -136,6 +137,51 @@ TEST_CASE("Disjoint windows score each target once, with only its own window bef
         Approx(std::exp((wrong + 24 * rest) / 25)).epsilon(1e-5));
   CHECK(find(found, "perplexity/token").protocol == "ppl/1:ctx=25:stride=25:score=all:unit=token");
   CHECK(*find(found, "perplexity/bits_per_byte").standard_error == Approx(0).margin(1e-6));
+}
+
+TEST_CASE("Documents are scored each from its own start, in windows of the context length") {
+  // Random letters: 1 (nothing to score), 9, 21 (one window) and 50 tokens (20 + 20 + 9 targets).
+  std::vector<std::string> texts;
+  for (const std::size_t length : {1, 9, 21, 50}) {
+    texts.push_back(letters(100).substr(length, length));
+  }
+  const datasets::TextDataset data(texts, 1.0, *bytes, Rng(1));
+  const model::Transformer model = full_model(256);
+  const std::map<std::string, std::string> settings{{"protocol", "documents"}, {"tokens", "0"}};
+  const Findings found = measure(model, data, 20, {20}, settings);
+  const model::NaiveTransformer naive(model);
+  double nats = 0;
+  for (const std::string& text : texts) {
+    const std::vector<Token> tokens = bytes->encode(text);
+    for (std::size_t t = 1; t < tokens.size(); ++t) {
+      const std::size_t first = (t - 1) / 20 * 20;  // of the tokens its window reads
+      const auto logits = naive.logits({tokens.begin() + static_cast<std::ptrdiff_t>(first),
+                                        tokens.begin() + static_cast<std::ptrdiff_t>(t)});
+      nats -= model::NaiveTransformer::log_probability_of(logits.back(), tokens[t]);
+    }
+  }
+  const double mean = nats / (8 + 20 + 49);
+  CHECK(*find(found, "perplexity/token").value == Approx(std::exp(mean)).epsilon(1e-5));
+  CHECK(*find(found, "perplexity/bits_per_byte").value ==
+        Approx(mean / std::log(2.0)).epsilon(1e-5));
+  CHECK(find(found, "perplexity/token").n == 5);
+  CHECK(find(found, "perplexity/token").protocol ==
+        "ppl/1:ctx=20:stride=20:score=document:unit=token");
+  CHECK(found.samples[4].target == "document 3, tokens 41 to 49");
+  // Sizes 8, 20, 20, 20 and 9: the buckets' ends are 1, 3, 7, 15 and 20.
+  REQUIRE(found.curves[0].x.size() == 5);
+  CHECK(found.curves[0].x[4] == Approx(std::sqrt(16.0 * 20)));
+}
+
+TEST_CASE("A uniform model has the same loss on documents of every length") {
+  const datasets::TextDataset data({letters(30), letters(7), letters(2)}, 1.0, *bytes, Rng(1));
+  const Findings found =
+      measure(uniform_model(256), data, 16, {16, 64}, {{"protocol", "documents"}});
+  CHECK(*find(found, "perplexity/token").value == Approx(256).epsilon(1e-6));
+  for (const double bits : found.curves[0].y) CHECK(bits == Approx(8).epsilon(1e-6));
+  for (const SampleRecord& sample : found.samples) {
+    CHECK(score(sample, "nats_per_token") == Approx(std::log(256.0)).epsilon(1e-6));
+  }
 }
 
 TEST_CASE("Bytes are counted as decoded, not as tokens") {
