@@ -49,4 +49,12 @@ std::unique_ptr<Tokenizer> word_tokenizer(std::vector<std::string> words);
 /// Error for a file that is anything else.
 std::unique_ptr<Tokenizer> read_llama2c_tokenizer(const std::string& path);
 
+/// Byte-level BPE from a Hugging Face tokenizer.json: GPT-2, Llama 3, Qwen 2 and 3, SmolLM and
+/// their like. The tokenizer_config.json beside it, if there, says whether documents begin with
+/// BOS, and what EOS is. Text never becomes an added token, special or not. Where the file asks for
+/// NFC, text that is not normalized comes back normalized. Throws Error for other kinds of
+/// tokenizer.json, for steps that are not done here (naming them) and for malformed files; encode()
+/// does when a split pattern takes far more steps than the text has characters.
+std::unique_ptr<Tokenizer> read_bpe_tokenizer(const std::string& path);
+
 }  // namespace longreach::datasets
