@@ -21,14 +21,17 @@ Json parse_object(std::string_view text, std::string_view what, int depth) {
     }
     return problem.empty();
   };
+  Json object;
+  std::string syntax;
   try {
-    Json object = Json::parse(text, look);
-    if (!problem.empty()) throw error("{} {}", what, problem);
-    if (!object.is_object()) throw error("{} is no JSON object", what);
-    return object;
+    object = Json::parse(text, look);
   } catch (const Json::exception& bad) {
-    throw error("{} is not valid JSON ({})", what, bad.what());
+    syntax = bad.what();
   }
+  if (!problem.empty()) throw error("{} {}", what, problem);
+  if (!syntax.empty()) throw error("{} is not valid JSON ({})", what, syntax);
+  if (!object.is_object()) throw error("{} is no JSON object", what);
+  return object;
 }
 
 }  // namespace longreach::model

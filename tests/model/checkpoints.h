@@ -3,11 +3,13 @@
 
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "attention/rope.h"
 #include "core/half.h"
+#include "model/safetensors.h"
 #include "tests/model/models.h"
 
 namespace longreach::model {
@@ -122,6 +124,89 @@ inline std::string llama2c_bytes(const Transformer& model, int version, std::int
   }
   if (!a.tied) one("output");
   return bytes;
+}
+
+/// How a Hugging Face folder is written.
+struct FolderForm {
+  Element stored = Element::f32;
+  int shards = 1;       ///< files; 1: model.safetensors
+  bool indexed = true;  ///< with model.safetensors.index.json, of several
+};
+
+/// Our names in Hugging Face's words.
+inline std::string hugging_face_name(std::string name) {
+  if (name == "embedding") return "model.embed_tokens.weight";
+  if (name == "norm") return "model.norm.weight";
+  if (name == "output") return "lm_head.weight";
+  const auto replace = [&](const std::string& ours, const std::string& theirs) {
+    if (name.ends_with("." + ours)) name.replace(name.size() - ours.size(), ours.size(), theirs);
+  };
+  replace("attention_norm", "input_layernorm.weight");
+  replace("mlp_norm", "post_attention_layernorm.weight");
+  for (const char* part : {"query", "key", "value", "output"}) {
+    const std::string ours = std::string("attention.") + part;
+    replace(ours, std::string("self_attn.") + part[0] + "_proj.weight");  // output: o_proj
+    replace(ours + "_bias", std::string("self_attn.") + part[0] + "_proj.bias");
+  }
+  for (const std::string part : {"gate", "up", "down"}) {
+    replace("mlp." + part, "mlp." + part + "_proj.weight");
+  }
+  return "model." + name;
+}
+
+inline NamedTensor stored_tensor(const Transformer& model, const Parameter& parameter,
+                                 Element stored) {
+  Tensor tensor(parameter.shape, stored);
+  const std::span<const float> values = values_of(model, parameter.name);
+  if (stored == Element::f32) {
+    std::ranges::copy(values, tensor.flat().begin());
+  } else {
+    narrow(values.data(), stored, tensor.halves().data(), parameter.size);
+  }
+  return {hugging_face_name(parameter.name), std::move(tensor)};
+}
+
+/// The config.json of a model of family "llama", "mistral" or "qwen2", with a rope of no scaling.
+inline nlohmann::json hugging_face_config(const Architecture& a, const std::string& family,
+                                          double theta) {
+  const std::map<std::string, std::string> classes{{"llama", "LlamaForCausalLM"},
+                                                   {"mistral", "MistralForCausalLM"},
+                                                   {"qwen2", "Qwen2ForCausalLM"}};
+  return {{"architectures", {classes.at(family)}},
+          {"model_type", family},
+          {"hidden_size", a.width},
+          {"intermediate_size", a.hidden},
+          {"num_hidden_layers", a.layers},
+          {"num_attention_heads", a.heads},
+          {"num_key_value_heads", a.kv_heads},
+          {"vocab_size", a.vocabulary},
+          {"rms_norm_eps", a.norm_epsilon},
+          {"rope_theta", theta},
+          {"max_position_embeddings", 64},
+          {"hidden_act", "silu"},
+          {"tie_word_embeddings", a.tied},
+          {"eos_token_id", 2}};
+}
+
+/// Writes a model's tensors, the i-th into file i % shards. Its config.json is for the caller.
+inline void write_hugging_face(const Transformer& model, const std::filesystem::path& folder,
+                               const FolderForm& form = {}) {
+  std::vector<TensorFile> files(static_cast<std::size_t>(form.shards));
+  for (std::size_t i = 0; i < model.parameters().size(); ++i) {
+    files[i % files.size()].tensors.push_back(
+        stored_tensor(model, model.parameters()[i], form.stored));
+  }
+  nlohmann::json index{{"metadata", {{"total_size", 0}}}, {"weight_map", {}}};
+  for (std::size_t k = 0; k < files.size(); ++k) {
+    const std::string name =
+        files.size() == 1 ? "model.safetensors"
+                          : fmt::format("model-{:05}-of-{:05}.safetensors", k + 1, files.size());
+    for (const NamedTensor& named : files[k].tensors) index["weight_map"][named.name] = name;
+    write_safetensors((folder / name).string(), files[k]);
+  }
+  if (files.size() > 1 && form.indexed) {
+    write_bytes((folder / "model.safetensors.index.json").string(), index.dump());
+  }
 }
 
 }  // namespace longreach::model
