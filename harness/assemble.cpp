@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/units.h"
+#include "harness/imports.h"
 
 namespace longreach::harness {
 namespace {
@@ -15,8 +16,8 @@ std::vector<std::pair<std::string, std::string>> located(const Component& compon
                                                          const std::string& folder) {
   const std::optional<std::string> path = param(component.params, "path");
   if (!path || path->empty() || std::filesystem::exists(*path)) return {};
-  const std::filesystem::path beside = std::filesystem::path(folder) / *path;
-  if (!folder.empty() && std::filesystem::exists(beside)) return {{"path", beside.string()}};
+  const std::string found = located_path(*path, folder);
+  if (!found.empty()) return {{"path", found}};
   throw error(
       "{}.path: {}: no such file, neither in the current directory nor in {} "
       "(scripts/get-corpora fetches the corpora that the examples use)",
@@ -43,7 +44,8 @@ auto at(const Component& component, const Make& make) {
 
 }  // namespace
 
-std::unique_ptr<datasets::Tokenizer> make_tokenizer(const ModelChoice& model) {
+std::shared_ptr<const datasets::Tokenizer> make_tokenizer(const ModelChoice& model) {
+  if (model.import) return model.import->made_tokenizer;
   if (model.vocabulary == Vocabulary::bytes) return datasets::byte_tokenizer();
   const std::string& type = model.training->data.type;
   std::vector<std::string> words = datasets::task_vocabulary(type);
@@ -83,6 +85,7 @@ model::Architecture architecture_of(const ModelChoice& model, const BackendChoic
   const auto refuse = [&](std::string_view why) {
     return error("{}.heads: {} for model '{}': {}", backend.where, backend.heads, model.name, why);
   };
+  if (model.import) throw refuse("its weights are imported, and fit its own heads only");
   if (a.kv_heads != a.heads) {
     throw refuse(
         fmt::format("it has {} key/value heads for {} query heads; only where they are as "
@@ -105,7 +108,8 @@ model::Architecture architecture_of(const ModelChoice& model, const BackendChoic
 }
 
 std::vector<std::shared_ptr<const attention::Backend>> make_backends(const ModelChoice& model,
-                                                                     const BackendChoice& choice) {
+                                                                     const BackendChoice& written) {
+  const BackendChoice choice = with_positions_of(model, written);
   const model::Architecture architecture = architecture_of(model, choice);
   if (choice.stack == Stack::listed && std::ssize(choice.layers) != architecture.layers) {
     throw error("{}.layers: lists {} for the {} layers of model '{}'; pattern: [...] repeats",
@@ -129,7 +133,16 @@ std::vector<std::shared_ptr<const attention::Backend>> make_backends(const Model
   return layers;
 }
 
+bool starts_imported(const ModelChoice& model) {
+  return model.import && (!model.training || model.training->from == StartFrom::imported);
+}
+
 model::Transformer make_model(const ModelChoice& model, const BackendChoice& backend, i64 seed) {
+  if (starts_imported(model)) {
+    model::Transformer made(architecture_of(model, backend), make_backends(model, backend));
+    model::import_weights(model.import->found, made);
+    return made;
+  }
   return model::Transformer(architecture_of(model, backend), make_backends(model, backend),
                             Rng(static_cast<std::uint64_t>(seed)).fork("model"));
 }

@@ -13,8 +13,9 @@
 
 namespace longreach::harness {
 
-/// Bytes, or the words of the model's training data. Throws Error when that data has no words.
-std::unique_ptr<datasets::Tokenizer> make_tokenizer(const ModelChoice&);
+/// Bytes, the words of the model's training data, or what an imported model came with. Throws Error
+/// when that data has no words.
+std::shared_ptr<const datasets::Tokenizer> make_tokenizer(const ModelChoice&);
 
 /// A relative `path` among the parameters is looked for in the current directory, then in `folder`.
 /// Throws Error, starting with the place in the configuration.
@@ -32,7 +33,11 @@ model::Architecture architecture_of(const ModelChoice&, const BackendChoice&);
 std::vector<std::shared_ptr<const attention::Backend>> make_backends(const ModelChoice&,
                                                                      const BackendChoice&);
 
-/// With weights as drawn for `seed`; the architecture is resolved and has its vocabulary.
+/// Whether what is measured, or trained first, are the weights of an import.
+bool starts_imported(const ModelChoice&);
+
+/// With weights as drawn for `seed`, or as imported; the architecture is resolved and has its
+/// vocabulary.
 model::Transformer make_model(const ModelChoice&, const BackendChoice&, i64 seed);
 
 /// Tokens in a segment or window of the first layer that has one, else 0.

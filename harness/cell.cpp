@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "harness/assemble.h"
 #include "harness/build_info.h"
+#include "harness/imports.h"
 #include "harness/training.h"
 #include "model/checkpoint.h"
 
@@ -40,7 +41,7 @@ struct TrainingParts {
   const ModelChoice& choice;
   const BackendChoice& backend;
   const Rng rng;
-  const std::unique_ptr<datasets::Tokenizer> tokenizer;
+  const std::shared_ptr<const datasets::Tokenizer> tokenizer;
   const std::unique_ptr<datasets::Dataset> data;
   model::Transformer model;
 };
@@ -65,7 +66,8 @@ void run_train(const Experiment& experiment, const Cell& cell, const std::string
                                                 .checkpoint = checkpoint,
                                                 .id = cell.id,
                                                 .watch = watch,
-                                                .processes = processes});
+                                                .processes = processes,
+                                                .compares = starts_imported(parts->choice)});
   for (Measurement& m : outcome.findings.measurements) m.data_sha = training.data.sha;
   processes.together([&] {
     if (processes.rank() != 0) return;
@@ -129,7 +131,8 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
 }  // namespace
 
 CellInfo cell_info(const Experiment& experiment, const Cell& cell) {
-  const BackendChoice& backend = experiment.backends[cell.backend];
+  const BackendChoice backend =
+      with_positions_of(experiment.models[cell.model], experiment.backends[cell.backend]);
   CellInfo info;
   info.cell_id = cell.id;
   info.backend = backend.name;

@@ -12,6 +12,8 @@
 #include "harness/attend.h"
 #include "harness/bench.h"
 #include "harness/catalogue.h"
+#include "harness/generate_command.h"
+#include "harness/import_command.h"
 #include "harness/plugin.h"
 #include "harness/run_command.h"
 #include "harness/verify_command.h"
@@ -26,6 +28,8 @@ struct Options {
   VerifyRequest verify;
   AttendOptions attend;
   BenchRequest bench;
+  GenerateRequest generate;
+  ImportRequest import;
   std::string name, folder;
   std::vector<std::string> plugins;
 };
@@ -40,8 +44,9 @@ std::string joined(int argc, char** argv) {
   return text;
 }
 
-void add_experiment_options(CLI::App& command, RunRequest& request) {
-  command.add_option("config", request.config, "the experiment, a YAML file")->required();
+CLI::Option* add_experiment_options(CLI::App& command, RunRequest& request) {
+  CLI::Option* config =
+      command.add_option("config", request.config, "the experiment, a YAML file")->required();
   command
       .add_option("--set", request.overrides.set,
                   "path=value, changes the file: "
@@ -60,12 +65,17 @@ void add_experiment_options(CLI::App& command, RunRequest& request) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command.add_option("--output", request.overrides.output, "folder for everything written");
+  return config;
+}
+
+void add_seed(CLI::App& command, RunRequest& request) {
   command.add_option("--seed", request.overrides.seed, "instead of the file's");
 }
 
 void add_run(CLI::App& app, Options& options) {
   CLI::App* run = app.add_subcommand("run", "train and measure what an experiment asks for");
   add_experiment_options(*run, options.run);
+  add_seed(*run, options.run);
   run->add_option("--threads", options.run.options.threads, "OpenMP threads of a cell")
       ->check(CLI::Range(1, 4096));
   run->add_option("--limit", options.run.options.limit, "run at most so many cells")
@@ -74,11 +84,13 @@ void add_run(CLI::App& app, Options& options) {
   run->add_flag("--fail-fast", options.run.options.fail_fast, "stop at the first cell not ok");
   CLI::App* train = app.add_subcommand("train", "only train an experiment's models, a line a step");
   add_experiment_options(*train, options.run);
+  add_seed(*train, options.run);
   train->add_option("--threads", options.run.options.threads, "OpenMP threads")
       ->check(CLI::Range(1, 4096));
   train->add_flag("!--no-resume", options.run.options.resume, "train finished models again");
   CLI::App* plan = app.add_subcommand("plan", "show the cells of an experiment");
   add_experiment_options(*plan, options.run);
+  add_seed(*plan, options.run);
   CLI::App* report = app.add_subcommand("report", "write the reports of a finished run again");
   report->add_option("output", options.folder, "the run's output folder")->required();
 }
@@ -111,6 +123,41 @@ void add_tools(CLI::App& app, Options& options) {
   attend->add_option("--chunks", options.attend.chunks, "cut the stream: 4,7,5")
       ->delimiter(',')
       ->allow_extra_args(false);
+}
+
+void add_models(CLI::App& app, Options& options) {
+  CLI::App* import = app.add_subcommand("import", "look into weights that others trained");
+  import->add_option("path", options.import.path, "a llama2.c .bin file or a Hugging Face folder")
+      ->required();
+  import->add_option("--tokenizer", options.import.tokenizer,
+                     "tokenizer.bin, tokenizer.model, tokenizer.json, or bytes");
+
+  GenerateRequest& request = options.generate;
+  CLI::App* generate = app.add_subcommand("generate", "continue a text");
+  CLI::Option* config = add_experiment_options(*generate, request.run);
+  CLI::Option* imported =
+      generate->add_option("--import", request.import, "instead of an experiment: as of `import`");
+  config->required(false)->excludes(imported);
+  generate->add_option("--tokenizer", request.tokenizer, "of the import")->needs(imported);
+  generate->add_option("--backend", request.backend, "of the import: a name, or YAML")
+      ->needs(imported);
+  CLI::Option* prompt = generate->add_option("--prompt", request.prompt, "what to continue");
+  generate->add_option("--prompt-file", request.prompt_file, "the same in a file; - reads stdin")
+      ->excludes(prompt);
+  generate->add_option("--tokens", request.tokens, "most to generate")
+      ->check(CLI::Range(1, 1 << 30));
+  generate
+      ->add_option("--temperature", request.sampling.temperature,
+                   "divides the logits; 0 takes the likeliest token")
+      ->check(CLI::Range(0.0, 1e6));
+  generate
+      ->add_option("--top-p", request.sampling.top_p,
+                   "draw among the likeliest tokens that make up so much")
+      ->check(CLI::Range(0.0, 1.0));
+  generate->add_option("--seed", request.sampling.seed, "of the draws")
+      ->check(CLI::Range(0, 1 << 30));
+  generate->add_option("--threads", options.run.options.threads, "OpenMP threads")
+      ->check(CLI::Range(1, 4096));
 }
 
 void add_bench(CLI::App& app, BenchRequest& request) {
@@ -171,10 +218,18 @@ int dispatch(const CLI::App& app, Options& options) {
     }
     return train_command(options.run, std::cout);
   }
+  if (app.got_subcommand("generate")) {
+    if (options.run.options.threads > 0) {
+      omp_set_num_threads(static_cast<int>(options.run.options.threads));
+    }
+    return generate_command(options.generate, std::cout, std::cerr);
+  }
   if (app.got_subcommand("plan")) return plan_command(options.run, std::cout);
   if (app.got_subcommand("report")) return report_command(options.folder, std::cout);
   if (app.got_subcommand("cell")) return cell_command(options.cell);
-  if (app.got_subcommand("list")) {
+  if (app.got_subcommand("import")) {
+    import_command(options.import, std::cout);
+  } else if (app.got_subcommand("list")) {
     std::cout << list_all();
   } else if (app.got_subcommand("describe")) {
     std::cout << describe_name(options.name);
@@ -230,6 +285,7 @@ int command_line(int argc, char** argv) {
     add_run(app, options);
     add_tools(app, options);
     add_bench(app, options.bench);
+    add_models(app, options);
     add_cell(app, options);
     add_plugin(app, options.plugins);
     try {

@@ -121,6 +121,10 @@ void Training::fields(Fields& f) {
   f("ramp", ramp, between(0, 1),
     "share of the steps over which the longest allowed rises from shortest to length");
   f("virtual_repetition", virtual_repetition, "");
+  f("from", from, "drawn: weights as drawn for the seed; imported: those of the model's import");
+  f("train_only", train_only, "all weights, or only the gates and whatever else backends add");
+  f("gates_first", gates_first, between(0, 1),
+    "share of the steps, from the first, in which only these learn");
   f("recompute", params.recompute, at_least(0, Unit::count),
     "tokens of a sample whose activations are held at once and computed twice; 0 = all, once");
   f("checkpoint", checkpoint, at_least(0, Unit::seconds),

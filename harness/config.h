@@ -1,12 +1,15 @@
 // An experiment, as read from a YAML file: models, backends, lengths, tasks and how to judge them.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/fields.h"
+#include "datasets/tokenizer.h"
+#include "model/import.h"
 #include "model/trainer.h"
 #include "model/transformer.h"
 
@@ -20,6 +23,7 @@ struct Component {
   i64 version = 0;          ///< a dataset's or metric's, filled in by validation
   std::string sha;          ///< a dataset's content, filled in by validation
   std::string plugin = {};  ///< SHA-256 of the shared library `type` came from; "" = built in
+  std::vector<std::string> rope_keys = {};  ///< the keys under `rope` that the file names
 };
 
 /// State that one stream of a model may take, and the parameter that is to fill it.
@@ -67,6 +71,14 @@ struct VirtualRepetition {
   void fields(Fields&);
 };
 
+/// What a training begins with.
+enum class StartFrom { drawn, imported };
+/// What learns.
+enum class TrainOnly {
+  all,
+  gates  ///< the backends' own weights
+};
+
 struct Training {
   Component data;
   model::TrainParams params;  ///< its lr is one of `lr`
@@ -76,6 +88,9 @@ struct Training {
   i64 shortest = 0;   ///< shortest sample, tokens; 0 = length
   double ramp = 0.5;  ///< share of the steps over which the longest allowed rises to `length`
   VirtualRepetition virtual_repetition;
+  StartFrom from = StartFrom::drawn;
+  TrainOnly train_only = TrainOnly::all;
+  double gates_first = 0;  ///< share of the steps in which only the backends' own weights learn
   // What follows changes no result that is finished.
   double checkpoint = 30;  ///< seconds between checkpoints
   double spike = 3;        ///< nats that a loss may lie above the last steps' median; 0 = any
@@ -84,12 +99,23 @@ struct Training {
 
 enum class Vocabulary { bytes, task };
 
+/// Weights that others trained.
+struct ImportChoice {
+  std::string path;       ///< as written: a llama2.c .bin file or a Hugging Face folder
+  std::string tokenizer;  ///< as written: a file, a folder, or "bytes"; "" = that of the folder
+  // Filled in by validation:
+  std::string found, sha;  ///< where `path` was found; hash of its contents
+  model::ImportedModel headers{};
+  std::shared_ptr<const datasets::Tokenizer> made_tokenizer{};
+};
+
 struct ModelChoice {
   std::string name, where;
   model::Architecture
       architecture;  ///< as written; resolved and with a vocabulary after validation
   Vocabulary vocabulary = Vocabulary::bytes;
-  std::optional<Training> training;  ///< absent: the weights stay as drawn
+  std::optional<ImportChoice> import;  ///< in place of `arch`
+  std::optional<Training> training;    ///< absent: the weights stay as drawn, or as imported
 };
 
 struct TaskChoice {
@@ -175,6 +201,14 @@ namespace longreach {
 template <>
 struct EnumNames<harness::Vocabulary> {
   static constexpr std::array<std::string_view, 2> names{"bytes", "task"};
+};
+template <>
+struct EnumNames<harness::StartFrom> {
+  static constexpr std::array<std::string_view, 2> names{"drawn", "imported"};
+};
+template <>
+struct EnumNames<harness::TrainOnly> {
+  static constexpr std::array<std::string_view, 2> names{"all", "gates"};
 };
 template <>
 struct EnumNames<harness::Correction> {

@@ -75,6 +75,7 @@ std::optional<Component> read_data(const YAML::Node& node, const std::string& pa
 void read_training(const YAML::Node& node, const std::string& path, i64 default_seed,
                    const Context& context, ModelChoice& model) {
   Training training;
+  if (model.import) training.from = StartFrom::imported;
   training.seeds = {default_seed};
   training.lr = {training.params.lr};
   YamlFields reader(node, path, context);
@@ -99,17 +100,37 @@ void read_training(const YAML::Node& node, const std::string& path, i64 default_
   model.training = training;
 }
 
+void read_import(const YAML::Node& node, const std::string& path, const Context& context,
+                 ModelChoice& model) {
+  if (!node.IsDefined()) return;
+  ImportChoice& import = model.import.emplace();
+  if (node.IsScalar()) {
+    import.path = node.Scalar();
+  } else {
+    YamlFields reader(node, path, context);
+    reader("path", import.path, "");
+    reader("tokenizer", import.tokenizer, "");
+    reader.finish();
+  }
+  if (import.path.empty()) {
+    context.problems.add(fmt::format("{}: needs path, a llama2.c .bin file or a folder",
+                                     context.source.place(node, path)));
+  }
+}
+
 ModelChoice read_model(const YAML::Node& entry, const std::string& path, i64 default_seed,
                        const Context& context) {
   ModelChoice model;
   model.where = context.source.place(entry, path);
   YamlFields reader(entry, path, context);
   reader("name", model.name, "");
-  if (const YAML::Node import = reader.claim("import"); import.IsDefined()) {
-    context.problems.add(fmt::format("{}: importing models is not yet supported",
-                                     context.source.place(import, join_path(path, "import"))));
+  read_import(reader.claim("import"), join_path(path, "import"), context, model);
+  const YAML::Node arch = reader.claim("arch");
+  if (model.import && arch.IsDefined()) {
+    context.problems.add(fmt::format("{}: an imported model has the architecture of its file",
+                                     context.source.place(arch, join_path(path, "arch"))));
   }
-  YamlFields architecture(reader.claim("arch"), join_path(path, "arch"), context);
+  YamlFields architecture(arch, join_path(path, "arch"), context);
   architecture("vocabulary", model.vocabulary, "");
   model.architecture.fields(architecture);
   architecture.finish();
@@ -119,6 +140,10 @@ ModelChoice read_model(const YAML::Node& entry, const std::string& path, i64 def
   }
   reader.finish();
   if (model.name.empty()) context.problems.add(fmt::format("{}: needs a name", model.where));
+  if (model.training && model.training->from == StartFrom::imported && !model.import) {
+    context.problems.add(
+        fmt::format("{}.train.from: imported, but the model has no import", model.where));
+  }
   if (model.vocabulary == Vocabulary::task && !model.training) {
     context.problems.add(fmt::format(
         "{}: vocabulary: task takes its words from train.data, which is missing", model.where));
@@ -149,7 +174,10 @@ std::optional<Component> read_attention(const std::string& type, const YAML::Nod
   YamlFields reader(params, path, context);
   auto component =
       read_component<AttentionRegistry>("backend", type, reader, where, context.problems);
-  if (component) reader.finish();
+  if (!component) return component;
+  reader.finish();
+  if (!params.IsMap() || !params["rope"].IsDefined() || !params["rope"].IsMap()) return component;
+  for (const auto& pair : params["rope"]) component->rope_keys.push_back(pair.first.Scalar());
   return component;
 }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 #include "harness/assemble.h"
+#include "harness/imports.h"
 #include "harness/table.h"
 #include "harness/validation.h"
 
@@ -26,7 +27,9 @@ std::string text_of(const Component& component) {
                      component.params, component.version, component.sha, plugin_of(component));
 }
 
-std::string text_of(const BackendChoice& backend) {
+/// With the positions that the model gives it.
+std::string text_of(const ModelChoice& model, const BackendChoice& written) {
+  const BackendChoice backend = with_positions_of(model, written);
   std::string text = backend.layers.size() == 1
                          ? fmt::format("{{{}: {{{}}}}}", backend.type(), backend.params())
                          : backend.params();
@@ -37,9 +40,11 @@ std::string text_of(const BackendChoice& backend) {
 std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_sha,
                          const BackendChoice& backend, const Cell& cell) {
   const model::Architecture architecture = architecture_of(model, backend);
-  std::string text = fmt::format(
-      "cell: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, seed: {}", kCellVersion,
-      architecture.vocabulary, canonical(architecture), tokenizer_sha, text_of(backend), cell.seed);
+  std::string text =
+      fmt::format("cell: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, seed: {}",
+                  kCellVersion, architecture.vocabulary, canonical(architecture), tokenizer_sha,
+                  text_of(model, backend), cell.seed);
+  if (starts_imported(model)) text += ", weights: " + model.import->sha;
   if (!model.training) return text;
   const Training& training = *model.training;
   model::TrainParams params = training.params;
@@ -50,6 +55,8 @@ std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_
   if (training.virtual_repetition.share > 0 && memory_segment_of(backend) > 0) {
     text += fmt::format(", virtual_repetition: {{{}}}", canonical(training.virtual_repetition));
   }
+  if (training.train_only == TrainOnly::gates) text += ", train_only: gates";
+  if (training.gates_first > 0) text += fmt::format(", gates_first: {}", training.gates_first);
   if (params.recompute > 0) text += fmt::format(", recompute: {}", params.recompute);
   return text;
 }
@@ -108,7 +115,7 @@ class Planner {
             if (&trained == &backend && trained_.insert(cell.id).second) cells_.push_back(cell);
             cell.trained = cell.id;
           }
-          if (&trained != &backend) inputs += ", run with: " + text_of(backend);
+          if (&trained != &backend) inputs += ", run with: " + text_of(model, backend);
           add_tasks(cell, inputs, s == 0 && r == 0);
         }
       }

@@ -18,22 +18,12 @@
 #include "harness/cell.h"
 #include "harness/child.h"
 #include "harness/cli.h"
+#include "harness/interrupt.h"
 #include "harness/mpi.h"
 #include "harness/results.h"
 
 namespace longreach::harness {
 namespace {
-
-volatile std::sig_atomic_t interrupt_requested = 0;
-
-void request_interrupt(int) { interrupt_requested = 1; }
-
-void catch_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = request_interrupt;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 /// Writes what the children read, beside the results; it is also there for people.
 std::string write_configuration(const Experiment& experiment) {
@@ -130,7 +120,7 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   RunOptions options = request.options;
   options.configuration = write_configuration(experiment);
   options.run_id = run.run_id;
-  options.interrupted = &interrupt_requested;
+  options.interrupted = &interrupt_requested();
   const std::vector<Cell> left = run.to_do(run.chosen, options.resume);
   const std::size_t to_run = options.limit > 0
                                  ? std::min(left.size(), static_cast<std::size_t>(options.limit))
@@ -211,7 +201,7 @@ class TrainCommand {
   bool train(std::size_t number) {
     const Cell& cell = left_[number];
     TrainingWatch watch;
-    watch.stop = [] { return interrupt_requested != 0; };
+    watch.stop = [] { return interrupt_requested() != 0; };
     if (run_) {
       watch.step = [this](const StepLine& line) { out_ << step_text(line) << std::flush; };
       out_ << fmt::format("training {} with {}, seed {}, lr {} (cell {}, {} of {})\n",

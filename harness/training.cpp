@@ -38,6 +38,39 @@ Measurement final_loss(const History& history, const metrics::Statistics& statis
   return m;
 }
 
+Measurement mean_loss(const char* name, std::span<const double> losses,
+                      const metrics::Statistics& statistics, const Rng& rng) {
+  Measurement m;
+  m.metric = name;
+  m.unit = "nats/token";
+  m.higher_is_better = false;
+  m.value = metrics::mean(losses);
+  m.n = std::ssize(losses);
+  if (losses.size() < 2) return m;
+  m.standard_error = metrics::standard_error(losses);
+  const metrics::Interval interval = metrics::bootstrap_mean(
+      losses, statistics.confidence, statistics.bootstrap, rng.fork("held out"));
+  m.ci_low = interval.low;
+  m.ci_high = interval.high;
+  m.ci_method = fmt::format("bootstrap {} over held-out samples, {} resamples",
+                            statistics.confidence, statistics.bootstrap);
+  return m;
+}
+
+/// One sample, every token weighed as the dataset says.
+model::Batch batch_of(const datasets::Sample& sample) {
+  model::Batch batch;
+  batch.batch = 1;
+  batch.tokens = std::ssize(sample.tokens) - 1;
+  batch.inputs.assign(sample.tokens.begin(), sample.tokens.end() - 1);
+  batch.targets.assign(sample.tokens.begin() + 1, sample.tokens.end());
+  batch.weights.assign(static_cast<std::size_t>(batch.tokens), 1.0f);
+  if (!sample.weights.empty()) {
+    batch.weights.assign(sample.weights.begin() + 1, sample.weights.end());
+  }
+  return batch;
+}
+
 Measurement rate(const char* name, const char* unit, double amount, const History& history) {
   Measurement m;
   m.metric = name;
@@ -163,6 +196,7 @@ class Run {
   }
 
   Findings train() {
+    if (run_.compares && before_.empty()) before_ = held_out_losses();
     while (!trainer_.done()) {
       if (asked_to_stop()) {
         save();
@@ -183,6 +217,12 @@ class Run {
         held("training/tape_bytes", history_.tape_bytes(), history_),
         held("training/state_bytes", history_.state_bytes(), history_)};
     if (const auto travel = gates_.travel()) findings.measurements.push_back(*travel);
+    if (!before_.empty()) {
+      findings.measurements.push_back(
+          mean_loss("training/held_out_before", before_, run_.statistics, run_.rng));
+      findings.measurements.push_back(
+          mean_loss("training/held_out_after", held_out_losses(), run_.statistics, run_.rng));
+    }
     findings.curves = history_.curves(kCurvePoints);
     std::ranges::move(gates_.curves(), std::back_inserter(findings.curves));
     return findings;
@@ -190,6 +230,8 @@ class Run {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr i64 kHeldOut = 32;
+  static constexpr i64 kSpread = 1 << 20;  ///< of more samples than this the first ones will do
 
   /// The best of a few probes: other work on the machine lowers one of them, nothing raises it.
   static double peak() {
@@ -200,9 +242,28 @@ class Run {
     return best;
   }
   static model::TrainParams with_rate(const TrainingRun& run) {
-    model::TrainParams params = run.training.params;
+    const Training& training = run.training;
+    model::TrainParams params = training.params;
     params.lr = run.lr;
+    const double share = training.train_only == TrainOnly::gates ? 1 : training.gates_first;
+    params.backends_only = std::llround(share * static_cast<double>(params.steps));
     return params;
+  }
+
+  /// Nats a token of held-out samples, a loss each; the same ones whenever asked.
+  std::vector<double> held_out_losses() {
+    std::vector<double> losses;
+    processes_.together([&] {
+      const i64 length = run_.training.length;
+      const i64 available = run_.data.size(datasets::Split::test, length);
+      const i64 count = std::min(kHeldOut, available);
+      for (i64 i = 0; i < count; ++i) {
+        const i64 index = available > kSpread ? i : i * available / count;
+        const datasets::Sample sample = run_.data.sample(datasets::Split::test, index, length);
+        losses.push_back(model::batch_loss(trainer_.model(), batch_of(sample), {}));
+      }
+    });
+    return losses;
   }
 
   void take_checkpoint() {
@@ -217,6 +278,7 @@ class Run {
         throw error("{}: the checkpoint of another training", run_.checkpoint);
       }
       history_ = History::from_notes(notes, trainer_.steps_done());
+      if (run_.compares) before_ = numbers_of(notes, "held_out_before");
       gates_.restore(notes);
     } catch (const Error& problem) {
       throw error("{} (delete {} to train from the start)", problem.what(), run_.checkpoint);
@@ -267,6 +329,7 @@ class Run {
       std::map<std::string, std::string> notes = history_.notes();
       notes.merge(gates_.notes());
       notes["cell"] = run_.id;
+      if (run_.compares) notes["held_out_before"] = numbers_text(before_);
       trainer_.save(run_.checkpoint, notes);
     });
     saved_ = trainer_.steps_done();
@@ -285,7 +348,8 @@ class Run {
   model::Trainer trainer_;
   History history_;
   GateWatch gates_;
-  i64 saved_ = 0;  ///< steps done at the last checkpoint; 0 = none
+  std::vector<double> before_;  ///< held-out losses before the first step
+  i64 saved_ = 0;               ///< steps done at the last checkpoint; 0 = none
   Clock::time_point saved_at_ = Clock::now();
 };
 

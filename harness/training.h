@@ -63,12 +63,16 @@ struct TrainingRun {
   TrainingWatch watch;
   /// Who train it together; the first of them writes the checkpoint.
   model::Processes& processes = model::Processes::alone();
+  /// Whether the weights before the first step mean something: held-out samples are then scored
+  /// before and after.
+  bool compares = false;
 };
 
 /// Trains in place. Measurements: training/loss (mean of the last 5 % of steps),
 /// training/tokens_per_second, training/mfu, training/tape_bytes and training/state_bytes (those of
-/// StepReport, of the step with most) and training/gate_travel; curves are History's and
-/// GateWatch's. Throws Error when a loss is not finite or spikes (History::spike()), or the
+/// StepReport, of the step with most) and training/gate_travel; with `compares` also
+/// training/held_out_before and training/held_out_after, on the same samples; curves are History's
+/// and GateWatch's. Throws Error when a loss is not finite or spikes (History::spike()), or the
 /// checkpoint is damaged or another's.
 Findings train_model(model::Transformer&, const TrainingRun&);
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "harness/assemble.h"
+#include "harness/imports.h"
 #include "harness/state_budget.h"
 
 namespace longreach::harness {
@@ -90,10 +91,12 @@ class DataCheck {
 };
 
 /// Whether the architecture was resolved.
-bool check_model(ModelChoice& model, DataCheck& data, Problems& problems) {
+bool check_model(ModelChoice& model, const std::string& folder, DataCheck& data,
+                 Problems& problems) {
   return attempt(problems, [&] {
+    if (model.import) resolve_import(model, folder);
     const auto tokenizer = make_tokenizer(model);
-    model.architecture.vocabulary = tokenizer->vocabulary_size();
+    if (!model.import) model.architecture.vocabulary = tokenizer->vocabulary_size();
     if (model.training) {
       if (model.training->lr.empty() || model.training->seeds.empty()) {
         throw error("{}.train: lr and seeds must not be empty lists", model.where);
@@ -231,6 +234,20 @@ void check_weights_of(const Experiment& experiment, Problems& problems) {
   }
 }
 
+/// The two fit together, and there is something to train where training is asked for.
+void check_pair(const ModelChoice& model, const BackendChoice& backend) {
+  const auto layers = make_backends(model, backend);
+  const bool gates_only = model.training && model.training->train_only == TrainOnly::gates;
+  const bool own = std::ranges::any_of(layers, [](const auto& layer) {
+    return !layer->weights().empty() || !layer->projections().empty();
+  });
+  if (!gates_only || own || !backend.weights_of.empty()) return;
+  throw error(
+      "{}: has no weights of its own, and model '{}' is to train only such (train_only: gates); "
+      "give the tasks of that model backends: that do",
+      backend.where, model.name);
+}
+
 }  // namespace
 
 bool depends_on_weights(std::string_view metric) {
@@ -253,14 +270,14 @@ std::vector<std::string> validate(Experiment& experiment) {
   DataCheck data(experiment.folder, problems);
   std::vector<const ModelChoice*> resolved;
   for (ModelChoice& model : experiment.models) {
-    if (check_model(model, data, problems)) resolved.push_back(&model);
+    if (check_model(model, experiment.folder, data, problems)) resolved.push_back(&model);
   }
   for (TaskChoice& task : experiment.tasks) check_task(experiment, task, data, problems);
   fill_in_backends(experiment, problems);
   for (const ModelChoice* model : resolved) {
     for (const BackendChoice& backend : experiment.backends) {
       if (!experiment.pairs(*model, backend)) continue;
-      attempt(problems, [&] { make_backends(*model, backend); });
+      attempt(problems, [&] { check_pair(*model, backend); });
     }
   }
   return problems;

@@ -34,6 +34,7 @@ class Planner {
     plan_.starts.push_back(start);
     return parameter.offset;
   }
+  Parameter& last() { return plan_.parameters.back(); }
   i64 size() const { return plan_.size; }
 
  private:
@@ -52,6 +53,7 @@ LayerOffsets plan_layer(Planner& planner, const std::string& prefix, const Archi
   planner.matrix(prefix + "attention.value", keys, a.width);
   for (const attention::ProjectionSpec& spec : backend.projections()) {
     planner.matrix(prefix + "attention." + spec.name, spec.size, a.width);
+    planner.last().of_backend = true;
   }
   if (a.qkv_bias) {
     at.qkv_bias = planner.bias(prefix + "attention.query_bias", queries);
@@ -65,6 +67,7 @@ LayerOffsets plan_layer(Planner& planner, const std::string& prefix, const Archi
     planner.add({prefix + "attention." + spec.name, spec.shape, 0, 0, spec.learning_rate_scale,
                  spec.decays},
                 {0, spec.initial});
+    planner.last().of_backend = true;
   }
   at.backend_size = planner.size() - at.backend;
   at.mlp_norm = planner.scale(prefix + "mlp_norm", a.width);

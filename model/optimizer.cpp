@@ -49,7 +49,8 @@ void AdamW::restore(i64 steps, std::span<const float> first, std::span<const flo
   std::ranges::copy(second, second_.begin());
 }
 
-void AdamW::step(double lr, std::span<float> weights, std::span<const float> grad) {
+void AdamW::step(double lr, std::span<float> weights, std::span<const float> grad,
+                 bool backends_only) {
   check(weights.size() == first_.size() && grad.size() == first_.size(),
         "weights of another model");
   constexpr double kEpsilon = 1e-8;
@@ -62,6 +63,7 @@ void AdamW::step(double lr, std::span<float> weights, std::span<const float> gra
               keep2 = static_cast<float>(1 - params_.beta2);
   const float root = static_cast<float>(1 / std::sqrt(bias2));
   for (const Parameter& parameter : parameters_) {
+    if (backends_only && !parameter.of_backend) continue;
     const double rate = lr * parameter.learning_rate_scale;
     const float stride = static_cast<float>(rate / bias1);
     const float keep = static_cast<float>(1 - (parameter.decays ? rate * params_.weight_decay : 0));

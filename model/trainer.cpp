@@ -256,6 +256,13 @@ StepReport Trainer::step(const Batch& batch) {
   } catch (const Error& problem) {
     throw error("training step {}: {}", steps_, problem.what());
   }
+  const bool backends_only = steps_ < params_.backends_only;
+  if (backends_only) {
+    for (const Parameter& parameter : model_.parameters()) {
+      if (!parameter.of_backend)
+        std::fill_n(grad_.begin() + parameter.offset, parameter.size, 0.0f);
+    }
+  }
   const double length = norm(grad_);
   if (!std::isfinite(loss) || !std::isfinite(length)) {
     const std::string name = first_not_finite(model_, grad_);
@@ -266,7 +273,7 @@ StepReport Trainer::step(const Batch& batch) {
     scale(static_cast<float>(params_.clip / length), grad_.data(), static_cast<i64>(grad_.size()));
   }
   const double lr = learning_rate(params_, steps_);
-  optimizer_.step(lr, model_.weights(), grad_);
+  optimizer_.step(lr, model_.weights(), grad_, backends_only);
   tokens_ += static_cast<i64>(processes_.total(static_cast<double>(batch.batch * batch.tokens)));
   return {.step = steps_++,
           .loss = loss,

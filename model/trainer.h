@@ -31,7 +31,9 @@ struct TrainParams {
   double final_lr = 0.05;  ///< share of lr at the end of the cosine
   double clip = 1.0;       ///< global gradient norm
   i64 batch_tokens = 4096;
-  i64 recompute = 0;  ///< as for batch_loss(); not a field, as it changes nothing but rounding
+  // Not fields:
+  i64 recompute = 0;      ///< as for batch_loss(); changes nothing but rounding
+  i64 backends_only = 0;  ///< in the first steps only the backends' own parameters (gates) learn
   void fields(Fields&);
 };
 
@@ -43,7 +45,9 @@ class AdamW {
  public:
   AdamW(std::span<const Parameter> parameters, const TrainParams&);
   /// One update with learning rate `lr`; per parameter scale and decay as declared.
-  void step(double lr, std::span<float> weights, std::span<const float> grad);
+  /// With `backends_only`, of the backends' own parameters alone.
+  void step(double lr, std::span<float> weights, std::span<const float> grad,
+            bool backends_only = false);
 
   /// All it remembers from step to step: running means of the gradient and of its square, laid out
   /// as the weights.

@@ -37,7 +37,8 @@ struct Parameter {
   std::vector<i64> shape;    ///< [out, in] for matrices
   i64 offset = 0, size = 0;  ///< in floats
   double learning_rate_scale = 1;
-  bool decays = false;  ///< matrices do; norms, biases, embeddings and gates do not
+  bool decays = false;      ///< matrices do; norms, biases, embeddings and gates do not
+  bool of_backend = false;  ///< a gate or whatever else the layer's backend adds to the model
 };
 
 /// What a batch of streams remembers: a state a layer, and the token shift's last inputs.

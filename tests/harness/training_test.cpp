@@ -205,7 +205,7 @@ struct Small {
                                 .more = {}});
   const ModelChoice& choice = experiment.models[0];
   Training training = *choice.training;
-  std::unique_ptr<datasets::Tokenizer> tokenizer = make_tokenizer(choice);
+  std::shared_ptr<const datasets::Tokenizer> tokenizer = make_tokenizer(choice);
   std::unique_ptr<datasets::Dataset> data =
       make_dataset(training.data, experiment.folder, *tokenizer, Rng(3));
 
