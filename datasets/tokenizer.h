@@ -57,4 +57,15 @@ std::unique_ptr<Tokenizer> read_llama2c_tokenizer(const std::string& path);
 /// does when a split pattern takes far more steps than the text has characters.
 std::unique_ptr<Tokenizer> read_bpe_tokenizer(const std::string& path);
 
+/// A SentencePiece tokenizer.model, unigram or BPE: Llama 2, Mistral, Gemma and their like.
+/// Documents begin with BOS where the model has one, and with a space where it was trained so
+/// (add_dummy_prefix). Spaces that such a model was trained without (remove_extra_whitespaces) are
+/// kept. Throws Error for models whose normalizer rewrites text (nmt_nfkc), for malformed files,
+/// and from encode() where a model that does not fall back to bytes has no token.
+std::unique_ptr<Tokenizer> read_sentencepiece_tokenizer(const std::string& path);
+
+/// Whichever of these `path` is, by what the file holds. In a folder: tokenizer.json if that is
+/// byte-level BPE, else tokenizer.model.
+std::unique_ptr<Tokenizer> read_tokenizer(const std::string& path);
+
 }  // namespace longreach::datasets
