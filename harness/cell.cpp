@@ -77,6 +77,24 @@ void run_train(const Experiment& experiment, const Cell& cell, const std::string
   describe_model(parts->model, outcome.info);
 }
 
+/// The cell's model with the cell's weights, as drawn or trained, under that backend.
+model::Transformer model_under(const Experiment& experiment, const Cell& cell,
+                               const std::string& output, const BackendChoice& backend) {
+  model::Transformer model = make_model(experiment.models[cell.model], backend, cell.seed);
+  if (cell.trained.empty()) return model;
+  const std::string path = weights_path(output, cell.trained);
+  try {
+    model::load_checkpoint(model, path);
+  } catch (const Error& failure) {
+    if (backend.weights_of.empty()) {
+      throw error("{} (delete {} to train again)", failure.what(), path);
+    }
+    throw error("{} ({} cannot run with the weights of {})", failure.what(), backend.name,
+                backend.weights_of);
+  }
+  return model;
+}
+
 void run_measure(const Experiment& experiment, const Cell& cell, const std::string& output,
                  Outcome& outcome) {
   const ModelChoice& choice = experiment.models[cell.model];
@@ -84,19 +102,7 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
   const TaskChoice& task = experiment.tasks[cell.task];
   const auto tokenizer = make_tokenizer(choice);
   outcome.info.tokenizer_sha = tokenizer->sha();
-  model::Transformer model = make_model(choice, backend, cell.seed);
-  if (!cell.trained.empty()) {
-    const std::string path = weights_path(output, cell.trained);
-    try {
-      model::load_checkpoint(model, path);
-    } catch (const Error& failure) {
-      if (backend.weights_of.empty()) {
-        throw error("{} (delete {} to train again)", failure.what(), path);
-      }
-      throw error("{} ({} cannot run with the weights of {})", failure.what(), backend.name,
-                  backend.weights_of);
-    }
-  }
+  const model::Transformer model = model_under(experiment, cell, output, backend);
   describe_model(model, outcome.info);
   const i64 length = *cell.length;
   outcome.info.state_bytes_analytic = model.state_bytes(length);
@@ -107,6 +113,11 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
   if (task.data) {
     data = make_dataset(*task.data, experiment.folder, *tokenizer, rng.fork("data"));
   }
+  const auto metric = make_metric(task.metric);
+  std::optional<model::Transformer> baseline;
+  if (metric->needs_baseline()) {
+    baseline.emplace(model_under(experiment, cell, output, *experiment.baseline()));
+  }
   const metrics::Session session{.model = model,
                                  .tokenizer = *tokenizer,
                                  .data = data.get(),
@@ -114,8 +125,10 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
                                  .lengths = task.lengths,
                                  .rng = rng,
                                  .statistics = statistics_of(experiment),
-                                 .segment = segment_of(backend)};
-  outcome.findings = make_metric(task.metric)->measure(session);
+                                 .segment = segment_of(backend),
+                                 .baseline = baseline ? &*baseline : nullptr,
+                                 .baseline_name = experiment.statistics.baseline};
+  outcome.findings = metric->measure(session);
   if (const std::string name = not_finite(outcome.findings); !name.empty()) {
     outcome.findings = {};
     throw error("{}: not a finite number", name);

@@ -82,6 +82,11 @@ const BackendChoice& Experiment::weights_of(const BackendChoice& backend) const 
   return found == backends.end() ? backend : *found;
 }
 
+const BackendChoice* Experiment::baseline() const {
+  const auto found = std::ranges::find(backends, true, &BackendChoice::baseline);
+  return found == backends.end() ? nullptr : &*found;
+}
+
 bool Experiment::pairs(const ModelChoice& model, const BackendChoice& backend) const {
   bool measured = false;
   for (const TaskChoice& task : tasks) {

@@ -162,6 +162,8 @@ struct Experiment {
 
   /// The backend that trains what `backend` runs with: itself, or an earlier one.
   const BackendChoice& weights_of(const BackendChoice& backend) const;
+  /// The backend that differences are taken from; nullptr when none is marked.
+  const BackendChoice* baseline() const;
   /// Whether there is anything to do for that model with that backend: a task measures the two
   /// together, or with another backend that has this one's weights; or no task measures the model.
   bool pairs(const ModelChoice&, const BackendChoice&) const;

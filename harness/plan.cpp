@@ -62,13 +62,16 @@ std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_
 }
 
 std::string measure_inputs(const Experiment& experiment, const TaskChoice& task,
-                           const std::string& model_inputs, i64 length) {
-  return fmt::format(
+                           const std::string& model_inputs, i64 length,
+                           const BackendChoice* baseline) {
+  std::string text = fmt::format(
       "{}, task: {{name: {}, metric: {}, data: {}, lengths: [{}]}}, length: {}, experiment: {}, "
       "confidence: {}, bootstrap: {}",
       model_inputs, task.name, text_of(task.metric), task.data ? text_of(*task.data) : "none",
       fmt::join(task.lengths, ", "), length, experiment.seed, experiment.statistics.confidence,
       experiment.statistics.bootstrap);
+  if (baseline) text += fmt::format(", baseline: {}: {}", baseline->name, text_of(*baseline));
+  return text;
 }
 
 void identify(Cell& cell, std::string inputs) {
@@ -130,10 +133,13 @@ class Planner {
       if (task.model != experiment_.models[cell.model].name) continue;
       if (!task.uses(backend)) continue;
       if (!first && !depends_on_weights(task.metric.type)) continue;
+      const BackendChoice* baseline =
+          make_metric(task.metric)->needs_baseline() ? experiment_.baseline() : nullptr;
       for (const i64 length : task.lengths) {
         if (backend.longest > 0 && length > backend.longest) continue;
+        if (baseline && baseline->longest > 0 && length > baseline->longest) continue;
         cell.length = length;
-        identify(cell, measure_inputs(experiment_, task, model_inputs, length));
+        identify(cell, measure_inputs(experiment_, task, model_inputs, length, baseline));
         cells_.push_back(cell);
       }
     }

@@ -215,6 +215,38 @@ void check_baseline(Experiment& experiment, Problems& problems) {
   }
 }
 
+/// A metric that compares with the baseline needs one, and the weights of both to be the same.
+void check_baseline_weights(const Experiment& experiment, Problems& problems) {
+  const BackendChoice* baseline = experiment.baseline();
+  for (const TaskChoice& task : experiment.tasks) {
+    if (!make_metric(task.metric)->needs_baseline()) continue;
+    const std::string& metric = task.metric.type;
+    if (!baseline) {
+      problems.push_back(
+          fmt::format("{}: {} compares with the baseline, and no backend is one; "
+                      "mark one with baseline: true",
+                      task.where, metric));
+      continue;
+    }
+    const ModelChoice& model =
+        *std::ranges::find(experiment.models, task.model, &ModelChoice::name);
+    for (const BackendChoice& backend : experiment.backends) {
+      if (!task.uses(backend)) continue;
+      const BackendChoice& own = experiment.weights_of(backend);
+      const BackendChoice& shared = experiment.weights_of(*baseline);
+      const bool same = model.training ? &own == &shared
+                                       : canonical(architecture_of(model, backend)) ==
+                                             canonical(architecture_of(model, *baseline));
+      if (same) continue;
+      problems.push_back(fmt::format(
+          "{}: {} compares two mechanisms on the same weights, and {} has others than "
+          "the baseline {}; give the backend weights_of: {}, or the task backends: with "
+          "those that have",
+          task.where, metric, backend.name, baseline->name, shared.name));
+    }
+  }
+}
+
 /// weights_of names an earlier backend that is trained itself.
 void check_weights_of(const Experiment& experiment, Problems& problems) {
   for (std::size_t b = 0; b < experiment.backends.size(); ++b) {
@@ -280,6 +312,7 @@ std::vector<std::string> validate(Experiment& experiment) {
       attempt(problems, [&] { check_pair(*model, backend); });
     }
   }
+  if (problems.empty()) check_baseline_weights(experiment, problems);  // what it reads is sound
   return problems;
 }
 

@@ -22,24 +22,6 @@ std::vector<Block> evenly(const std::vector<Block>& all, i64 count) {
   return blocks;
 }
 
-/// Numbers of blocks that go through the model side by side: of equal counts, in order.
-std::vector<std::vector<std::size_t>> batches(std::span<const Block> blocks) {
-  std::map<std::pair<i64, i64>, std::vector<std::size_t>> alike;
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    alike[{blocks[b].context, blocks[b].targets}].push_back(b);
-  }
-  std::vector<std::vector<std::size_t>> out;
-  for (const auto& [counts, numbers] : alike) {
-    const auto at_once = static_cast<std::size_t>(streams_at_once(counts.first));
-    for (std::size_t first = 0; first < numbers.size(); first += at_once) {
-      const auto begin = numbers.begin() + static_cast<std::ptrdiff_t>(first);
-      const std::size_t count = std::min(at_once, numbers.size() - first);
-      out.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(count));
-    }
-  }
-  return out;
-}
-
 std::span<const Token> last_tokens(const Documents& documents, const Block& block, i64 count) {
   check(0 < count && count <= block.end, "a block lies inside its document");
   return documents[block.document].subspan(static_cast<std::size_t>(block.end - count),
@@ -110,6 +92,23 @@ Block in_full(Block block) {
   return block;
 }
 
+std::vector<std::vector<std::size_t>> batches(std::span<const Block> blocks) {
+  std::map<std::pair<i64, i64>, std::vector<std::size_t>> alike;
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    alike[{blocks[b].context, blocks[b].targets}].push_back(b);
+  }
+  std::vector<std::vector<std::size_t>> out;
+  for (const auto& [counts, numbers] : alike) {
+    const auto at_once = static_cast<std::size_t>(streams_at_once(counts.first));
+    for (std::size_t first = 0; first < numbers.size(); first += at_once) {
+      const auto begin = numbers.begin() + static_cast<std::ptrdiff_t>(first);
+      const std::size_t count = std::min(at_once, numbers.size() - first);
+      out.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(count));
+    }
+  }
+  return out;
+}
+
 std::vector<std::vector<double>> block_losses(const model::Transformer& model,
                                               const Documents& documents,
                                               std::span<const Block> blocks) {
@@ -149,6 +148,12 @@ std::string block_sha(const Documents& documents, const Block& block) {
 std::string block_name(const Block& block) {
   return fmt::format("document {}, tokens {} to {}", block.document, block.end - block.targets,
                      block.end - 1);
+}
+
+std::string blocks_sha(const Documents& documents, std::span<const Block> blocks) {
+  std::string shas;
+  for (const Block& block : blocks) shas += block_sha(documents, block) + '\n';
+  return sha256(shas);
 }
 
 std::string set_sha(std::span<const SampleRecord> samples) {

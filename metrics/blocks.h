@@ -41,6 +41,10 @@ std::vector<Block> with_context(std::vector<Block>, i64 context);
 /// The same context with everything in it predicted.
 Block in_full(Block);
 
+/// The blocks by number, cut into batches to go through a model side by side: of equal counts, in
+/// order.
+std::vector<std::vector<std::size_t>> batches(std::span<const Block>);
+
 /// -log p in nats of each block's targets, [blocks][targets].
 std::vector<std::vector<double>> block_losses(const model::Transformer&, const Documents&,
                                               std::span<const Block>);
@@ -55,6 +59,9 @@ std::span<const Token> window_of(const Documents&, const Block&);
 
 /// Hash of a block's place and target tokens, hex: equal for every backend and context length.
 std::string block_sha(const Documents&, const Block&);
+
+/// Of several, hex: set_sha() of samples with these hashes.
+std::string blocks_sha(const Documents&, std::span<const Block>);
 
 /// "document 0, tokens 1024 to 1535" (the targets), for people.
 std::string block_name(const Block&);

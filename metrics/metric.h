@@ -31,6 +31,9 @@ struct Session {
   Rng rng;                        ///< the task's own: the same for every backend
   Statistics statistics;
   i64 segment = 0;  ///< the backend's segment or window, 0 when it has none
+  /// The same weights under the baseline backend, and that one's name; for metrics that need it.
+  const model::Transformer* baseline = nullptr;
+  std::string baseline_name = {};
 };
 
 class Metric {
@@ -41,6 +44,9 @@ class Metric {
   virtual Findings measure(const Session&) const = 0;
   /// The registered dataset to use when the task names none; "" when the metric needs none.
   virtual std::string default_data() const { return ""; }
+  /// Whether measure() looks at Session::baseline. Then a cell's backend must share its weights
+  /// with the baseline.
+  virtual bool needs_baseline() const { return false; }
 };
 
 using MetricRegistry = Registry<Metric>;

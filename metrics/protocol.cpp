@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 
 #include "core/error.h"
@@ -64,15 +65,22 @@ double Bucket::middle() const {
 }
 
 Positions::Positions(const Plan& plan) {
-  const i64 longest = std::ranges::max_element(plan.blocks, {}, &Block::context)->context;
+  const auto longest_of = [](const std::vector<Block>& some) {
+    return std::ranges::max_element(some, {}, &Block::context)->context;
+  };
   const i64 available = std::ssize(plan.blocks);
-  const i64 count = std::min(std::clamp<i64>(16384 / longest, 4, 16), available);
+  const i64 count = std::min(std::clamp<i64>(16384 / longest_of(plan.blocks), 4, 16), available);
   for (i64 i = 0; i < count; ++i) {
     blocks.push_back(in_full(plan.blocks[static_cast<std::size_t>(i * available / count)]));
   }
+  const i64 longest = longest_of(blocks);
   for (i64 low = 1; low <= longest; low *= 2) {
     buckets.push_back({low, std::min(2 * low - 1, longest)});
   }
+}
+
+std::size_t Positions::bucket_of(i64 number) {
+  return static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(number + 1)) - 1);
 }
 
 }  // namespace longreach::metrics

@@ -54,11 +54,13 @@ struct Bucket {
 };
 
 /// By position in the window: a few evenly spread blocks of the plan, each scored in full, and the
-/// buckets [1], [2, 3], [4, 7], ... up to the longest.
+/// buckets [1], [2, 3], [4, 7], ... up to the longest of them.
 struct Positions {
   explicit Positions(const Plan&);
   std::vector<Block> blocks;
   std::vector<Bucket> buckets;
+  /// The number of the bucket that target `number` of a block, counted from 0, lies in.
+  static std::size_t bucket_of(i64 number);
 };
 
 }  // namespace longreach::metrics

@@ -272,10 +272,11 @@ function seriesLooks(names) {
 }
 
 /**
- * Configuration of a chart of curves {label, backend, variant, points {x, y}} over their own x.
+ * Configuration of a chart of curves {label, backend, variant, points {x, y}} over their own x. options: share,
+ * logX, logY; a log axis wants numbers above 0.
  * Curves of one run, told apart by `series`, have their own looks and are drawn as they are.
  */
-function curveChart(curves, xTitle, yTitle, share = false) {
+function curveChart(curves, xTitle, yTitle, { share = false, logX = false, logY = false } = {}) {
   const looks = seriesLooks(curves.map((curve) => curve.series));
   const datasets = curves.flatMap((curve) => {
     const style = curve.series ? looks.get(curve.series) : look(curve.backend, curve.variant);
@@ -286,14 +287,18 @@ function curveChart(curves, xTitle, yTitle, share = false) {
       { ...line, borderColor: `${style.colour}38`, borderWidth: 1, borderDash: [], raw: true }];
   });
   const lines = legend(true);
+  const logOf = (title, key) => {
+    const values = curves.flatMap((curve) => curve.points.map((p) => p[key]));
+    return values.length ? logAxis(axisTitle(title), Math.min(...values), Math.max(...values), "") : {};
+  };
   return {
     type: "line", data: { datasets }, plugins: [background],
     options: {
       parsing: false, interaction: { mode: "nearest", intersect: false },
       scales: {
-        x: { type: "linear", title: axisTitle(xTitle),
+        x: logX ? logOf(xTitle, "x") : { type: "linear", title: axisTitle(xTitle),
           ticks: { maxRotation: 0, callback: (v) => (v >= 1e6 ? `${v / 1e6} M` : v >= 1e3 ? `${v / 1e3} k` : v) } },
-        y: share ? shareAxis(axisTitle(yTitle)) : { title: axisTitle(yTitle) },
+        y: logY ? logOf(yTitle, "y") : share ? shareAxis(axisTitle(yTitle)) : { title: axisTitle(yTitle) },
       },
       plugins: {
         legend: { ...lines, labels: { ...lines.labels,
@@ -307,7 +312,7 @@ function curveChart(curves, xTitle, yTitle, share = false) {
         } },
         tooltip: { filter: (item) => !item.dataset.raw, callbacks: {
           title: (items) => (items.length ? `${items[0].dataset.label}, ${show(items[0].raw.x, "")}` : ""),
-          label: (item) => show(item.raw.y, "") + (curves[0].series ? "" : " (running mean)"),
+          label: (item) => show(item.raw.y, "") + (curves[0].series || logX ? "" : " (running mean)"),
         } },
       },
     },

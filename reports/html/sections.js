@@ -1,6 +1,6 @@
 // The sections, in order: each returns its contents, or null when the run has nothing for it.
 
-const KNOWN = ["perplexity", "utilization", "latency", "memory", "training"];
+const KNOWN = ["perplexity", "divergence", "utilization", "latency", "memory", "training"];
 const isControl = (r) => /\b(near|control)\b/.test(r.subtask);
 const isMainScore = (metric) => /\/(exact_match|accuracy|score|recall|f1)$/.test(metric);
 /** Scores of answers: anything with a chance level or a depth that no other section knows. */
@@ -176,35 +176,6 @@ function depthHeatmaps() {
     make("h3", {}, metricName(metric) + (panel.name ? ` — ${panel.name}` : "")), heatmaps(panel)]))];
 }
 
-// ---- 6: language modelling and use of context ----
-
-function perplexity() {
-  const records = withPrefix("perplexity");
-  const bits = records.filter((r) => r.metric === "perplexity/bits_per_byte");
-  const rest = records.filter((r) => r.metric !== "perplexity/bits_per_byte" && r.metric !== "perplexity/byte");
-  if (records.length === 0) return null;
-  const caption = (metric, panel) => "Held-out text by context length; each line is one trained model. A line " +
-    "that keeps falling uses the added context; a flat one ignores it." + direction(panel.records) +
-    (protocolName(panel.records) ? ` Protocol ${protocolName(panel.records)}.` : "");
-  return figures(lengthFigures([...bits, ...(rest.length || bits.length ? rest : records)], caption));
-}
-
-const UTILIZATION_CAPTIONS = {
-  "utilization/gain": "Loss saved on the same fixed targets when more text is shown before them, against the " +
-    "shortest context. Above 0: the added context helps.",
-  "utilization/efficiency": "Share of planted facts that causally reach the answer: swapping the fact for a " +
-    "counterfactual moves the answer's likelihood the right way by more than the stated margin.",
-  "utilization/fact_effect": "How far, in nats, swapping a planted fact moves the answer it should move.",
-  "blur/match_over_random": "Weight of a far key that equals the query over that of a random one, for random keys " +
-    "and no model: 1 tells nothing apart.",
-};
-
-function utilization() {
-  const records = [...withPrefix("utilization"), ...withPrefix("blur")];
-  return records.length === 0 ? null : figures(lengthFigures(records, (metric, panel) =>
-    (UTILIZATION_CAPTIONS[metric] ?? "By context length.") + direction(panel.records)));
-}
-
 // ---- 8 to 11: cost ----
 
 function latency() {
@@ -262,17 +233,30 @@ function memory() {
 
 // ---- 11 to 14 ----
 
+/** Curves that are wanted, with their cells and the points that have both numbers. */
+function curvesOf(wanted) {
+  return DATA.curves.filter(wanted).map((curve) => ({ ...curve,
+    cell: CELLS.get(curve.cell_id) ?? { backend: curve.cell_id, model: "", seed: null, lr: null },
+    points: curve.x.map((x, i) => ({ x, y: curve.y[i] })).filter((p) => p.x !== null && p.y !== null) }))
+    .filter((c) => c.points.length > 0);
+}
+
+/** Curves of one figure with backend, variant and label. */
+function labelled(group) {
+  const variant = variantNamer(group.map((c) => c.cell));
+  const seen = new Map();
+  return group.map((c) => {
+    const index = seen.get(c.cell.backend) ?? 0;
+    seen.set(c.cell.backend, index + 1);
+    return { ...c, backend: c.cell.backend, variant: index,
+      label: [c.cell.backend, variant(c.cell)].filter(Boolean).join(" · ") };
+  });
+}
+
 /** One figure for each of a model's curves, with every run in it. */
 function runFigures(all) {
   return [...groupBy(all, (c) => `${c.cell.model}\u0000${c.name}`).values()].map((group) => {
-    const variant = variantNamer(group.map((c) => c.cell));
-    const seen = new Map();
-    const curves = group.map((c) => {
-      const index = seen.get(c.cell.backend) ?? 0;
-      seen.set(c.cell.backend, index + 1);
-      return { ...c, backend: c.cell.backend, variant: index,
-        label: [c.cell.backend, variant(c.cell)].filter(Boolean).join(" · ") };
-    });
+    const curves = labelled(group);
     const name = metricName(group[0].name);
     return figure(group[0].cell.model ? `${name} — ${group[0].cell.model}` : name,
       "Every run, none left out: colour is the backend, dashes the seed or learning rate. Thin: the points; bold: " +
@@ -295,7 +279,7 @@ function seriesFigures(all) {
     const share = y_unit === "1" && curves.every((c) => c.points.every((p) => p.y >= 0 && p.y <= 1));
     return figure([metricName(name), [cell.model, cell.backend, variant(cell)].filter(Boolean).join(" · ")].join(" — "),
       `${SERIES_CAPTIONS[name] ?? ""}One run; colours and dashes tell the lines apart.`,
-      () => curveChart(curves, x_unit, withUnit(metricName(name), y_unit), share),
+      () => curveChart(curves, x_unit, withUnit(metricName(name), y_unit), { share }),
       curvesTable(curves), heightFor(curves.map((c) => c.label)));
   });
 }
@@ -311,10 +295,7 @@ function trainingTable() {
 }
 
 function training() {
-  const curves = DATA.curves.map((curve) => ({ ...curve,
-    cell: CELLS.get(curve.cell_id) ?? { backend: curve.cell_id, model: "", seed: null, lr: null },
-    points: curve.x.map((x, i) => ({ x, y: curve.y[i] })).filter((p) => p.x !== null && p.y !== null) }))
-    .filter((c) => c.points.length > 0);
+  const curves = curvesOf((c) => !isByPosition(c));
   const plots = [...runFigures(curves.filter((c) => c.series === "")),
     ...seriesFigures(curves.filter((c) => c.series !== ""))];
   const numbers = trainingTable();

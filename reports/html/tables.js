@@ -46,7 +46,7 @@ function curvesTable(curves) {
 
 /** Columns of the summary: a metric of one model and task, at the longest length anyone reached. */
 function summaryColumns() {
-  const wanted = ["perplexity/bits_per_byte", "passkey/exact_match", "utilization/efficiency",
+  const wanted = ["perplexity/bits_per_byte", "passkey/exact_match", "divergence/kl", "utilization/efficiency",
     "memory/state_declared", "latency/prefill", "latency/decode"];
   const scores = distinct(MEASURED.filter((r) => isRetrieval(r) && r.prefix !== "passkey" &&
     isMainScore(r.metric)).map((r) => r.metric));

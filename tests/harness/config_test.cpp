@@ -256,6 +256,34 @@ TEST_CASE("Parts that do not fit together are refused") {
   refused(parts, "the dataset 'text' has no filler that virtual_repetition could repeat");
 }
 
+TEST_CASE("A divergence needs a baseline and the baseline's weights") {
+  Parts parts;
+  parts.tasks = "[{divergence: {stride: 32}}]";
+  CHECK_THROWS_WITH(read(parts), Contains("t.yaml:6 tasks[0]") &&
+                                     Contains("window has others than the baseline full") &&
+                                     Contains("weights_of: full"));
+  const std::string own = parts.backends;
+  parts.tasks = "[{divergence: {stride: 32, backends: [full]}}]";
+  CHECK_NOTHROW(read(parts));  // the other is not compared
+  parts.tasks = "[{divergence: {stride: 32}}]";
+  parts.backends =
+      "[{name: full, full: {}, baseline: true}, {name: window, sliding_window: {}, weights_of: "
+      "full}]";
+  CHECK_NOTHROW(read(parts));
+  parts.backends = "[{name: full, full: {}}, {name: window, sliding_window: {}}]";
+  CHECK_THROWS_WITH(read(parts), Contains("no backend is one; mark one with baseline: true"));
+
+  // What was not trained has the same weights unless its heads differ.
+  parts.models = "[{name: reader, arch: {layers: 1, width: 16, heads: 2}}]";
+  parts.tasks =
+      "[{divergence: {stride: 32, data: {text: {path: configs/data/harbour.txt, held_out: 0.4}}}}]";
+  parts.backends = own;
+  CHECK_NOTHROW(read(parts));
+  parts.backends =
+      "[{name: full, full: {}, baseline: true}, {name: window, heads: 4, sliding_window: {}}]";
+  CHECK_THROWS_WITH(read(parts), Contains("window has others than the baseline full"));
+}
+
 TEST_CASE("The command line wins over the file, and errors say that it was the command line") {
   Overrides overrides;
   overrides.set = {"models.reader.train.steps=9", "backends.window.window=32"};

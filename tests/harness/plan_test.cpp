@@ -166,6 +166,31 @@ TEST_CASE("A backend with another's weights is measured with them and not traine
   CHECK(chosen.size() == 5);
 }
 
+TEST_CASE("Cells that compare with the baseline are renamed with it, and end where it ends") {
+  const auto ids_with = [](const std::string& window, const std::string& more) {
+    Parts parts;
+    parts.backends = "[{name: full, full: {}" + more +
+                     "}, {name: base, sliding_window: {window: " + window +
+                     "}, weights_of: full, baseline: true}]";
+    parts.tasks = "[{divergence: {stride: 32}}, {perplexity: {stride: 32}}]";
+    return plan_ids(parts);
+  };
+  const std::set<std::string> before = ids_with("16", "");
+  REQUIRE(before.size() == 9);  // training + 2 backends x 2 tasks x 2 lengths
+  // Kept are the training and full's two cells of perplexity.
+  CHECK(common(before, ids_with("17", "")) == 3);
+  // Without full's two tasks at 128; its own end is not the baseline's.
+  CHECK(common(before, ids_with("16", ", longest: 64")) == 7);
+  CHECK(ids_with("16", "").size() == 9);
+
+  Parts parts;
+  parts.backends =
+      "[{name: full, full: {}, baseline: true, longest: 64}, {name: short, sliding_window: "
+      "{window: 16}, weights_of: full}]";
+  parts.tasks = "[{divergence: {stride: 32}}]";
+  for (const Cell& cell : make_plan(read(parts))) CHECK(cell.length.value_or(64) == 64);
+}
+
 TEST_CASE("Models that differ in nothing that a backend uses share its training") {
   Parts parts;
   const std::string common =

@@ -2,6 +2,8 @@
 #include "harness/runner.h"
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "attention/backend.h"
 #include "command.h"
@@ -162,4 +164,37 @@ TEST_CASE("The same seed and build give the same measurements, bit for bit") {
   const std::string samples = measured(first);
   CHECK(samples.size() > 100);
   CHECK(samples == measured(second));
+}
+
+TEST_CASE("A divergence is that from the baseline's mechanism on the weights of the cell") {
+  // The window covers the context of 16 tokens, not that of 64.
+  Parts parts;
+  parts.backends =
+      "[{name: full, full: {}, baseline: true}, {name: window, sliding_window: {window: 16, sinks: "
+      "0}, weights_of: full}]";
+  parts.lengths = "[16, 64]";
+  parts.tasks =
+      "[{divergence: {stride: 16, tokens: 512, data: {text: {path: configs/data/harbour.txt, "
+      "held_out: 0.4}}}}]";
+  const std::string drawn = "[{name: reader, arch: {layers: 1, width: 16, heads: 2}}]";
+  for (const std::string& models : {parts.models, drawn}) {
+    parts.models = models;
+    const TempFolder folder;
+    const Run ran = run(folder, parts, "");
+    INFO(ran.err);
+    REQUIRE(ran.exit_code == 0);
+    std::istringstream lines(read_file(folder / "out/records.jsonl"));
+    int seen = 0;
+    for (std::string line; std::getline(lines, line);) {
+      const auto row = nlohmann::json::parse(line);
+      INFO(line);
+      if (row["metric"] != "divergence/kl") continue;
+      ++seen;
+      const bool differs = row["backend"] == "window" && row["context_length"] == 64;
+      CHECK((row["value"] > 0) == differs);
+      CHECK(row["n"] == 32);
+      CHECK(row["protocol"].get<std::string>().ends_with(":against=full"));
+    }
+    CHECK(seen == 4);
+  }
 }

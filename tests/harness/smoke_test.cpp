@@ -21,7 +21,8 @@ std::vector<Json> lines(const std::string& path) {
 /// Metrics that are estimates: an interval belongs to each.
 bool estimated(const std::string& metric) {
   return metric.starts_with("perplexity/") || metric.starts_with("passkey/exact_match") ||
-         metric.starts_with("passkey/rank") || metric == "utilization/efficiency" ||
+         metric.starts_with("passkey/rank") || metric == "divergence/kl" ||
+         metric == "divergence/same_top" || metric == "utilization/efficiency" ||
          metric == "latency/prefill" || metric == "latency/decode";
 }
 
@@ -55,11 +56,11 @@ TEST_CASE("The smoke experiment gives every backend and metric a finished, whole
     backends.insert(row["backend"]);
     metrics.insert(metric.substr(0, metric.find('/')));
   }
-  CHECK(backends == std::set<std::string>{"full", "window", "infini update=linear",
+  CHECK(backends == std::set<std::string>{"full", "window", "short", "infini update=linear",
                                           "infini update=delta", "gated_delta", "hierarchical",
                                           "adaptive", "block_topk", "compress_select", "hybrid"});
-  CHECK(metrics == std::set<std::string>{"training", "perplexity", "passkey", "utilization",
-                                         "latency", "memory"});
+  CHECK(metrics == std::set<std::string>{"training", "perplexity", "divergence", "passkey",
+                                         "utilization", "latency", "memory"});
   for (const char* file : {"records.csv", "samples.jsonl", "report.html", "manifest.json"}) {
     INFO(file);
     CHECK(std::filesystem::file_size(folder / (std::string("out/") + file)) > 100);
@@ -67,6 +68,6 @@ TEST_CASE("The smoke experiment gives every backend and metric a finished, whole
 
   const Run second = run_command(command);
   CHECK(second.exit_code == 0);
-  CHECK(second.out.find("0 cells run, 120 already done") != std::string::npos);
+  CHECK(second.out.find("0 cells run, 134 already done") != std::string::npos);
   CHECK(lines(folder / "out/records.jsonl") == records);
 }

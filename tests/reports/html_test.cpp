@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
-#include "tests/reports/synthetic.h"
+#include "tests/reports/drawn.h"
 
 namespace longreach::reports {
 namespace {
@@ -102,6 +102,32 @@ TEST_CASE("A long curve is thinned to 600 points and keeps its ends") {
   CHECK(kept["x"].back() == 5000.0);
   CHECK(kept["y"].back() == -5000.0);
   CHECK(kept["series"] == "b");
+}
+
+/// The section of that heading, up to the next one.
+std::string section_of(const std::string& page, const std::string& heading) {
+  const std::size_t begin = page.find("</span>" + heading + "</h2>");
+  if (begin == std::string::npos) return "";
+  return page.substr(begin, page.find("<h2", begin) - begin);
+}
+
+TEST_CASE("Curves by position stand in their metric's section, and the baseline's zeros nowhere") {
+  const Synthetic made = synthetic();
+  const std::string page = drawn(made.results());
+  if (page.empty()) return;
+  const std::string perplexity = section_of(page, "Perplexity by context length");
+  CHECK(count(perplexity, "<h3>Bits per byte by position — reader</h3>") == 1);
+  CHECK(count(perplexity, "in windows of 4k") == 2);  // label and caption
+  const std::string divergence = section_of(page, "Divergence from the baseline");
+  CHECK(count(divergence, "<h3>KL from the baseline</h3>") == 1);
+  CHECK(count(divergence, "<h3>Same top token as the baseline</h3>") == 1);
+  CHECK(count(divergence, "<h3>KL by position — reader</h3>") == 1);
+  CHECK(count(divergence, "<h3>Same top token by position — reader</h3>") == 1);
+  // Numbers at four lengths of two backends; the baseline has them for the top token only.
+  CHECK(count(divergence, "<td>full</td>") == 4 + 2);  // and its two curves
+  const std::string training = section_of(page, "Training");
+  CHECK(count(training, "<h3>Training loss — reader</h3>") == 1);
+  CHECK(count(training, "by position") == 0);
 }
 
 TEST_CASE("The page is written to the build folder for a person to open") {

@@ -98,10 +98,42 @@ class Maker {
     lower("token", "1", std::exp2(loss), 0.12);
     lower("byte", "1", std::exp2(loss), 0.12);
     lower("bits_per_byte", "bits/byte", loss, 0.03);
+    by_position("perplexity/by_position", "bits/byte",
+                [loss](double seen) { return loss + 2 / std::log2(seen + 2); });
     if (cell_.baseline) return;
     const double against = contender_->far > 0.5 ? 0.004 : 0.035;
     lower("bits_per_byte_difference", "bits/byte", against, 0.01);
     out_.records.back().measurement.subtask = against > 0.01 ? "p_holm=0.003" : "p_holm=0.41";
+  }
+
+  /// Nothing within the window.
+  void divergence() {
+    const double far = contender_->window ? 0.2 * (1 - contender_->far) : 0;
+    const auto beyond = [&](double seen) { return seen > contender_->window ? far : 0; };
+    const std::string blocks = "bootstrap 0.95 over 40 blocks, 2000 resamples";
+    const auto of = [&](const std::string& name, const std::string& unit, double value, double half,
+                        i64 n, const std::string& method) {
+      Measurement& m = add("divergence/" + name, unit, value, half, n, method);
+      m.higher_is_better = name == "same_top";
+      m.protocol =
+          "divergence/1:ctx=" + std::to_string(length_) + ":stride=512:score=tail:against=full";
+    };
+    of("kl", "nats/token", far, far / 5, 40, blocks);
+    of("same_top", "1", 1 - far, far / 8, 40, blocks);
+    of("kl_p90", "nats", 4 * far, 0, 20480, "no interval");
+    by_position("divergence/by_position", "nats/token", beyond);
+    by_position("divergence/same_top_by_position", "1",
+                [&](double seen) { return 1 - beyond(seen); });
+  }
+
+  template <class Value>
+  void by_position(const std::string& name, const std::string& unit, const Value& value) {
+    Curve& curve = out_.curves.emplace_back();
+    curve = {cell_.cell_id, name, "tokens", unit, {}, {}};
+    for (double seen = 1; seen <= static_cast<double>(length_); seen *= 2) {
+      curve.x.push_back(seen * std::sqrt(2.0));
+      curve.y.push_back(value(seen));
+    }
   }
 
   void passkey(const std::string& subtask, double distance, std::optional<double> depth) {
@@ -218,6 +250,8 @@ void measure(Maker& maker, const Contender& contender, i64 length) {
     maker.open(contender, "reader", "perplexity", length, seed);
     maker.perplexity();
   }
+  maker.open(contender, "reader", "divergence", length, 0);
+  maker.divergence();
   maker.open(contender, "retriever", "passkey", length, 0);
   if (fails) {
     maker.without_result(Status::oom, "needs 9.1 GiB, the limit is 8 GiB (limits.memory)");

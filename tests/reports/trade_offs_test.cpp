@@ -1,13 +1,9 @@
 // Quality against cost: which backends the page, as a browser draws it, puts on the Pareto front.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <regex>
-#include <sstream>
 
-#include "tests/reports/synthetic.h"
+#include "tests/reports/drawn.h"
 
 namespace longreach::reports {
 namespace {
@@ -50,24 +46,8 @@ struct Made {
   }
 };
 
-/// The page's document once its script has run; "" where there is no browser.
 std::string drawn(const std::vector<Record>& records) {
-  if (std::system("command -v chromium >/dev/null") != 0) {
-    WARN("no chromium here: the page was not drawn");
-    return "";
-  }
-  std::string folder = (std::filesystem::temp_directory_path() / "longreach-XXXXXX").string();
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
-  std::ofstream(folder + "/page.html") << written("html", {"", "", "{}", "", records, {}, {}});
-  const std::string command =
-      "chromium --headless --no-sandbox --disable-gpu --user-data-dir=" + folder + "/profile" +
-      " --dump-dom file://" + folder + "/page.html >" + folder + "/dom 2>" + folder + "/log";
-  CHECK(std::system(command.c_str()) == 0);
-  std::ostringstream document;
-  document << std::ifstream(folder + "/dom").rdbuf();
-  std::filesystem::remove_all(folder);
-  CHECK(document.str().find("</html>") != std::string::npos);
-  return document.str();
+  return drawn(Results{"", "", "{}", "", records, {}, {}});
 }
 
 /// Of the figure of that title: whether each backend, cheapest first, is "yes" or "no" on the

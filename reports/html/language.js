@@ -1,0 +1,65 @@
+// The sections on language modelling and on use of context.
+
+function perplexity() {
+  const records = withPrefix("perplexity");
+  const bits = records.filter((r) => r.metric === "perplexity/bits_per_byte");
+  const rest = records.filter((r) => r.metric !== "perplexity/bits_per_byte" && r.metric !== "perplexity/byte");
+  if (records.length === 0) return null;
+  const caption = (metric, panel) => "Held-out text by context length; each line is one trained model. A line " +
+    "that keeps falling uses the added context; a flat one ignores it." + direction(panel.records) +
+    (protocolName(panel.records) ? ` Protocol ${protocolName(panel.records)}.` : "");
+  return figures(lengthFigures([...bits, ...(rest.length || bits.length ? rest : records)], caption),
+    positionFigures("perplexity"));
+}
+
+const isByPosition = (c) => c.name.endsWith("by_position");
+
+/** Curves over positions in the window, those of each task's longest context. */
+function positionFigures(prefix, options = {}) {
+  const all = curvesOf((c) => isByPosition(c) && c.name.startsWith(`${prefix}/`));
+  return [...groupBy(all, (c) => [c.name, c.cell.model, c.cell.task].join("\u0000")).values()].map((group) => {
+    const longest = Math.max(...group.map((c) => c.cell.context_length));
+    const curves = labelled(group.filter((c) => c.cell.context_length === longest));
+    const { name, x_unit, y_unit, cell } = curves[0];
+    const share = y_unit === "1", log = !share && options.log;
+    return figure([metricName(name), cell.model].filter(Boolean).join(" — "),
+      `By the number of tokens that the target sees, in windows of ${lengthName(longest)}; ${cell.task}.` +
+      (log ? " Where it is 0, nothing is drawn." : ""), () => curveChart(curves.map((c) => ({ ...c,
+        points: c.points.filter((p) => !log || p.y > 0) })), x_unit, withUnit(metricName(name), y_unit),
+      { share, logX: true, logY: log }), curvesTable(curves), heightFor(curves.map((c) => c.label)));
+  });
+}
+
+const DIVERGENCE_CAPTIONS = {
+  "divergence/kl": "Mean Kullback–Leibler divergence of a backend's next-token distribution from the baseline's on " +
+    "the same weights and tokens: what the mechanism changes, trained for or not.",
+  "divergence/same_top": "Share of tokens after which both find the same next token most likely.",
+};
+
+/** The baseline itself has KL 0, which a log axis cannot show. */
+function divergence() {
+  const records = withPrefix("divergence");
+  if (records.length === 0) return null;
+  const caption = (metric, panel) => (DIVERGENCE_CAPTIONS[metric] ?? "Of the tokens' own divergences.") +
+    direction(panel.records) + (protocolName(panel.records) ? ` Protocol ${protocolName(panel.records)}.` : "");
+  const kl = records.filter((r) => r.metric !== "divergence/same_top" && r.value > 0);
+  return figures(lengthFigures(kl, caption, { log: true }),
+    lengthFigures(records.filter((r) => r.metric === "divergence/same_top"), caption),
+    positionFigures("divergence", { log: true }));
+}
+
+const UTILIZATION_CAPTIONS = {
+  "utilization/gain": "Loss saved on the same fixed targets when more text is shown before them, against the " +
+    "shortest context. Above 0: the added context helps.",
+  "utilization/efficiency": "Share of planted facts that causally reach the answer: swapping the fact for a " +
+    "counterfactual moves the answer's likelihood the right way by more than the stated margin.",
+  "utilization/fact_effect": "How far, in nats, swapping a planted fact moves the answer it should move.",
+  "blur/match_over_random": "Weight of a far key that equals the query over that of a random one, for random keys " +
+    "and no model: 1 tells nothing apart.",
+};
+
+function utilization() {
+  const records = [...withPrefix("utilization"), ...withPrefix("blur")];
+  return records.length === 0 ? null : figures(lengthFigures(records, (metric, panel) =>
+    (UTILIZATION_CAPTIONS[metric] ?? "By context length.") + direction(panel.records)));
+}
