@@ -25,9 +25,9 @@ std::shared_ptr<const datasets::Tokenizer> tokenizer_of(const ImportChoice& impo
                                                         const std::string& where) {
   if (import.tokenizer == "bytes") return datasets::byte_tokenizer();
   if (!import.tokenizer.empty()) {
-    return datasets::read_llama2c_tokenizer(required_path(import.tokenizer, folder, where + ".tokenizer"));
+    return datasets::read_tokenizer(required_path(import.tokenizer, folder, where + ".tokenizer"));
   }
-  if (std::filesystem::is_directory(import.found)) return datasets::read_llama2c_tokenizer(import.found);
+  if (std::filesystem::is_directory(import.found)) return datasets::read_tokenizer(import.found);
   throw error("{}: needs tokenizer: a file that fits the model, such as tok512.bin, or bytes",
               where);
 }

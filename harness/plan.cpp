@@ -62,7 +62,7 @@ std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_
 }
 
 std::string measure_inputs(const Experiment& experiment, const TaskChoice& task,
-                           const std::string& model_inputs, i64 length,
+                           const ModelChoice& model, const std::string& model_inputs, i64 length,
                            const BackendChoice* baseline) {
   std::string text = fmt::format(
       "{}, task: {{name: {}, metric: {}, data: {}, lengths: [{}]}}, length: {}, experiment: {}, "
@@ -70,7 +70,8 @@ std::string measure_inputs(const Experiment& experiment, const TaskChoice& task,
       model_inputs, task.name, text_of(task.metric), task.data ? text_of(*task.data) : "none",
       fmt::join(task.lengths, ", "), length, experiment.seed, experiment.statistics.confidence,
       experiment.statistics.bootstrap);
-  if (baseline) text += fmt::format(", baseline: {}: {}", baseline->name, text_of(*baseline));
+  if (baseline)
+    text += fmt::format(", baseline: {}: {}", baseline->name, text_of(model, *baseline));
   return text;
 }
 
@@ -130,7 +131,8 @@ class Planner {
     const BackendChoice& backend = experiment_.backends[cell.backend];
     for (cell.task = 0; cell.task < experiment_.tasks.size(); ++cell.task) {
       const TaskChoice& task = experiment_.tasks[cell.task];
-      if (task.model != experiment_.models[cell.model].name) continue;
+      const ModelChoice& model = experiment_.models[cell.model];
+      if (task.model != model.name) continue;
       if (!task.uses(backend)) continue;
       if (!first && !depends_on_weights(task.metric.type)) continue;
       const BackendChoice* baseline =
@@ -139,7 +141,7 @@ class Planner {
         if (backend.longest > 0 && length > backend.longest) continue;
         if (baseline && baseline->longest > 0 && length > baseline->longest) continue;
         cell.length = length;
-        identify(cell, measure_inputs(experiment_, task, model_inputs, length, baseline));
+        identify(cell, measure_inputs(experiment_, task, model, model_inputs, length, baseline));
         cells_.push_back(cell);
       }
     }

@@ -181,7 +181,8 @@ void check_task(Experiment& experiment, TaskChoice& task, DataCheck& data, Probl
   ModelChoice* model = find_model(experiment, task, problems);
   if (!model) return;
   if (!task.data) task.data = default_data(*metric, *model, task);
-  if (!task.data) return;
+  const bool unread = model->import && !model->import->made_tokenizer;  // which has been said
+  if (!task.data || unread) return;
   attempt(problems, [&] { data.check(*task.data, *make_tokenizer(*model), nullptr); });
 }
 

@@ -143,7 +143,8 @@ TEST_CASE("Gates first: for that share of the steps all other weights stay as im
     const std::string out = imported.folder / ("first" + share);
     REQUIRE(run_cell(experiment, cell, out, {}, model::Processes::alone()).info.status ==
             Status::ok);
-    const Tensor* trained = model::read_safetensors(weights_path(out, cell.id)).find("norm");
+    const model::TensorFile file = model::read_safetensors(weights_path(out, cell.id));
+    const Tensor* trained = file.find("norm");
     return !std::ranges::equal(trained->flat(), model::values_of(imported.model, "norm"));
   };
   CHECK_FALSE(changed("1"));
