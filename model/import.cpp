@@ -1,6 +1,8 @@
 // Importing beside the formats: which it is, whether a model fits, and the weights into it.
 #include "model/import.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 
@@ -39,6 +41,9 @@ class RequireRanges final : public Fields {
   template <class T>
   void require(std::string_view key, T shown, double value, Range range) const {
     if (value >= range.min && value <= range.max) return;
+    if (std::isinf(range.max)) {
+      throw error("{}: {} is {}; at least {} is needed", where_, key, shown, range.min);
+    }
     throw error("{}: {} is {}; {} to {} will do", where_, key, shown, range.min, range.max);
   }
 
