@@ -63,6 +63,8 @@ const METRIC_NAMES = {
   "divergence/same_top": "Same top token as the baseline",
   "divergence/by_position": "KL by position",
   "divergence/same_top_by_position": "Same top token by position",
+  "generation/rep_4": "Repeated 4-grams",
+  "generation/distinct_2": "Distinct bigrams",
   "passkey/exact_match": "Passkey exact match",
   "passkey/digit_accuracy": "Passkey digit accuracy",
   "passkey/rank": "Passkey rank among decoys",

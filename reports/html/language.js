@@ -1,4 +1,4 @@
-// The sections on language modelling and on use of context.
+// The sections on language modelling, use of context and generated text.
 
 function perplexity() {
   const records = withPrefix("perplexity");
@@ -62,4 +62,18 @@ function utilization() {
   const records = [...withPrefix("utilization"), ...withPrefix("blur")];
   return records.length === 0 ? null : figures(lengthFigures(records, (metric, panel) =>
     (UTILIZATION_CAPTIONS[metric] ?? "By context length.") + direction(panel.records)));
+}
+
+const GENERATION_CAPTIONS = {
+  "generation/rep_4": "Share of the generated runs of four tokens that stood earlier in the same text: near 1, " +
+    "it loops.",
+  "generation/distinct_2": "Share of the generated runs of two tokens that are different ones.",
+};
+
+function generation() {
+  const records = withPrefix("generation");
+  if (records.length === 0) return null;
+  return [paragraph("The texts are among the samples below.", "quiet"),
+    figures(lengthFigures(records, (metric, panel) => (GENERATION_CAPTIONS[metric] ?? "By context length.") +
+      direction(panel.records) + (protocolName(panel.records) ? ` Protocol ${protocolName(panel.records)}.` : "")))];
 }

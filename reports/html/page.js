@@ -4,6 +4,7 @@ const SECTIONS = [
   ["What ran", whatRan], ["Summary", summary], ["Retrieval by context length", retrieval],
   ["Retrieval by depth and length", depthHeatmaps], ["Perplexity by context length", perplexity],
   ["Divergence from the baseline", divergence], ["Use of context", utilization],
+  ["Generated text", generation],
   ["Differences from the baseline", differences],
   ["What state and time buy", tradeOffs], ["Latency", latency], ["Memory", memory], ["Training", training],
   ["Samples", samples], ["All records", allRecords], ["Reproduce", reproduce],

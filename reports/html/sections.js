@@ -1,6 +1,6 @@
 // The sections, in order: each returns its contents, or null when the run has nothing for it.
 
-const KNOWN = ["perplexity", "divergence", "utilization", "latency", "memory", "training"];
+const KNOWN = ["perplexity", "divergence", "generation", "utilization", "latency", "memory", "training"];
 const isControl = (r) => /\b(near|control)\b/.test(r.subtask);
 const isMainScore = (metric) => /\/(exact_match|accuracy|score|recall|f1)$/.test(metric);
 /** Scores of answers: anything with a chance level or a depth that no other section knows. */

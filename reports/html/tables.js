@@ -225,9 +225,11 @@ function samplesTable() {
     cell: CELLS.get(sample.cell_id) ?? { backend: sample.cell_id, task: "–", context_length: null } }));
   const together = (s) => `${s.cell.task}\u0000${s.cell.context_length}\u0000${s.sample_sha}\u0000${s.index}`;
   const rows = [...groupBy(all, together).values()].flat();
-  const score = (s) => s.scores.exact_match ?? Object.values(s.scores)[0] ?? null;
-  const mark = (s) => (score(s) === null ? "–" : score(s) >= 1 ? make("span", { class: "better" }, "✓ right")
-    : score(s) <= 0 ? make("span", { class: "worse" }, "✗ wrong") : show(score(s), "1"));
+  const scored = (s) => (s.scores.exact_match !== undefined ? "exact_match" : Object.keys(s.scores)[0]);
+  const score = (s) => s.scores[scored(s)] ?? null;
+  const mark = (s) => (score(s) === null ? "–" : !isMainScore(`/${scored(s)}`) ? `${scored(s)} ${show(score(s), "1")}`
+    : score(s) >= 1 ? make("span", { class: "better" }, "✓ right")
+      : score(s) <= 0 ? make("span", { class: "worse" }, "✗ wrong") : show(score(s), "1"));
   return browser(["task", "length", "sample", "backend", "depth", "target", "output", "score"], rows,
     (s) => [s.cell.task, lengthName(s.cell.context_length), s.index, s.cell.backend,
       depthName(s), make("code", {}, visible(s.target)),

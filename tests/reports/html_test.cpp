@@ -130,6 +130,20 @@ TEST_CASE("Curves by position stand in their metric's section, and the baseline'
   CHECK(count(training, "by position") == 0);
 }
 
+TEST_CASE("Only answers are marked right or wrong; what a generated text scored is shown by name") {
+  const Synthetic made = synthetic();
+  const std::string page = drawn(made.results());
+  if (page.empty()) return;
+  CHECK(count(section_of(page, "Generated text"), "<h3>Repeated 4-grams</h3>") == 1);
+  const std::string samples = section_of(page, "Samples");
+  CHECK(count(samples, "<td>rep_4 0.000</td>") > 0);
+  CHECK(count(samples, "✓ right") > 0);
+  const std::size_t generated = samples.find("the sea the sea");
+  REQUIRE(generated != std::string::npos);
+  CHECK(samples.substr(generated, samples.find("</tr>", generated) - generated).find("wrong") ==
+        std::string::npos);
+}
+
 TEST_CASE("The page is written to the build folder for a person to open") {
   const Synthetic made = synthetic();
   std::ofstream file(std::string(LONGREACH_BINARY_DIR) + "/report.html", std::ios::binary);

@@ -106,6 +106,18 @@ class Maker {
     out_.records.back().measurement.subtask = against > 0.01 ? "p_holm=0.003" : "p_holm=0.41";
   }
 
+  void generation() {
+    const double repeated = 0.1 + 0.3 * (1 - contender_->far);
+    add("generation/rep_4", "1", repeated, 0.05, 4, "bootstrap 0.95 over 4 samples, 2000 resamples")
+        .higher_is_better = false;
+    SampleRecord& sample = out_.samples.emplace_back();
+    sample.cell_id = cell_.cell_id;
+    sample.sample_sha = "0beec7b5ea3f";
+    sample.target = "the sea was calm";
+    sample.output = "the sea the sea";
+    sample.scores = {{"rep_4", 0.0}};
+  }
+
   /// Nothing within the window.
   void divergence() {
     const double far = contender_->window ? 0.2 * (1 - contender_->far) : 0;
@@ -252,6 +264,8 @@ void measure(Maker& maker, const Contender& contender, i64 length) {
   }
   maker.open(contender, "reader", "divergence", length, 0);
   maker.divergence();
+  maker.open(contender, "reader", "generation", length, 0);
+  maker.generation();
   maker.open(contender, "retriever", "passkey", length, 0);
   if (fails) {
     maker.without_result(Status::oom, "needs 9.1 GiB, the limit is 8 GiB (limits.memory)");
