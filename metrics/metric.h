@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/random.h"
@@ -33,7 +34,7 @@ struct Session {
   i64 segment = 0;  ///< the backend's segment or window, 0 when it has none
   /// The same weights under the baseline backend, and that one's name; for metrics that need it.
   const model::Transformer* baseline = nullptr;
-  std::string baseline_name = {};
+  std::string_view baseline_name = {};
 };
 
 class Metric {
