@@ -140,6 +140,17 @@ std::span<const Token> window_of(const Documents& documents, const Block& block)
   return last_tokens(documents, block, block.context + 1);
 }
 
+i64 text_bytes(const datasets::Tokenizer& tokenizer, const Documents& documents,
+               const Block& block) {
+  const std::span<const Token> document = documents[block.document];
+  const std::vector<Token> opening = tokenizer.opening();
+  const bool opens = !opening.empty() && block.end - block.targets == std::ssize(opening) &&
+                     std::equal(opening.begin(), opening.end(), document.begin());
+  const auto end = static_cast<std::size_t>(block.end);
+  return std::ssize(opens ? tokenizer.decode_document(document.first(end))
+                          : tokenizer.decode(targets_of(documents, block)));
+}
+
 std::string block_sha(const Documents& documents, const Block& block) {
   return sha256(
       fmt::format("{}:{}:{}", block.document, block.end, sha256(targets_of(documents, block))));

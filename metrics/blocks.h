@@ -54,6 +54,10 @@ i64 longest_length(const Session&);
 
 std::span<const Token> targets_of(const Documents&, const Block&);
 
+/// Bytes of text that a block's targets stand for. In the first of a whole document that is the
+/// text as it was given, without the space that a tokenizer may have put before it.
+i64 text_bytes(const datasets::Tokenizer&, const Documents&, const Block&);
+
 /// All that predicting a block takes: its context, and the last target.
 std::span<const Token> window_of(const Documents&, const Block&);
 

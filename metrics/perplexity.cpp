@@ -30,8 +30,7 @@ class Perplexity final : public Metric {
       const Block& block = plan.blocks[i];
       const double nats = total(losses[i]);
       const auto tokens = static_cast<double>(block.targets);
-      const auto text = session.tokenizer.decode(targets_of(plan.documents, block));
-      const auto bytes = static_cast<double>(text.size());
+      const auto bytes = static_cast<double>(text_bytes(session.tokenizer, plan.documents, block));
       if (bytes == 0) throw error("perplexity: {} decodes to no text", block_name(block));
       per_token.add(nats, tokens);
       per_byte.add(nats, bytes);

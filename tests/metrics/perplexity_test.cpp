@@ -5,9 +5,12 @@
 
 #include "core/error.h"
 #include "datasets/text.h"
+#include "model/import.h"
 #include "tests/metrics/models.h"
 #include "tests/metrics/settings.h"
+#include "tests/model/checkpoints.h"
 #include "tests/model/naive_transformer.h"
+#include "tests/test_data.h"
 
 namespace longreach::metrics {
 namespace {
@@ -217,6 +220,26 @@ TEST_CASE("Perplexity says what is missing when it cannot be measured") {
                     Contains("longest has 300"));
   CHECK_THROWS_WITH(make_metric("perplexity")->measure(session(model, *bytes, 128)),
                     Contains("no held-out text"));
+}
+
+TEST_CASE("The published stories model has the perplexity that an independent program found") {
+  const auto path = tests::test_data("stories260K.bin"), words = tests::test_data("tok512.bin"),
+             stories = tests::test_data("tinystories_sample.txt");
+  if (!path || !words || !stories) return;
+  const model::ImportedModel headers = model::read_model_headers(*path);
+  model::Transformer model = model::blank_model(headers.architecture, headers.rope);
+  model::import_weights(*path, model);
+  const auto tokenizer = datasets::read_tokenizer(*words);
+  const datasets::TextDataset data(
+      {.path = *stories, .held_out = 1, .field = {}, .separator = "<|endoftext|>"}, *tokenizer,
+      Rng(0));
+  Session s = session(model, *tokenizer, 512);
+  s.data = &data;
+  const Findings found = make_metric("perplexity", {{"protocol", "documents"}})->measure(s);
+  // Figures of a float64 program: each story from BOS, a space before it, windows of 512 targets.
+  CHECK(std::log(*find(found, "perplexity/token").value) == Approx(1.266).margin(5e-4));
+  CHECK(*find(found, "perplexity/token").value == Approx(3.55).margin(5e-3));
+  CHECK(*find(found, "perplexity/bits_per_byte").value == Approx(0.887).margin(5e-4));
 }
 
 }  // namespace
