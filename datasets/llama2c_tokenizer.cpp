@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "core/sha256.h"
@@ -90,6 +91,7 @@ class Llama2cTokenizer final : public Tokenizer {
                     ids_.at(piece.text));
       }
     }
+    for (const Piece& piece : pieces_) note_joints(piece.text);
   }
   std::string name() const override { return "llama2.c"; }
   i64 vocabulary_size() const override { return static_cast<i64>(pieces_.size()); }
@@ -105,9 +107,17 @@ class Llama2cTokenizer final : public Tokenizer {
       append_character(text.substr(0, length), tokens);
       text.remove_prefix(length);
     }
+    // What no piece joins stays apart, so that the parts between merge as they would in the whole.
+    std::vector<Token> merged, part;
     std::string joined;
-    merge_neighbours(tokens, [&](Token left, Token right) { return find(left, right, joined); });
-    return tokens;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      part.push_back(tokens[i]);
+      if (i + 1 < tokens.size() && joints_.contains(joint(tokens[i], tokens[i + 1]))) continue;
+      merge_neighbours(part, [&](Token left, Token right) { return find(left, right, joined); });
+      merged.insert(merged.end(), part.begin(), part.end());
+      part.clear();
+    }
+    return merged;
   }
   std::string decode(std::span<const Token> tokens) const override {
     std::string text;
@@ -142,6 +152,23 @@ class Llama2cTokenizer final : public Tokenizer {
         throw error("{}: token {} is not '{}': truncated, or no llama2.c tokenizer", path_, id,
                     expected);
       }
+    }
+  }
+
+  static std::uint64_t joint(Token left, Token right) {
+    return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
+  }
+
+  /// Notes which characters stand side by side in a piece.
+  void note_joints(std::string_view text) {
+    std::vector<Token> characters;
+    while (!text.empty()) {
+      const std::size_t length = character_bytes(text);
+      append_character(text.substr(0, length), characters);
+      text.remove_prefix(length);
+    }
+    for (std::size_t i = 1; i < characters.size(); ++i) {
+      joints_.insert(joint(characters[i - 1], characters[i]));
     }
   }
 
@@ -181,6 +208,7 @@ class Llama2cTokenizer final : public Tokenizer {
   std::string path_, sha_;
   std::vector<Piece> pieces_;
   std::unordered_map<std::string, Token> ids_;  ///< of ordinary pieces: no control, no byte
+  std::unordered_set<std::uint64_t> joints_;    ///< neighbouring characters of some piece
   std::size_t longest_ = 0;
 };
 
