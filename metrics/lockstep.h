@@ -10,9 +10,8 @@ namespace longreach::metrics {
 
 /// How far one distribution over the next token is from another.
 struct Disagreement {
-  double kl = 0;  ///< nats, never negative
-  bool same_top =
-      true;  ///< whether both find the same token most likely (of equal ones the lowest)
+  double kl = 0;         ///< nats, never negative
+  bool same_top = true;  ///< both find one token most likely; of equal ones the lowest counts
 };
 
 /// KL(P || Q) = sum over tokens of P ln(P / Q), P and Q being the softmax of these logits; float64.
