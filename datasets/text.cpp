@@ -145,83 +145,121 @@ std::vector<std::string> read_documents(const TextParams& params) {
   return documents;
 }
 
+/// The documents as tokens, held-out ones apart.
+struct TextDataset::Parts {
+  struct End {
+    std::size_t document;
+    i64 position;  ///< one past the last token
+  };
+  Parts(const std::vector<std::string>& texts, double held_out, const Tokenizer&);
+  void split_one(double held_out);
+  void split_many(double held_out);
+  void place_targets();
+  i64 size(Split, i64 length) const;
+
+  std::vector<std::vector<Token>> train, test;
+  std::vector<End> ends;  ///< of held-out samples, the longest text before it first
+  std::string description;
+};
+
 TextDataset::TextDataset(const Params& params, const Tokenizer& tokenizer, const Rng& rng)
     : TextDataset(read_documents(params), params.held_out, tokenizer, rng) {}
 
-TextDataset::TextDataset(const std::vector<std::string>& texts, double held_out,
+TextDataset::TextDataset(std::vector<std::string> texts, double held_out,
                          const Tokenizer& tokenizer, const Rng& rng)
-    : rng_(rng), sha_(content_sha(texts)) {
-  for (const std::string& text : texts) train_.push_back(tokenizer.encode_document(text));
-  const i64 tokens = total_tokens(train_);
+    : tokenizer_(tokenizer),
+      held_out_(held_out),
+      rng_(rng),
+      sha_(content_sha(texts)),
+      texts_(std::move(texts)) {}
+
+TextDataset::~TextDataset() = default;
+
+const TextDataset::Parts& TextDataset::parts() const {
+  std::call_once(once_, [this] {
+    parts_ = std::make_unique<const Parts>(texts_, held_out_, tokenizer_);
+    texts_ = {};
+  });
+  return *parts_;
+}
+
+std::string TextDataset::description() const { return parts().description; }
+
+TextDataset::Parts::Parts(const std::vector<std::string>& texts, double held_out,
+                          const Tokenizer& tokenizer) {
+  for (const std::string& text : texts) train.push_back(tokenizer.encode_document(text));
+  const i64 tokens = total_tokens(train);
   if (texts.size() == 1) {
     split_one(held_out);
   } else {
     split_many(held_out);
   }
   place_targets();
-  description_ = fmt::format(
+  description = fmt::format(
       "{} document{}, {} tokens; held out: the last {}, {} tokens", texts.size(),
       texts.size() == 1 ? "" : "s", tokens,
-      texts.size() == 1 ? "part by position" : fmt::format("{} by document", test_.size()),
-      total_tokens(test_));
+      texts.size() == 1 ? "part by position" : fmt::format("{} by document", test.size()),
+      total_tokens(test));
 }
 
 /// Moves the end of the lone document to the held-out part.
-void TextDataset::split_one(double held_out) {
-  std::vector<Token>& document = train_.front();
+void TextDataset::Parts::split_one(double held_out) {
+  std::vector<Token>& document = train.front();
   const double tail = std::round(held_out * static_cast<double>(document.size()));
   const auto border = document.end() - static_cast<std::ptrdiff_t>(tail);
-  test_.emplace_back(border, document.end());
+  test.emplace_back(border, document.end());
   document.erase(border, document.end());
   const auto nothing = [](const auto& part) { return part.empty(); };
-  std::erase_if(train_, nothing);
-  std::erase_if(test_, nothing);
+  std::erase_if(train, nothing);
+  std::erase_if(test, nothing);
 }
 
 /// Moves the last documents to the held-out part.
-void TextDataset::split_many(double held_out) {
-  const double budget = held_out * static_cast<double>(total_tokens(train_));
+void TextDataset::Parts::split_many(double held_out) {
+  const double budget = held_out * static_cast<double>(total_tokens(train));
   const std::size_t least = held_out > 0 ? 1 : 0;
-  const std::size_t most = held_out < 1 ? train_.size() - 1 : train_.size();
+  const std::size_t most = held_out < 1 ? train.size() - 1 : train.size();
   std::size_t count = 0;
   double tokens = 0;
   while (count < most) {
-    tokens += static_cast<double>(train_[train_.size() - 1 - count].size());
+    tokens += static_cast<double>(train[train.size() - 1 - count].size());
     if (count >= least && tokens > budget) break;
     ++count;
   }
-  const auto border = train_.end() - static_cast<std::ptrdiff_t>(count);
-  test_.assign(std::make_move_iterator(border), std::make_move_iterator(train_.end()));
-  train_.erase(border, train_.end());
+  const auto border = train.end() - static_cast<std::ptrdiff_t>(count);
+  test.assign(std::make_move_iterator(border), std::make_move_iterator(train.end()));
+  train.erase(border, train.end());
 }
 
-void TextDataset::place_targets() {
-  for (std::size_t d = 0; d < test_.size(); ++d) {
-    for (i64 end = static_cast<i64>(test_[d].size()); end > 0; end -= kTargetSpacing) {
-      ends_.push_back({d, end});
+void TextDataset::Parts::place_targets() {
+  for (std::size_t d = 0; d < test.size(); ++d) {
+    for (i64 end = static_cast<i64>(test[d].size()); end > 0; end -= kTargetSpacing) {
+      ends.push_back({d, end});
     }
   }
-  std::stable_sort(ends_.begin(), ends_.end(),
+  std::stable_sort(ends.begin(), ends.end(),
                    [](const End& a, const End& b) { return a.position > b.position; });
 }
 
-i64 TextDataset::size(Split split, i64 length) const {
+i64 TextDataset::Parts::size(Split split, i64 length) const {
   if (split == Split::train) {
     i64 count = 0;
-    for (const auto& document : train_) count += windows(document, length);
+    for (const auto& document : train) count += windows(document, length);
     return count;
   }
   const auto too_short = std::partition_point(
-      ends_.begin(), ends_.end(), [length](const End& end) { return end.position >= length; });
-  return too_short - ends_.begin();
+      ends.begin(), ends.end(), [length](const End& end) { return end.position >= length; });
+  return too_short - ends.begin();
 }
+
+i64 TextDataset::size(Split split, i64 length) const { return parts().size(split, length); }
 
 Sample TextDataset::sample(Split split, i64 index, i64 length) const {
   if (length < 2) throw error("text: {} token(s) do not fit; smallest length is 2", length);
   if (size(split, length) == 0) {
     throw error("text: no {} document has {} tokens; the longest has {} ({})",
                 split == Split::train ? "training" : "held-out", length,
-                longest(split == Split::train ? train_ : test_), description_);
+                longest(split == Split::train ? parts().train : parts().test), parts().description);
   }
   const std::span<const Token> window =
       split == Split::train ? training_window(index, length) : held_out_window(index, length);
@@ -232,11 +270,12 @@ Sample TextDataset::sample(Split split, i64 index, i64 length) const {
 }
 
 std::span<const Token> TextDataset::training_window(i64 index, i64 length) const {
+  const auto& train = parts().train;
   i64 start = rng_.fork("train").fork(index).below(size(Split::train, length));
   std::size_t d = 0;
-  for (; start >= windows(train_[d], length); ++d) start -= windows(train_[d], length);
-  return std::span(train_[d]).subspan(static_cast<std::size_t>(start),
-                                      static_cast<std::size_t>(length));
+  for (; start >= windows(train[d], length); ++d) start -= windows(train[d], length);
+  return std::span(train[d]).subspan(static_cast<std::size_t>(start),
+                                     static_cast<std::size_t>(length));
 }
 
 std::span<const Token> TextDataset::held_out_window(i64 index, i64 length) const {
@@ -244,13 +283,13 @@ std::span<const Token> TextDataset::held_out_window(i64 index, i64 length) const
     throw error("text: held-out sample {} was asked for; of {} tokens there are {}", index, length,
                 size(Split::test, length));
   }
-  const End end = ends_[static_cast<std::size_t>(index)];
-  return std::span(test_[end.document])
+  const Parts::End end = parts().ends[static_cast<std::size_t>(index)];
+  return std::span(parts().test[end.document])
       .subspan(static_cast<std::size_t>(end.position - length), static_cast<std::size_t>(length));
 }
 
 std::vector<std::span<const Token>> TextDataset::documents(Split split) const {
-  const auto& part = split == Split::train ? train_ : test_;
+  const auto& part = split == Split::train ? parts().train : parts().test;
   return {part.begin(), part.end()};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -41,9 +42,11 @@ class TextDataset final : public Dataset {
  public:
   using Params = TextParams;
 
+  /// The tokenizer must outlive the dataset.
   TextDataset(const Params&, const Tokenizer&, const Rng&);
   /// `texts` as from read_documents(), at least one.
-  TextDataset(const std::vector<std::string>& texts, double held_out, const Tokenizer&, const Rng&);
+  TextDataset(std::vector<std::string> texts, double held_out, const Tokenizer&, const Rng&);
+  ~TextDataset() override;
 
   i64 version() const override { return 1; }
   Sample sample(Split, i64 index, i64 length) const override;
@@ -52,23 +55,22 @@ class TextDataset final : public Dataset {
   /// SHA-256 of a lone document, else of its documents' SHA-256s, one a line.
   std::string sha() const override { return sha_; }
   /// "6 documents, 4012345 tokens; held out: the last 1 by document, 780123 tokens"
-  std::string description() const override { return description_; }
+  std::string description() const override;
 
  private:
-  struct End {
-    std::size_t document;
-    i64 position;  ///< one past the last token
-  };
-  void split_one(double held_out);
-  void split_many(double held_out);
-  void place_targets();
+  struct Parts;
+  /// Tokenized when first asked for: a plan wants hashes only, and large vocabularies take seconds.
+  const Parts& parts() const;
   std::span<const Token> training_window(i64 index, i64 length) const;
   std::span<const Token> held_out_window(i64 index, i64 length) const;
 
-  std::vector<std::vector<Token>> train_, test_;
-  std::vector<End> ends_;  ///< of held-out samples, the longest text before it first
+  const Tokenizer& tokenizer_;
+  double held_out_;
   Rng rng_;
-  std::string sha_, description_;
+  std::string sha_;
+  mutable std::vector<std::string> texts_;  ///< until they are tokenized
+  mutable std::once_flag once_;
+  mutable std::unique_ptr<const Parts> parts_;
 };
 
 }  // namespace longreach::datasets
