@@ -41,8 +41,9 @@ std::unique_ptr<Tokenizer> read_tokenizer(const std::string& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return read_folder(path);
   const std::string content = read_tokenizer_file(path);
+  if (content.empty()) throw error("{}: is empty; give a tokenizer's file", path);
+  if (is_llama2c(content)) return read_llama2c_tokenizer(path);  // whose first byte may be a {
   if (is_json(content)) return read_bpe_tokenizer(path);
-  if (is_llama2c(content)) return read_llama2c_tokenizer(path);
   return read_sentencepiece_tokenizer(path);
 }
 

@@ -115,7 +115,8 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
   }
   const auto metric = make_metric(task.metric);
   std::optional<model::Transformer> baseline;
-  if (metric->needs_baseline()) {
+  const bool compares = metric->needs_baseline();
+  if (compares && !backend.baseline) {
     baseline.emplace(model_under(experiment, cell, output, *experiment.baseline()));
   }
   const metrics::Session session{.model = model,
@@ -126,7 +127,9 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
                                  .rng = rng,
                                  .statistics = statistics_of(experiment),
                                  .segment = segment_of(backend),
-                                 .baseline = baseline ? &*baseline : nullptr,
+                                 .baseline = baseline   ? &*baseline
+                                             : compares ? &model
+                                                        : nullptr,
                                  .baseline_name = experiment.statistics.baseline};
   outcome.findings = metric->measure(session);
   if (const std::string name = not_finite(outcome.findings); !name.empty()) {

@@ -44,9 +44,8 @@ std::string joined(int argc, char** argv) {
   return text;
 }
 
-CLI::Option* add_experiment_options(CLI::App& command, RunRequest& request) {
-  CLI::Option* config =
-      command.add_option("config", request.config, "the experiment, a YAML file")->required();
+void add_experiment_options(CLI::App& command, RunRequest& request) {
+  command.add_option("config", request.config, "the experiment, a YAML file")->required();
   command
       .add_option("--set", request.overrides.set,
                   "path=value, changes the file: "
@@ -65,7 +64,6 @@ CLI::Option* add_experiment_options(CLI::App& command, RunRequest& request) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command.add_option("--output", request.overrides.output, "folder for everything written");
-  return config;
 }
 
 void add_seed(CLI::App& command, RunRequest& request) {
@@ -134,10 +132,19 @@ void add_models(CLI::App& app, Options& options) {
 
   GenerateRequest& request = options.generate;
   CLI::App* generate = app.add_subcommand("generate", "continue a text");
-  CLI::Option* config = add_experiment_options(*generate, request.run);
   CLI::Option* imported =
       generate->add_option("--import", request.import, "instead of an experiment: as of `import`");
-  config->required(false)->excludes(imported);
+  generate->add_option("config", request.run.config, "an experiment that has trained the model")
+      ->excludes(imported);
+  const auto of_experiment = [&](const char* flag, std::vector<std::string>& values,
+                                 const char* doc) {
+    generate->add_option(flag, values, doc)->allow_extra_args(false)->excludes(imported);
+  };
+  of_experiment("--set", request.run.overrides.set, "path=value, changes the experiment");
+  of_experiment("--models", request.run.selection.models, "which of its models");
+  of_experiment("--backends", request.run.selection.backends, "under which of its backends");
+  generate->add_option("--output", request.run.overrides.output, "where it was trained")
+      ->excludes(imported);
   generate->add_option("--tokenizer", request.tokenizer, "of the import")->needs(imported);
   generate->add_option("--backend", request.backend, "of the import: a name, or YAML")
       ->needs(imported);

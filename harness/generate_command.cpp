@@ -3,16 +3,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <new>
+#include <sstream>
 
 #include "core/error.h"
-#include "core/units.h"
 #include "harness/assemble.h"
 #include "harness/cell.h"
 #include "harness/cli.h"
+#include "harness/imports.h"
 #include "harness/interrupt.h"
 #include "harness/yaml_reader.h"
 #include "model/checkpoint.h"
@@ -36,6 +39,9 @@ Experiment experiment_of(const GenerateRequest& request) {
     YAML::Node named;
     named[backend.Scalar()] = YAML::Node(YAML::NodeType::Map);
     backend = named;
+  } else if (!backend.IsMap()) {
+    throw error("--backend {}: expected a name, or a mapping such as {{infini: {{segment: 16}}}}",
+                request.backend);
   }
   root["version"] = 1;
   root["name"] = "generate";
@@ -43,7 +49,7 @@ Experiment experiment_of(const GenerateRequest& request) {
   root["backends"].push_back(backend);
   YAML::Emitter text;
   text << root;
-  return read_experiment_text(text.c_str(), "generate", {});
+  return read_experiment_text(text.c_str(), "--import", {});
 }
 
 /// The only choice of that name, or the only one there is.
@@ -65,17 +71,17 @@ std::size_t chosen(const std::vector<Choice>& choices, const std::vector<std::st
 /// Of the first seed and learning rate; "" for a model that is not trained.
 std::string trained_weights(const Experiment& experiment, std::size_t model, std::size_t backend) {
   if (!experiment.models[model].training) return "";
-  const BackendChoice& own = experiment.weights_of(experiment.backends[backend]);
+  const std::string& name = experiment.backends[backend].name;
   for (const Cell& cell : make_plan(experiment)) {
-    if (cell.kind != CellKind::train || cell.model != model) continue;
-    if (experiment.backends[cell.backend].name != own.name) continue;
-    const std::string path = weights_path(experiment.output, cell.id);
+    if (cell.model != model || cell.backend != backend) continue;
+    const std::string path =
+        weights_path(experiment.output, cell.kind == CellKind::train ? cell.id : cell.trained);
     if (std::filesystem::exists(path)) return path;
     throw error("{}: not there: model '{}' has not been trained with {} yet; longreach train {}",
-                path, experiment.models[model].name, own.name, experiment.file);
+                path, experiment.models[model].name, name, experiment.file);
   }
   throw error("{}: no task uses model '{}' with {}, so it is not trained", experiment.file,
-              experiment.models[model].name, own.name);
+              experiment.models[model].name, name);
 }
 
 std::string prompt_of(const GenerateRequest& request) {
@@ -84,9 +90,12 @@ std::string prompt_of(const GenerateRequest& request) {
     return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
   }
   std::ifstream in(request.prompt_file, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (!in) throw error("--prompt-file {}: cannot be read", request.prompt_file);
-  return text;
+  std::ostringstream text;
+  if (!std::filesystem::is_directory(request.prompt_file)) text << in.rdbuf();
+  if (!in.is_open() || in.bad() || std::filesystem::is_directory(request.prompt_file)) {
+    throw error("--prompt-file {}: cannot be read", request.prompt_file);
+  }
+  return text.str();
 }
 
 /// Turns tokens into text as they come. The first of a document loses the space that its tokenizer
@@ -114,9 +123,35 @@ class Printer {
   bool begun_;  ///< whether any text stands there
 };
 
+/// Throws Error when there is not the memory.
+model::Generator generator_of(const model::Transformer& model, std::span<const Token> prompt,
+                              const GenerateRequest& request, std::vector<Token> endings) {
+  try {
+    return {model, prompt, request.tokens, request.sampling, std::move(endings)};
+  } catch (const std::bad_alloc&) {
+    const i64 capacity = std::ssize(prompt) + request.tokens;
+    throw error("--tokens {}: the state would need {} bytes, which are not free; give fewer",
+                request.tokens, model.state_bytes(capacity));
+  }
+}
+
+/// Refuses what no model can be drawn with.
+void check_request(const GenerateRequest& request) {
+  if (request.import.empty() && request.run.config.empty()) {
+    throw error("generate: needs an experiment, or --import with weights that others trained");
+  }
+  for (const double value : {request.sampling.temperature, request.sampling.top_p}) {
+    if (!std::isfinite(value)) throw error("--temperature, --top-p: {} is no number", value);
+  }
+  if (!request.import.empty() && located_path(request.import, "").empty()) {
+    throw error("--import {}: no such file or folder", request.import);
+  }
+}
+
 }  // namespace
 
 int generate_command(const GenerateRequest& request, std::ostream& out, std::ostream& notes) {
+  check_request(request);
   const Experiment experiment = request.import.empty()
                                     ? read_experiment(request.run.config, request.run.overrides)
                                     : experiment_of(request);
@@ -132,17 +167,11 @@ int generate_command(const GenerateRequest& request, std::ostream& out, std::ost
   model::Transformer model = make_model(choice, experiment.backends[b], experiment.seed);
   const std::string trained = trained_weights(experiment, m, b);
   if (!trained.empty()) model::load_checkpoint(model, trained);
-  std::vector<Token> endings = tokenizer->endings();
-  if (choice.import) {
-    endings.insert(endings.end(), choice.import->headers.endings.begin(),
-                   choice.import->headers.endings.end());
-  }
-
-  catch_interrupts();
   Printer printer(*tokenizer, prompt, out);
   const Clock::time_point start = Clock::now();
-  model::Generator generator(model, prompt, request.tokens, request.sampling, endings);
+  model::Generator generator = generator_of(model, prompt, request, tokenizer->endings());
   const double reading = seconds_since(start);
+  catch_interrupts();  // until here there is nothing to finish
   const Clock::time_point read = Clock::now();
   i64 count = 0;
   bool ended = false;
@@ -163,7 +192,8 @@ int generate_command(const GenerateRequest& request, std::ostream& out, std::ost
       model.state_bytes(capacity), capacity,
       ended                     ? "the document ended"
       : count == request.tokens ? "--tokens reached"
-                                : "interrupted");
+      : out                     ? "interrupted"
+                                : "nobody reads on");
   return ended || count == request.tokens || !out ? kExitOk : kExitInterrupted;
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fmt/ranges.h>
+#include <yaml-cpp/yaml.h>
 
 #include "core/error.h"
 #include "harness/assemble.h"
@@ -27,32 +28,40 @@ std::string context_line(const model::ImportedModel& headers) {
                                     : "the files do not say";
 }
 
-}  // namespace
+void print_line(std::ostream& out, std::string_view what, std::string_view text) {
+  out << fmt::format("{:<14}{}\n", what, text);
+}
 
-void import_command(const ImportRequest& request, std::ostream& out) {
-  ModelChoice choice{
-      .name = std::filesystem::path(request.path).stem().string(),
-      .where = "import",
-      .architecture = {},
-      .import = ImportChoice{
-          .path = request.path, .tokenizer = request.tokenizer, .found = {}, .sha = {}}};
-  const bool has_tokenizer =
-      !request.tokenizer.empty() || std::filesystem::is_directory(request.path);
-  if (!has_tokenizer) choice.import->tokenizer = "bytes";
-  resolve_import(choice, "");
-  const model::ImportedModel& headers = choice.import->headers;
-  const auto line = [&out](std::string_view what, std::string_view text) {
-    out << fmt::format("{:<14}{}\n", what, text);
-  };
-  line("format", headers.format);
-  line("architecture", canonical(choice.architecture));
-  line("vocabulary", fmt::format("{}", choice.architecture.vocabulary));
-  line("positions", canonical(headers.rope));
-  line("trained on", context_line(headers));
-  line("tokenizer",
-       has_tokenizer ? tokenizer_line(*choice.import->made_tokenizer) : "not given (--tokenizer)");
-  line("content", choice.import->sha);
+void print_headers(const ImportChoice& import, std::ostream& out) {
+  const model::ImportedModel& headers = import.headers;
+  print_line(out, "format", headers.format);
+  print_line(out, "architecture", canonical(headers.architecture));
+  print_line(out, "vocabulary", fmt::format("{}", headers.architecture.vocabulary));
+  print_line(out, "positions", canonical(headers.rope));
+  print_line(out, "trained on", context_line(headers));
+  if (headers.window > 0) {
+    print_line(out, "window",
+               fmt::format("{} tokens: trained with {{sliding_window: {{window: "
+                           "{}}}}}",
+                           headers.window, headers.window));
+  }
+  print_line(
+      out, "tokenizer",
+      import.made_tokenizer ? tokenizer_line(*import.made_tokenizer) : "not given (--tokenizer)");
+  print_line(out, "content", import.sha);
+}
 
+/// The file's or folder's own name, as an experiment may name a model.
+std::string name_of(const std::string& path) {
+  const std::filesystem::path clean = (std::filesystem::path(path) / "").parent_path();
+  std::string name = (clean.extension() == ".bin" ? clean.stem() : clean.filename()).string();
+  for (char& c : name) {
+    if (c == ' ' || c == ',' || c == '=') c = '-';
+  }
+  return name;
+}
+
+BackendChoice full_attention() {
   BackendChoice backend;
   backend.name = "full";
   backend.layers.push_back(
@@ -60,11 +69,46 @@ void import_command(const ImportRequest& request, std::ostream& out) {
        .params = canonical(attention::AttentionRegistry::instance().find("full").visit_defaults),
        .where = "full",
        .sha = {}});
-  const model::Transformer model = make_model(choice, backend, 0);
-  line("weights", fmt::format("{}, all finite", model.weights().size()));
-  out << fmt::format("\nmodels:\n  - {{name: {}, import: {{path: {}{}}}}}\n", choice.name,
-                     request.path,
-                     request.tokenizer.empty() ? "" : ", tokenizer: " + request.tokenizer);
+  return backend;
+}
+
+}  // namespace
+
+void import_command(const ImportRequest& request, std::ostream& out) {
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(request.path, ignored);
+  ModelChoice choice{
+      .name = name_of(request.path),
+      .where = "import",
+      .architecture = {},
+      .import = ImportChoice{
+          .path = request.path, .tokenizer = request.tokenizer, .found = request.path, .sha = {}}};
+  ImportChoice& import = *choice.import;
+  if (located_path(request.path, "").empty()) {
+    throw error("{}: no such file or folder", request.path);
+  }
+  if (!request.tokenizer.empty() || folder) {
+    try {
+      resolve_import(choice, "");
+    } catch (const Error& problem) {
+      if (!request.tokenizer.empty()) throw;
+      out << fmt::format("no tokenizer: {}\n", problem.what());
+    }
+  }
+  import.headers = model::read_model_headers(request.path);
+  if (import.sha.empty()) import.sha = model::imported_sha(import.headers);
+  choice.architecture = import.headers.architecture;
+  print_headers(import, out);
+  const model::Transformer model = make_model(choice, full_attention(), 0);
+  print_line(out, "weights", fmt::format("{}, all finite", model.weights().size()));
+
+  YAML::Emitter entry;
+  entry << YAML::Flow << YAML::BeginMap << YAML::Key << "name" << YAML::Value << choice.name
+        << YAML::Key << "import" << YAML::Value << YAML::BeginMap << YAML::Key << "path"
+        << YAML::Value << request.path;
+  if (!request.tokenizer.empty()) entry << YAML::Key << "tokenizer" << request.tokenizer;
+  entry << YAML::EndMap << YAML::EndMap;
+  out << fmt::format("\nmodels:\n  - {}\n", entry.c_str());
 }
 
 }  // namespace longreach::harness

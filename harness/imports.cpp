@@ -20,6 +20,50 @@ std::string required_path(const std::string& path, const std::string& folder,
               path, folder.empty() ? "the configuration's folder" : folder);
 }
 
+/// A tokenizer as its model needs it: the model may have rows for more tokens than there are, as
+/// embeddings are padded to round numbers, and these stand for no text; and it may know of further
+/// tokens that end a document.
+class ImportedTokenizer final : public datasets::Tokenizer {
+ public:
+  ImportedTokenizer(std::shared_ptr<const Tokenizer> own, const model::ImportedModel& headers)
+      : own_(std::move(own)),
+        vocabulary_(headers.architecture.vocabulary),
+        endings_(own_->endings()) {
+    for (const Token ending : headers.endings) {
+      if (std::ranges::find(endings_, ending) == endings_.end()) endings_.push_back(ending);
+    }
+  }
+  std::string name() const override { return own_->name(); }
+  i64 vocabulary_size() const override { return vocabulary_; }
+  std::vector<Token> encode(std::string_view text) const override { return own_->encode(text); }
+  std::vector<Token> encode_document(std::string_view text) const override {
+    return own_->encode_document(text);
+  }
+  std::string decode(std::span<const Token> tokens) const override {
+    return own_->decode(texts_of(tokens));
+  }
+  std::string decode_document(std::span<const Token> tokens) const override {
+    return own_->decode_document(texts_of(tokens));
+  }
+  std::vector<Token> opening() const override { return own_->opening(); }
+  std::vector<Token> endings() const override { return endings_; }
+  std::string sha() const override { return own_->sha(); }
+
+ private:
+  std::vector<Token> texts_of(std::span<const Token> tokens) const {
+    std::vector<Token> texts;
+    for (const Token token : tokens) {
+      const bool padding = own_->vocabulary_size() <= token && token < vocabulary_;
+      if (!padding) texts.push_back(token);
+    }
+    return texts;
+  }
+
+  std::shared_ptr<const Tokenizer> own_;
+  i64 vocabulary_;
+  std::vector<Token> endings_;
+};
+
 std::shared_ptr<const datasets::Tokenizer> tokenizer_of(const ImportChoice& import,
                                                         const std::string& folder,
                                                         const std::string& where) {
@@ -27,7 +71,9 @@ std::shared_ptr<const datasets::Tokenizer> tokenizer_of(const ImportChoice& impo
   if (!import.tokenizer.empty()) {
     return datasets::read_tokenizer(required_path(import.tokenizer, folder, where + ".tokenizer"));
   }
-  if (std::filesystem::is_directory(import.found)) return datasets::read_tokenizer(import.found);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(import.found, ignored))
+    return datasets::read_tokenizer(import.found);
   throw error("{}: needs tokenizer: a file that fits the model, such as tok512.bin, or bytes",
               where);
 }
@@ -84,9 +130,10 @@ void fit_positions(const ImportChoice& import, Component& layer) {
 }  // namespace
 
 std::string located_path(const std::string& path, const std::string& folder) {
-  if (std::filesystem::exists(path)) return path;
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return path;
   const std::filesystem::path beside = std::filesystem::path(folder) / path;
-  return !folder.empty() && std::filesystem::exists(beside) ? beside.string() : "";
+  return !folder.empty() && std::filesystem::exists(beside, ignored) ? beside.string() : "";
 }
 
 void resolve_import(ModelChoice& model, const std::string& folder) {
@@ -95,10 +142,10 @@ void resolve_import(ModelChoice& model, const std::string& folder) {
   import.found = required_path(import.path, folder, where + ".path");
   import.headers = model::read_model_headers(import.found);
   import.sha = model::imported_sha(import.headers);
-  import.made_tokenizer = tokenizer_of(import, folder, where);
   model.architecture = import.headers.architecture;
-  const i64 texts = import.made_tokenizer->vocabulary_size();
-  // Embeddings are often padded to a round number of rows; a tokenizer of more is another model's.
+  const auto tokenizer = tokenizer_of(import, folder, where);
+  const i64 texts = tokenizer->vocabulary_size();
+  import.made_tokenizer = std::make_shared<const ImportedTokenizer>(tokenizer, import.headers);
   if (texts > model.architecture.vocabulary) {
     throw error("{}: the tokenizer has {} tokens, the model {}: they do not belong together", where,
                 texts, model.architecture.vocabulary);

@@ -279,6 +279,7 @@ class Run {
       }
       history_ = History::from_notes(notes, trainer_.steps_done());
       if (run_.compares) before_ = numbers_of(notes, "held_out_before");
+      if (run_.compares && before_.empty()) throw error("note 'held_out_before' is missing");
       gates_.restore(notes);
     } catch (const Error& problem) {
       throw error("{} (delete {} to train from the start)", problem.what(), run_.checkpoint);

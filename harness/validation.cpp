@@ -90,6 +90,17 @@ class DataCheck {
   std::map<std::string, Component> seen_;
 };
 
+/// A training that goes on from an import is judged by samples that it does not see.
+void require_held_out(const ModelChoice& model, const datasets::Dataset& data) {
+  const i64 length = model.training->length;
+  if (data.size(datasets::Split::test, length) > 0) return;
+  throw error(
+      "{}.train: no held-out sample of {} tokens to score before and after; raise held_out, or "
+      "give "
+      "a shorter length",
+      model.where, length);
+}
+
 /// Whether the architecture was resolved.
 bool check_model(ModelChoice& model, const std::string& folder, DataCheck& data,
                  Problems& problems) {
@@ -101,7 +112,10 @@ bool check_model(ModelChoice& model, const std::string& folder, DataCheck& data,
       if (model.training->lr.empty() || model.training->seeds.empty()) {
         throw error("{}.train: lr and seeds must not be empty lists", model.where);
       }
-      data.check(model.training->data, *tokenizer, &*model.training);
+      const bool sound = data.check(model.training->data, *tokenizer, &*model.training);
+      if (sound && starts_imported(model)) {
+        require_held_out(model, *make_dataset(model.training->data, folder, *tokenizer, Rng(0)));
+      }
     }
     try {
       model.architecture = model.architecture.resolved();

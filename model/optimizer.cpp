@@ -55,17 +55,21 @@ void AdamW::step(double lr, std::span<float> weights, std::span<const float> gra
         "weights of another model");
   constexpr double kEpsilon = 1e-8;
   ++count_;
-  const double t = static_cast<double>(count_);
-  const double bias1 = 1 - std::pow(params_.beta1, t), bias2 = 1 - std::pow(params_.beta2, t);
+  const i64 early = std::min(count_, params_.backends_only);
   const float beta1 = static_cast<float>(params_.beta1),
               keep1 = static_cast<float>(1 - params_.beta1);
   const float beta2 = static_cast<float>(params_.beta2),
               keep2 = static_cast<float>(1 - params_.beta2);
-  const float root = static_cast<float>(1 / std::sqrt(bias2));
   for (const Parameter& parameter : parameters_) {
     if (backends_only && !parameter.of_backend) continue;
-    const double rate = lr * parameter.learning_rate_scale;
-    const float stride = static_cast<float>(rate / bias1);
+    // Those that began to learn later have a warm-up and running means of their own age.
+    const bool late = early > 0 && !parameter.of_backend;
+    const double t = static_cast<double>(late ? count_ - early : count_);
+    const double warm =
+        late ? std::min(1.0, t / static_cast<double>(std::max<i64>(1, params_.warmup))) : 1;
+    const double rate = warm * lr * parameter.learning_rate_scale;
+    const float stride = static_cast<float>(rate / (1 - std::pow(params_.beta1, t)));
+    const float root = static_cast<float>(1 / std::sqrt(1 - std::pow(params_.beta2, t)));
     const float keep = static_cast<float>(1 - (parameter.decays ? rate * params_.weight_decay : 0));
     const i64 end = parameter.offset + parameter.size;
 #pragma omp parallel for simd schedule(static) if (parameter.size > 16384)

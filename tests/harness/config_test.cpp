@@ -202,7 +202,9 @@ TEST_CASE("Everything wrong is told at once, with lines and keys") {
     FAIL("was accepted");
   } catch (const Error& failure) {
     const std::string text = failure.what();
-    CHECK_THAT(text, Contains("t.yaml:3 models[0].import: importing models is not yet supported"));
+    CHECK_THAT(
+        text,
+        Contains("t.yaml:3 models[0].arch: an imported model has the architecture of its file"));
     CHECK_THAT(text, Contains("t.yaml:3 models[0].arch.layers: 0 is out of range"));
     CHECK_THAT(text, Contains("t.yaml:4 backends[0].sliding_window.window: 0 is out of range; "
                               "must be at least 1"));

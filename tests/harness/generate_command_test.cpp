@@ -57,6 +57,29 @@ TEST_CASE("generate reads prompts from files and runs any backend") {
   CHECK_THAT(run.out, StartsWith("a\xff\n"));
 }
 
+TEST_CASE(
+    "generate continues with what an experiment trained, of models that share a training too") {
+  const TempFolder folder;
+  write_file(folder / "t.yaml", R"(
+version: 1
+name: t
+models:
+  - {name: one, arch: {layers: 1, width: 16, heads: 2}, train: {data: {text: {path: configs/data/harbour.txt, held_out: 0.4}}, steps: 2, length: 32, batch_tokens: 64}}
+  - {name: two, arch: {layers: 1, width: 16, heads: 2}, train: {data: {text: {path: configs/data/harbour.txt, held_out: 0.4}}, steps: 2, length: 32, batch_tokens: 64}}
+backends: [{full: {}}]
+lengths: [32]
+tasks: [{name: a, perplexity: {model: one, stride: 16, tokens: 16}}, {name: b, perplexity: {model: two, stride: 16, tokens: 16}}]
+)");
+  const std::string flags = folder / "t.yaml --output " + (folder / "out");
+  const std::string call = "generate " + flags + " --prompt ab --tokens 5 --models ";
+  CHECK_THAT(run_command(call + "two").err, Contains("has not been trained"));
+  REQUIRE(run_command("run " + flags).exit_code == 0);
+  const Run one = run_command(call + "one"), two = run_command(call + "two");
+  CHECK(one.exit_code == 0);
+  CHECK_THAT(one.out, StartsWith("ab"));
+  CHECK(two.out == one.out);
+}
+
 TEST_CASE("generate says what is wrong with a call") {
   const Checkpoint checkpoint;
   const auto error = [](const std::string& arguments) {
@@ -67,7 +90,13 @@ TEST_CASE("generate says what is wrong with a call") {
   };
   CHECK_THAT(error(checkpoint.flags), Contains("--prompt"));  // bytes have no opening token
   CHECK_THAT(error(checkpoint.flags + "--prompt a --backend nosuch"), Contains("nosuch"));
+  CHECK_THAT(error(checkpoint.flags + "--prompt a --backend '[full]'"), Contains("--backend"));
   CHECK_THAT(error(checkpoint.flags + "--prompt a --top-p 2"), Contains("--top-p"));
+  CHECK_THAT(error(checkpoint.flags + "--prompt a --top-p nan"), Contains("no number"));
+  CHECK_THAT(error(checkpoint.flags + "--prompt a --temperature nan"), Contains("no number"));
+  CHECK_THAT(error(checkpoint.flags + "--prompt-file /"), Contains("--prompt-file /"));
+  CHECK_THAT(error(checkpoint.flags + "--prompt a --set seed=1"), Contains("--set"));
+  CHECK_THAT(error("--prompt a"), Contains("needs an experiment, or --import"));
   CHECK_THAT(error("--import nowhere.bin --tokenizer bytes --prompt a"), Contains("nowhere.bin"));
   CHECK_THAT(error("configs/smoke.yaml --prompt a --backends full"), Contains("--models"));
 }

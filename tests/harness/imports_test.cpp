@@ -151,6 +151,64 @@ TEST_CASE("Gates first: for that share of the steps all other weights stay as im
   CHECK(changed("0.5"));
 }
 
+TEST_CASE("Rows that pad an embedding stand for no text, and the model's own endings end one") {
+  const TempFolder folder;
+  model::Architecture architecture = model::llama(true);
+  architecture.vocabulary = 300;  // of 256 bytes
+  const model::Transformer model = model::random_model(architecture, {});
+  const std::filesystem::path place = folder / "model";
+  std::filesystem::create_directories(place);
+  model::write_hugging_face(model, place);
+  nlohmann::json config = model::hugging_face_config(model.architecture(), "llama", 10000);
+  config["eos_token_id"] = {10, 7};
+  model::write_bytes((place / "config.json").string(), config.dump());
+  Parts parts;
+  parts.models =
+      fmt::format("[{{name: padded, import: {{path: {}, tokenizer: bytes}}}}]", place.string());
+  parts.tasks = "[memory]";
+  const Experiment experiment = read(parts);
+  const auto tokenizer = make_tokenizer(experiment.models[0]);
+  CHECK(tokenizer->vocabulary_size() == 300);
+  CHECK(tokenizer->decode(std::vector<Token>{'a', 299, 256, 'b'}) == "ab");
+  CHECK_THROWS_AS(tokenizer->decode(std::vector<Token>{300}), Error);
+  CHECK(tokenizer->endings() == std::vector<Token>{10, 7});
+}
+
+TEST_CASE("A training of an import that is interrupted ends where it would have, from one start") {
+  const Imported imported;
+  std::string train = kTrainGates;
+  train.replace(train.find("train_only: gates"), 17, "gates_first: 0.4, checkpoint: 0");
+  Parts parts = imported.parts(train);
+  parts.backends = "[{name: infini, infini: {segment: 16}}]";
+  const Experiment experiment = read(parts);
+  const Cell cell = make_plan(experiment)[0];
+  const auto trained = [&](const std::string& out, i64 stop_after) {
+    i64 steps = 0;
+    TrainingWatch watch;
+    watch.step = [&](const StepLine&) { ++steps; };
+    watch.stop = [&] { return steps == stop_after; };
+    try {
+      run_cell(experiment, cell, out, watch, model::Processes::alone());
+      FAIL("was not interrupted");
+    } catch (const Interrupted&) {
+    }
+    return run_cell(experiment, cell, out, {}, model::Processes::alone());
+  };
+  const std::string whole = imported.folder / "whole", cut = imported.folder / "cut";
+  const Outcome one = run_cell(experiment, cell, whole, {}, model::Processes::alone());
+  const Outcome two = trained(cut, 2);
+  INFO(two.info.reason);
+  CHECK(two.info.weights_sha == one.info.weights_sha);
+  const auto before = [](const Outcome& outcome) {
+    for (const Measurement& m : outcome.findings.measurements) {
+      if (m.metric == "training/held_out_before") return m.value;
+    }
+    return std::optional<double>();
+  };
+  REQUIRE(before(one));
+  CHECK(before(two) == before(one));
+}
+
 TEST_CASE("What cannot be imported as asked is said before anything runs") {
   const Imported imported;
   Parts parts = imported.parts();
@@ -168,6 +226,10 @@ TEST_CASE("What cannot be imported as asked is said before anything runs") {
       "[{name: story, arch: {width: 16, heads: 2}, train: {from: imported, data: {text: {path: "
       "configs/data/harbour.txt}}}}]";
   CHECK_THAT(wrong(parts), Contains("the model has no import"));
+
+  std::string none_held_out = kTrainGates;
+  none_held_out.replace(none_held_out.find("held_out: 0.4"), 13, "held_out: 0.0");
+  CHECK_THAT(wrong(imported.parts(none_held_out)), Contains("no held-out sample of 64 tokens"));
 
   parts = imported.parts();
   parts.backends = "[{name: full, heads: 2, full: {}}]";

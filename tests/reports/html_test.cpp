@@ -130,7 +130,8 @@ TEST_CASE("Curves by position stand in their metric's section, and the baseline'
   CHECK(count(training, "by position") == 0);
 }
 
-TEST_CASE("Only answers are marked right or wrong; what a generated text scored is shown by name") {
+TEST_CASE(
+    "Only answers are marked right or wrong, and what a generated text scored is shown by name") {
   const Synthetic made = synthetic();
   const std::string page = drawn(made.results());
   if (page.empty()) return;
