@@ -16,29 +16,8 @@
 namespace longreach::harness {
 namespace {
 
-Measurement final_loss(const History& history, const metrics::Statistics& statistics,
-                       const Rng& rng) {
-  const std::size_t count = std::max<std::size_t>(1, history.steps() / 20);
-  const std::span<const double> last = std::span(history.loss()).last(count);
-  Measurement m;
-  m.metric = "training/loss";
-  m.unit = "nats/token";
-  m.higher_is_better = false;
-  m.value = metrics::mean(last);
-  m.n = static_cast<i64>(count);
-  if (count > 1) {
-    m.standard_error = metrics::standard_error(last);
-    const metrics::Interval interval = metrics::bootstrap_mean(
-        last, statistics.confidence, statistics.bootstrap, rng.fork("final loss"));
-    m.ci_low = interval.low;
-    m.ci_high = interval.high;
-    m.ci_method = fmt::format("bootstrap {} over the last {} steps, {} resamples",
-                              statistics.confidence, count, statistics.bootstrap);
-  }
-  return m;
-}
-
-Measurement mean_loss(const char* name, std::span<const double> losses,
+/// `over` says what the losses are of, and names their resamples.
+Measurement mean_loss(const char* name, std::span<const double> losses, const std::string& over,
                       const metrics::Statistics& statistics, const Rng& rng) {
   Measurement m;
   m.metric = name;
@@ -48,13 +27,20 @@ Measurement mean_loss(const char* name, std::span<const double> losses,
   m.n = std::ssize(losses);
   if (losses.size() < 2) return m;
   m.standard_error = metrics::standard_error(losses);
-  const metrics::Interval interval = metrics::bootstrap_mean(
-      losses, statistics.confidence, statistics.bootstrap, rng.fork("held out"));
+  const metrics::Interval interval =
+      metrics::bootstrap_mean(losses, statistics.confidence, statistics.bootstrap, rng);
   m.ci_low = interval.low;
   m.ci_high = interval.high;
-  m.ci_method = fmt::format("bootstrap {} over held-out samples, {} resamples",
-                            statistics.confidence, statistics.bootstrap);
+  m.ci_method = fmt::format("bootstrap {} over {}, {} resamples", statistics.confidence, over,
+                            statistics.bootstrap);
   return m;
+}
+
+Measurement final_loss(const History& history, const metrics::Statistics& statistics,
+                       const Rng& rng) {
+  const std::size_t count = std::max<std::size_t>(1, history.steps() / 20);
+  return mean_loss("training/loss", std::span(history.loss()).last(count),
+                   fmt::format("the last {} steps", count), statistics, rng.fork("final loss"));
 }
 
 /// One sample, every token weighed as the dataset says.
@@ -218,10 +204,8 @@ class Run {
         held("training/state_bytes", history_.state_bytes(), history_)};
     if (const auto travel = gates_.travel()) findings.measurements.push_back(*travel);
     if (!before_.empty()) {
-      findings.measurements.push_back(
-          mean_loss("training/held_out_before", before_, run_.statistics, run_.rng));
-      findings.measurements.push_back(
-          mean_loss("training/held_out_after", held_out_losses(), run_.statistics, run_.rng));
+      findings.measurements.push_back(held_out("training/held_out_before", before_));
+      findings.measurements.push_back(held_out("training/held_out_after", held_out_losses()));
     }
     findings.curves = history_.curves(kCurvePoints);
     std::ranges::move(gates_.curves(), std::back_inserter(findings.curves));
@@ -248,6 +232,10 @@ class Run {
     const double share = training.train_only == TrainOnly::gates ? 1 : training.gates_first;
     params.backends_only = std::llround(share * static_cast<double>(params.steps));
     return params;
+  }
+
+  Measurement held_out(const char* name, std::span<const double> losses) const {
+    return mean_loss(name, losses, "held-out samples", run_.statistics, run_.rng.fork("held out"));
   }
 
   /// Nats a token of held-out samples, a loss each; the same ones whenever asked.
