@@ -85,6 +85,9 @@ void MultiplyBlock(const Factor& a, const float* panels, Range rows, Range depth
 }
 
 void MultiplyVector(const float* a, const Matrix& b, Range rows, float* c, Into into) {
+  // Half a page: the processor's own prefetchers stop where a page ends. Asking for what lies
+  // behind the matrix does no harm.
+  constexpr i64 kAhead = 512;
   const D d;
   const i64 lanes = static_cast<i64>(hn::Lanes(d)), depth = b.columns;
   for (i64 row = rows.first; row < rows.first + rows.count; ++row) {
@@ -92,6 +95,7 @@ void MultiplyVector(const float* a, const Matrix& b, Range rows, float* c, Into 
     V s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
     i64 k = 0;
     for (; k + 4 * lanes <= depth; k += 4 * lanes) {
+      prefetch_row(x + k + kAhead, 0, 16 * lanes);
       s0 = hn::MulAdd(hn::LoadU(d, a + k), hn::LoadU(d, x + k), s0);
       s1 = hn::MulAdd(hn::LoadU(d, a + k + lanes), hn::LoadU(d, x + k + lanes), s1);
       s2 = hn::MulAdd(hn::LoadU(d, a + k + 2 * lanes), hn::LoadU(d, x + k + 2 * lanes), s2);

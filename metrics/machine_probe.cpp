@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 #include <unistd.h>
 
@@ -49,10 +50,13 @@ double MultiplyAdds(i64 steps, float& sink) {
 }
 
 float Sum(const float* x, i64 n) {
+  constexpr i64 kAhead = 512, kLine = 16;
   const D d;
   const i64 lanes = static_cast<i64>(hn::Lanes(d));
   V a = hn::Zero(d), b = a, c = a, e = a;
   for (i64 i = 0; i + 4 * lanes <= n; i += 4 * lanes) {
+    // Without this the processor's own prefetchers stop at every page, and read a quarter less.
+    for (i64 line = 0; line < 4 * lanes; line += kLine) hwy::Prefetch(x + i + kAhead + line);
     a = hn::Add(a, hn::Load(d, x + i));
     b = hn::Add(b, hn::Load(d, x + i + lanes));
     c = hn::Add(c, hn::Load(d, x + i + 2 * lanes));
