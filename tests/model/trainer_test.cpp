@@ -42,6 +42,26 @@ TEST_CASE("two AdamW steps give what the equations give by hand") {
   CHECK(weights[1] == Approx(0 - 10 * step).epsilon(1e-5));
 }
 
+TEST_CASE("weights that learn after the backends' own rest until then, and warm up from there") {
+  const std::vector<Parameter> parameters{{"matrix", {1, 1}, 0, 1, 1, true},
+                                          {"gate", {1}, 1, 1, 1, false, true}};
+  TrainParams params;
+  params.backends_only = 3;
+  params.warmup = 4;
+  params.weight_decay = 0;
+  AdamW optimizer(parameters, params);
+  Floats weights{1, 1};
+  for (int step = 0; step < 3; ++step) optimizer.step(0.1, weights, Floats{0, 1}, true);
+  CHECK(weights[0] == 1);
+  CHECK(weights[1] == Approx(1 - 3 * 0.1));  // of one gradient again and again each step is lr
+  // Their first and second step, whatever the gradient's size: a quarter and a half of lr.
+  optimizer.step(0.1, weights, Floats{5, 1});
+  CHECK(weights[0] == Approx(1 - 0.025));
+  optimizer.step(0.1, weights, Floats{5, 1});
+  CHECK(weights[0] == Approx(1 - 0.025 - 0.05));
+  CHECK(weights[1] == Approx(1 - 5 * 0.1));
+}
+
 TEST_CASE("the learning rate warms up in equal steps and ends at its final share") {
   TrainParams params;
   params.lr = 1;
