@@ -1,5 +1,6 @@
 // Runs a fuzz target on every file of the folders given: what stands in for libFuzzer under
-// compilers that have none.
+// compilers that have none. Files that are not named hostile_* must be read: a reader that refuses
+// everything would pass as safe.
 #include <algorithm>
 #include <iostream>
 #include <iterator>
@@ -21,7 +22,7 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder)
 }  // namespace
 
 int main(int count, char** arguments) {
-  int inputs = 0;
+  int inputs = 0, wrong = 0;
   for (int i = 1; i < count; ++i) {
     for (const std::filesystem::path& file : files_of(arguments[i])) {
       std::ifstream in(file, std::ios::binary);
@@ -29,8 +30,12 @@ int main(int count, char** arguments) {
       std::cout << file.string() << std::endl;  // flushed, so that a crash is seen to be its own
       LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
       ++inputs;
+      const bool hostile = file.filename().string().starts_with("hostile_");
+      if (!longreach::fuzz::refused || hostile) continue;
+      ++wrong;
+      std::cout << "was refused: " << longreach::fuzz::last_reason << '\n';
     }
   }
-  std::cout << inputs << " inputs\n";
-  return inputs > 0 ? 0 : 1;
+  std::cout << inputs << " inputs, " << wrong << " wrongly refused\n";
+  return inputs > 0 && wrong == 0 ? 0 : 1;
 }

@@ -52,12 +52,19 @@ inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
+/// Whether the last input was refused, and why.
+inline bool refused = false;
+inline std::string last_reason;
+
 /// Runs a reader, which may throw Error. Whatever else it throws ends the process, as a crash does.
 template <class Read>
 int may_refuse(const Read& read) {
+  refused = false;
   try {
     read();
-  } catch (const Error&) {
+  } catch (const Error& why) {
+    refused = true;
+    last_reason = why.what();
   }
   return 0;
 }

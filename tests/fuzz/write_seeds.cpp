@@ -64,10 +64,10 @@ void write_huggingface(const std::string& folder) {
   }
   write("indexed", plain, '\0' + index.dump());
   index["weight_map"]["model.norm.weight"] = "../" + std::string(fuzz::kSeedShard);
-  write("index_leads_out", plain, '\0' + index.dump());
-  write("layers_beyond", {{"num_hidden_layers", 1000000000}}, "");
-  write("vocabulary_beyond", {{"vocab_size", 2147483647}}, "");
-  write("sizes_beyond", {{"hidden_size", 65536}, {"intermediate_size", 1048576}}, "");
+  write("hostile_index_leads_out", plain, '\0' + index.dump());
+  write("hostile_layers_beyond", {{"num_hidden_layers", 1000000000}}, "");
+  write("hostile_vocabulary_beyond", {{"vocab_size", 2147483647}}, "");
+  write("hostile_sizes_beyond", {{"hidden_size", 65536}, {"intermediate_size", 1048576}}, "");
 }
 
 }  // namespace
