@@ -134,8 +134,8 @@ void add_models(CLI::App& app, Options& options) {
   CLI::App* generate = app.add_subcommand("generate", "continue a text");
   CLI::Option* imported =
       generate->add_option("--import", request.import, "instead of an experiment: as of `import`");
-  generate->add_option("config", request.run.config, "an experiment that has trained the model")
-      ->excludes(imported);
+  // Not excluded by --import: what follows a misspelt flag would be taken for it, and blamed.
+  generate->add_option("config", request.run.config, "an experiment that has trained the model");
   const auto of_experiment = [&](const char* flag, std::vector<std::string>& values,
                                  const char* doc) {
     generate->add_option(flag, values, doc)->allow_extra_args(false)->excludes(imported);

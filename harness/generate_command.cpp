@@ -140,11 +140,21 @@ void check_request(const GenerateRequest& request) {
   if (request.import.empty() && request.run.config.empty()) {
     throw error("generate: needs an experiment, or --import with weights that others trained");
   }
+  if (!request.import.empty() && !request.run.config.empty()) {
+    throw error("--import {}: comes instead of an experiment ({}), not with it", request.import,
+                request.run.config);
+  }
   for (const double value : {request.sampling.temperature, request.sampling.top_p}) {
     if (!std::isfinite(value)) throw error("--temperature, --top-p: {} is no number", value);
   }
   if (!request.import.empty() && located_path(request.import, "").empty()) {
     throw error("--import {}: no such file or folder", request.import);
+  }
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(request.import, ignored);
+  if (!request.import.empty() && !folder && request.tokenizer.empty()) {
+    throw error("--tokenizer: is needed: a file that fits {}, such as tok512.bin, or bytes",
+                request.import);
   }
 }
 

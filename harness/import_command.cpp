@@ -87,6 +87,7 @@ void import_command(const ImportRequest& request, std::ostream& out) {
   if (located_path(request.path, "").empty()) {
     throw error("{}: no such file or folder", request.path);
   }
+  import.headers = model::read_model_headers(request.path);
   if (!request.tokenizer.empty() || folder) {
     try {
       resolve_import(choice, "");
@@ -95,7 +96,6 @@ void import_command(const ImportRequest& request, std::ostream& out) {
       out << fmt::format("no tokenizer: {}\n", problem.what());
     }
   }
-  import.headers = model::read_model_headers(request.path);
   if (import.sha.empty()) import.sha = model::imported_sha(import.headers);
   choice.architecture = import.headers.architecture;
   print_headers(import, out);

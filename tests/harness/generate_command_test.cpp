@@ -96,6 +96,10 @@ TEST_CASE("generate says what is wrong with a call") {
   CHECK_THAT(error(checkpoint.flags + "--prompt a --temperature nan"), Contains("no number"));
   CHECK_THAT(error(checkpoint.flags + "--prompt-file /"), Contains("--prompt-file /"));
   CHECK_THAT(error(checkpoint.flags + "--prompt a --set seed=1"), Contains("--set"));
+  CHECK_THAT(error(checkpoint.flags + "--prompt a --backnd full"), Contains("--backnd"));
+  CHECK_THAT(error(checkpoint.flags + "configs/smoke.yaml --prompt a"), Contains("instead of"));
+  CHECK_THAT(error("--import " + checkpoint.folder / "model.bin" + " --prompt a"),
+             Contains("--tokenizer: is needed"));
   CHECK_THAT(error("--prompt a"), Contains("needs an experiment, or --import"));
   CHECK_THAT(error("--import nowhere.bin --tokenizer bytes --prompt a"), Contains("nowhere.bin"));
   CHECK_THAT(error("configs/smoke.yaml --prompt a --backends full"), Contains("--models"));
