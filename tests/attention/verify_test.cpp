@@ -264,13 +264,14 @@ VerifyOptions quick() {
 
 }  // namespace
 
-/// Every fourth registered backend: ctest runs the shares side by side.
+/// Every twelfth registered backend: ctest runs the shares side by side, and each within its time.
+constexpr std::size_t kShares = 12;
 void check_share(std::size_t share) {
   VerifyOptions options;
   options.seeds = 1;
   options.long_stream = 4096;
   const std::vector<std::string> names = AttentionRegistry::instance().names();
-  for (std::size_t i = share; i < names.size(); i += 4) {
+  for (std::size_t i = share; i < names.size(); i += kShares) {
     for (const VariantVerdict& verdict : verify_registered(names[i], options)) {
       for (const Check& check : verdict.checks) {
         INFO(names[i] << " with " << verdict.parameters << ": " << check.name << " error "
@@ -282,17 +283,53 @@ void check_share(std::size_t share) {
   }
 }
 
-TEST_CASE("Every registered backend conforms under every variant of its parameters, share 1 of 4") {
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 1 of 12") {
   check_share(0);
 }
-TEST_CASE("Every registered backend conforms under every variant of its parameters, share 2 of 4") {
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 2 of 12") {
   check_share(1);
 }
-TEST_CASE("Every registered backend conforms under every variant of its parameters, share 3 of 4") {
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 3 of 12") {
   check_share(2);
 }
-TEST_CASE("Every registered backend conforms under every variant of its parameters, share 4 of 4") {
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 4 of 12") {
   check_share(3);
+}
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 5 of 12") {
+  check_share(4);
+}
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 6 of 12") {
+  check_share(5);
+}
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 7 of 12") {
+  check_share(6);
+}
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 8 of 12") {
+  check_share(7);
+}
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 9 of 12") {
+  check_share(8);
+}
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 10 of 12") {
+  check_share(9);
+}
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 11 of 12") {
+  check_share(10);
+}
+TEST_CASE(
+    "Every registered backend conforms under every variant of its parameters, share 12 of 12") {
+  check_share(11);
 }
 
 TEST_CASE("A variant without halves and cuts gets every check, and one name for each") {
