@@ -55,7 +55,7 @@ float Sum(const float* x, i64 n) {
   const i64 lanes = static_cast<i64>(hn::Lanes(d));
   V a = hn::Zero(d), b = a, c = a, e = a;
   for (i64 i = 0; i + 4 * lanes <= n; i += 4 * lanes) {
-    // Without this the processor's own prefetchers stop at every page, and read a quarter less.
+    // Without this the processor's own prefetchers stop at every page, and read less.
     for (i64 line = 0; line < 4 * lanes; line += kLine) hwy::Prefetch(x + i + kAhead + line);
     a = hn::Add(a, hn::Load(d, x + i));
     b = hn::Add(b, hn::Load(d, x + i + lanes));
