@@ -10,6 +10,7 @@
 #include "metrics/estimate.h"
 #include "metrics/metric.h"
 #include "metrics/streams.h"
+#include "model/generate.h"
 #include "model/scoring.h"
 
 namespace longreach::metrics {
@@ -134,7 +135,7 @@ class Passkey final : public Metric {
     model::prefill(session.model, prompts.view(), prefilled);
 
     model::StreamState state = prefilled;
-    const auto generated = continue_greedily(session.model, state, last, kGenerated);
+    const auto generated = model::continue_greedily(session.model, state, last, kGenerated);
     for (std::size_t b = 0; b < trials.size(); ++b) {
       const std::string found = datasets::first_integer(session.tokenizer, generated[b]);
       trials[b].output = session.tokenizer.decode(generated[b]);

@@ -26,10 +26,4 @@ class TokenRows {
   i64 count_ = 0;
 };
 
-/// Feeds `last` [B] to the streams and continues each greedily by `count` tokens: [B][count]. The
-/// state needs room for `count` more tokens. Of equal logits the lowest token wins.
-std::vector<std::vector<Token>> continue_greedily(const model::Transformer&,
-                                                  model::StreamState& state,
-                                                  std::vector<Token> last, i64 count);
-
 }  // namespace longreach::metrics

@@ -34,28 +34,30 @@ struct Weighted {
 
 }  // namespace
 
-std::vector<std::vector<Token>> generate_greedy(const Transformer& model,
-                                                View<const Token, 2> prompt, i64 count,
-                                                i64 prefill_chunk) {
-  const i64 batch = prompt.extent(0), length = prompt.extent(1);
-  const i64 vocabulary = model.architecture().vocabulary;
-  std::vector<std::vector<Token>> result(static_cast<std::size_t>(batch));
-  if (count == 0) return result;
-
-  StreamState state = read_prompt(model, prompt, count, prefill_chunk);
-  std::vector<Token> next;
-  for (i64 b = 0; b < batch; ++b) next.push_back(prompt(b, length - 1));
+std::vector<std::vector<Token>> continue_greedily(const Transformer& model, StreamState& state,
+                                                  std::vector<Token> last, i64 count) {
+  const i64 batch = std::ssize(last), vocabulary = model.architecture().vocabulary;
+  std::vector<std::vector<Token>> result(last.size());
   Floats buffer(static_cast<std::size_t>(batch * vocabulary));
   const View<float, 3> logits(buffer.data(), {batch, 1, vocabulary});
   for (i64 step = 0; step < count; ++step) {
-    model.forward(View<const Token, 2>(next.data(), {batch, 1}), state, logits, nullptr);
+    model.forward(View<const Token, 2>(last.data(), {batch, 1}), state, logits, nullptr);
     for (i64 b = 0; b < batch; ++b) {
-      const Token best = most_likely(logits.row(b, 0));
-      next[static_cast<std::size_t>(b)] = best;
-      result[static_cast<std::size_t>(b)].push_back(best);
+      const auto stream = static_cast<std::size_t>(b);
+      last[stream] = most_likely(logits.row(b, 0));
+      result[stream].push_back(last[stream]);
     }
   }
   return result;
+}
+
+std::vector<std::vector<Token>> generate_greedy(const Transformer& model,
+                                                View<const Token, 2> prompt, i64 count,
+                                                i64 prefill_chunk) {
+  StreamState state = read_prompt(model, prompt, count, prefill_chunk);
+  std::vector<Token> last;
+  for (i64 b = 0; b < prompt.extent(0); ++b) last.push_back(prompt(b, prompt.extent(1) - 1));
+  return continue_greedily(model, state, std::move(last), count);
 }
 
 void Sampling::fields(Fields& f) {

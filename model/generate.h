@@ -15,6 +15,11 @@ namespace longreach::model {
 std::vector<std::vector<Token>> generate_greedy(const Transformer&, View<const Token, 2> prompt,
                                                 i64 count, i64 prefill_chunk = 512);
 
+/// Feeds `last` [B] to streams that have read all before it, and continues each by `count` tokens,
+/// as generate_greedy() does: [B][count]. The state needs room for `count` more tokens.
+std::vector<std::vector<Token>> continue_greedily(const Transformer&, StreamState& state,
+                                                  std::vector<Token> last, i64 count);
+
 /// How the next token is drawn.
 struct Sampling {
   double temperature = 0;  ///< >= 0; divides the logits; 0: always the most likely token

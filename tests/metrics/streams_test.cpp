@@ -36,11 +36,11 @@ TEST_CASE("Continuing from a copied state equals generating from the whole promp
   model::StreamState prefilled = model.initial_state(2, 6 + 4);
   model::prefill(model, view.slice(1, 0, 5), prefilled);
   model::StreamState state = prefilled;
-  const auto first = continue_greedily(model, state, {9, 8}, 4);
+  const auto first = model::continue_greedily(model, state, {9, 8}, 4);
   CHECK(first == model::generate_greedy(model, view, 4));
   CHECK(state.position == 5 + 4);
   state = prefilled;
-  CHECK(continue_greedily(model, state, {9, 8}, 4) == first);
+  CHECK(model::continue_greedily(model, state, {9, 8}, 4) == first);
 }
 
 }  // namespace
