@@ -23,21 +23,37 @@ struct Span {
 /// counterfactual to swap in (for every span the same number of tokens; `answer` likewise).
 struct Fact {
   std::vector<Span> stated;           ///< each of counterfactual.size() tokens
-  Span answer;                        ///< of counterfactual.size() tokens
+  Span answer;                        ///< the tokens that then become other ones
   std::vector<Token> counterfactual;  ///< differs from the stated tokens
+  /// What the counterfactual makes of the answer, as many tokens; empty: the counterfactual itself.
+  std::vector<Token> answer_then = {};
+  std::span<const Token> other_answer() const {
+    return answer_then.empty() ? counterfactual : answer_then;
+  }
+};
+
+/// Something the sample asks, with its right answer.
+struct Question {
+  Span answer;                                  ///< predicted from everything before it
+  std::vector<std::vector<Token>> decoys = {};  ///< wrong answers, if any
+  std::vector<Span> evidence = {};  ///< what of the context a right answer takes, in order
+  /// Texts that a right answer names, in any order, each as the tokenizer decodes its tokens;
+  /// empty: the answer as a whole.
+  std::vector<std::string> references = {};
+  std::string kind = {};        ///< tells apart the questions of a task; may be ""
+  std::optional<i64> age = {};  ///< turns of a dialogue since the evidence
 };
 
 struct Sample {
-  std::vector<Token> tokens;               ///< exactly the length asked for, answer included
-  Span answer;                             ///< to be predicted from everything before it
-  std::vector<std::vector<Token>> decoys;  ///< wrong answers as long as the answer, if any
+  std::vector<Token> tokens;        ///< exactly the length asked for, answers included
+  std::vector<Question> questions;  ///< in order of their answers; text has one: its tokens
   std::vector<Fact> facts;
   /// Loss weight of predicting tokens[i]; empty means 1 for every token but the first.
   std::vector<float> weights;
   std::optional<double> depth;  ///< per cent of the filler before the evidence
-  std::optional<i64> evidence;  ///< first token of the (first) statement of the evidence
-  std::vector<Span> filler;     ///< stretches that the answer does not depend on, in order
+  std::vector<Span> filler;     ///< stretches that no answer depends on, in order
   std::string sha() const;      ///< of the tokens, hex
+  const Question& last() const { return questions.back(); }
 };
 
 enum class Split { train, test };

@@ -89,7 +89,7 @@ class Writer {
       append_filler(count, rng.fork(purpose), tokens);
     };
     fill(before, "filler before");
-    sample.evidence = end_of(tokens);
+    const i64 statement = end_of(tokens);
     append(before_first_, tokens);
     const i64 first = end_of(tokens);
     append(encode(key), tokens);
@@ -97,16 +97,19 @@ class Writer {
     const i64 second = end_of(tokens);
     append(encode(key), tokens);
     append(after_second_, tokens);
+    const i64 stated = end_of(tokens) - statement;
     fill(filler - before, "filler after");
     append(question_, tokens);
-    sample.answer = {end_of(tokens), kPasskeyDigits};
+    const Span answer{end_of(tokens), kPasskeyDigits};
     append(encode(key), tokens);
     check(end_of(tokens) == length, "a passkey sample has the length asked for");
 
     sample.depth =
         filler == 0 ? 0 : 100.0 * static_cast<double>(before) / static_cast<double>(filler);
-    sample.decoys = draw_decoys(key, rng.fork("decoys"), decoys);
-    sample.facts = digit_facts(key, {first, second}, sample.answer.begin, rng.fork("facts"));
+    sample.questions = {{.answer = answer,
+                         .decoys = draw_decoys(key, rng.fork("decoys"), decoys),
+                         .evidence = {{statement, stated}}}};
+    sample.facts = digit_facts(key, {first, second}, answer.begin, rng.fork("facts"));
     sample.weights = loss_weights(length);
     return sample;
   }

@@ -28,10 +28,10 @@ i64 smallest_passkey(const Tokenizer&);
 /// the key's statement; each part of the filler ends with a whole sentence. Key and decoys depend
 /// on `rng` alone, not on length, depth or tokenizer.
 ///
-/// `evidence` is the statement's first token, `depth` is depth_percent, `answer` the last 5 tokens.
-/// `decoys` are that many other keys. `facts` are the key's digits, in order: each stated twice,
-/// each with another digit to swap in. `weights` as kPasskeyFillerWeight says. `filler` is what
-/// stands before the statement and between it and the question.
+/// Its question's `answer` is the last 5 tokens, `evidence` the statement, `decoys` that many other
+/// keys. `depth` is depth_percent. `facts` are the key's digits, in order: each stated twice, each
+/// with another digit to swap in. `weights` as kPasskeyFillerWeight says. `filler` is what stands
+/// before the statement and between it and the question.
 ///
 /// Throws Error when the length is too short, when a digit is not a token of its own, or when
 /// `tokenizer` lacks a word of the task.

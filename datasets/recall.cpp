@@ -77,11 +77,9 @@ class Writer {
       }
       sample.weights[static_cast<std::size_t>(question + 1)] = 1;
       sample.facts.push_back({{{statement + 1, 1}}, {question + 1, 1}, {value(values.back())}});
-      if (question + 1 > sample.answer.begin) {
-        sample.answer = {question + 1, 1};
-        sample.evidence = statement;
-      }
+      sample.questions.push_back({.answer = {question + 1, 1}, .evidence = {{statement, 2}}});
     }
+    std::ranges::sort(sample.questions, {}, [](const Question& q) { return q.answer.begin; });
     sample.filler = rest_of(stated, slots, length);
     return sample;
   }

@@ -37,8 +37,8 @@ constexpr i64 smallest_recall(i64 pairs) { return 4 * pairs; }
 /// pairs depend on `rng` alone, not on length or power.
 ///
 /// `facts` are the pairs in the order stated, each with a value to swap in that the pairs do not
-/// have. `answer` is the last of theirs, `evidence` where its pair is stated. `weights` are 1 for
-/// answers and 0 for all else. `filler` is all filler.
+/// have; `questions` the same in the order asked, the pair's statement being the evidence.
+/// `weights` are 1 for answers and 0 for all else. `filler` is all filler.
 ///
 /// Throws Error when the length is too short, or when a word is not a token of its own in
 /// `tokenizer`.

@@ -265,7 +265,7 @@ Sample TextDataset::sample(Split split, i64 index, i64 length) const {
       split == Split::train ? training_window(index, length) : held_out_window(index, length);
   Sample sample;
   sample.tokens.assign(window.begin(), window.end());
-  sample.answer = {1, length - 1};
+  sample.questions = {{.answer = {1, length - 1}}};
   return sample;
 }
 

@@ -60,7 +60,7 @@ class FactSwaps {
       for (const auto& span : fact.stated) replace(tokens, span.begin, fact.counterfactual);
       const Reading swapped(*this, std::move(tokens), shared);
       const std::span<const Token> answer = part(sample_.tokens, fact.answer);
-      const std::span<const Token> other = fact.counterfactual;
+      const std::span<const Token> other = fact.other_answer();
       effects.push_back(
           std::min(swapped.log_probability(fact, other) - original.log_probability(fact, other),
                    original.log_probability(fact, answer) - swapped.log_probability(fact, answer)));
@@ -232,11 +232,11 @@ class ContextUtilization final : public Metric {
     SampleRecord record;
     record.index = index;
     record.sample_sha = sample.sha();
-    record.target = session.tokenizer.decode(part(sample.tokens, sample.answer));
+    record.target = session.tokenizer.decode(part(sample.tokens, sample.last().answer));
     record.scores = {{"efficiency", efficiency}, {"fact_effect", effect}};
     record.depth = sample.depth;
-    if (sample.evidence) {
-      record.distance = static_cast<double>(sample.answer.begin - *sample.evidence);
+    if (const datasets::Question& last = sample.last(); !last.evidence.empty()) {
+      record.distance = static_cast<double>(last.answer.begin - last.evidence.front().begin);
       if (session.segment > 0) {
         record.segments_crossed = *record.distance / static_cast<double>(session.segment);
       }

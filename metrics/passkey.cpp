@@ -32,22 +32,25 @@ struct Trial {
   i64 rank = 1;  ///< of the key among itself and the decoys, 1 = most likely; a tie counts against
 
   std::span<const Token> prompt() const {
-    return std::span(sample.tokens).first(static_cast<std::size_t>(sample.answer.begin));
+    return std::span(sample.tokens).first(static_cast<std::size_t>(answer().begin));
   }
   std::span<const Token> key() const {
-    return std::span(sample.tokens).last(static_cast<std::size_t>(sample.answer.length));
+    return std::span(sample.tokens).last(static_cast<std::size_t>(answer().length));
   }
   /// Tokens from where the key's sentence begins to the answer.
-  i64 distance() const { return sample.answer.begin - *sample.evidence; }
+  i64 distance() const { return answer().begin - statement().begin; }
   /// From where the key's sentence begins to the last answer token fits in one segment or window.
-  bool near(i64 segment) const { return sample.answer.end() - *sample.evidence <= segment; }
+  bool near(i64 segment) const { return answer().end() - statement().begin <= segment; }
   /// Keeps of the sample only where things stood.
   void forget_text() {
-    datasets::Sample places;
-    places.answer = sample.answer;
-    places.evidence = sample.evidence;
-    sample = std::move(places);
+    const datasets::Question places{.answer = answer(), .evidence = {statement()}};
+    sample = {};
+    sample.questions = {places};
   }
+
+ private:
+  datasets::Span answer() const { return sample.last().answer; }
+  datasets::Span statement() const { return sample.last().evidence.front(); }
 };
 
 class Passkey final : public Metric {
@@ -147,9 +150,9 @@ class Passkey final : public Metric {
     for (i64 candidate = -1; candidate < params_.decoys; ++candidate) {
       TokenRows rows;
       for (const Trial& trial : trials) {
-        rows.add(
-            trial.prompt().last(1),
-            candidate < 0 ? trial.key() : trial.sample.decoys[static_cast<std::size_t>(candidate)]);
+        rows.add(trial.prompt().last(1),
+                 candidate < 0 ? trial.key()
+                               : trial.sample.last().decoys[static_cast<std::size_t>(candidate)]);
       }
       state = prefilled;
       const auto digits =

@@ -67,8 +67,8 @@ TEST_CASE("Lengths are exact for every length, depth and tokenizer that fits") {
       for (const double depth : {0.0, 33.3, 50.0, 100.0}) {
         const Sample sample = make_passkey(*tokenizer, length, depth, Rng(1));
         REQUIRE(static_cast<i64>(sample.tokens.size()) == length);
-        CHECK(sample.answer.end() == length);
-        CHECK(sample.answer.length == 5);
+        CHECK(sample.last().answer.end() == length);
+        CHECK(sample.last().answer.length == 5);
       }
     }
   }
@@ -86,7 +86,7 @@ TEST_CASE("A sample that does not fit names the smallest length") {
 
 TEST_CASE("The smallest sample reads as worded, the key stated twice and asked once") {
   const Sample sample = make_passkey(*bytes, smallest_passkey(*bytes), 50, Rng(5));
-  const std::string key = digits(*bytes, part(sample, sample.answer.begin, 5));
+  const std::string key = digits(*bytes, part(sample, sample.last().answer.begin, 5));
   CHECK(bytes->decode(sample.tokens) == "remember this : the gate code is " + key +
                                             " . again , the gate code is " + key +
                                             " . what is the gate code ? the gate code is " + key);
@@ -102,8 +102,8 @@ TEST_CASE("A sample begins with the tokenizer's opening, before any filler") {
     REQUIRE(sample.tokens.size() == 402);
     CHECK(part(sample, 0, 2) == std::vector<Token>{256, 257});
     CHECK(part(sample, 2, 400) == plain.tokens);
-    CHECK(*sample.evidence == *plain.evidence + 2);
-    CHECK(sample.answer.begin == plain.answer.begin + 2);
+    CHECK(sample.last().evidence.front().begin == plain.last().evidence.front().begin + 2);
+    CHECK(sample.last().answer.begin == plain.last().answer.begin + 2);
     CHECK(sample.depth == plain.depth);
     REQUIRE(sample.filler.size() == plain.filler.size());
     CHECK(sample.filler.front().begin == plain.filler.front().begin + 2);
@@ -124,15 +124,16 @@ TEST_CASE("The statement lies at the depth asked for") {
   const i64 length = 1040, filler = length - 40;
   for (const double depth : {0.0, 12.5, 25.0, 50.0, 99.9, 100.0}) {
     const Sample sample = make_passkey(*words, length, depth, Rng(2));
-    CHECK(sample.evidence == std::llround(filler * depth / 100));
+    CHECK(sample.last().evidence.front().begin == std::llround(filler * depth / 100));
     CHECK(sample.depth == depth);
-    CHECK(words->decode(part(sample, *sample.evidence, 4)) == "remember this : the");
+    CHECK(words->decode(part(sample, sample.last().evidence.front().begin, 4)) ==
+          "remember this : the");
   }
 }
 
 TEST_CASE("Filler is varied, has no digits and ends with whole sentences") {
   const Sample sample = make_passkey(*words, 2000, 60, Rng(3));
-  const i64 before = *sample.evidence, statement = 25, question = 15;
+  const i64 before = sample.last().evidence.front().begin, statement = 25, question = 15;
   const i64 after = before + statement;
   const std::string first = words->decode(part(sample, 0, before));
   const std::string second = words->decode(part(sample, after, 2000 - question - after));
@@ -152,7 +153,7 @@ TEST_CASE("Filler is varied, has no digits and ends with whole sentences") {
 TEST_CASE("The key depends on the stream alone, not on length, depth or tokenizer") {
   const auto key = [](const Tokenizer& tokenizer, i64 length, double depth, const Rng& rng) {
     const Sample sample = make_passkey(tokenizer, length, depth, rng);
-    return digits(tokenizer, part(sample, sample.answer.begin, 5));
+    return digits(tokenizer, part(sample, sample.last().answer.begin, 5));
   };
   CHECK(key(*words, 100, 0, Rng(4)) == key(*words, 900, 70, Rng(4)));
   CHECK(key(*words, 100, 0, Rng(4)) == key(*bytes, 400, 10, Rng(4)));
@@ -163,15 +164,15 @@ TEST_CASE("The key depends on the stream alone, not on length, depth or tokenize
 
 TEST_CASE("Decoys are different keys, none of them the answer") {
   const Sample sample = make_passkey(*words, 100, 50, Rng(6), 200);
-  std::set<std::vector<Token>> distinct(sample.decoys.begin(), sample.decoys.end());
+  std::set<std::vector<Token>> distinct(sample.last().decoys.begin(), sample.last().decoys.end());
   CHECK(distinct.size() == 200);
-  distinct.insert(part(sample, sample.answer.begin, 5));
+  distinct.insert(part(sample, sample.last().answer.begin, 5));
   CHECK(distinct.size() == 201);
-  for (const auto& decoy : sample.decoys) {
+  for (const auto& decoy : sample.last().decoys) {
     CHECK(decoy.size() == 5);
     CHECK(digits(*words, decoy).find_first_not_of("0123456789") == std::string::npos);
   }
-  CHECK(make_passkey(*words, 100, 50, Rng(6)).decoys.size() == 9);
+  CHECK(make_passkey(*words, 100, 50, Rng(6)).last().decoys.size() == 9);
 }
 
 TEST_CASE("Facts point at each digit's two statements and its place in the answer") {
@@ -180,14 +181,14 @@ TEST_CASE("Facts point at each digit's two statements and its place in the answe
     REQUIRE(sample.facts.size() == 5);
     for (i64 d = 0; d < 5; ++d) {
       const Fact& fact = sample.facts[static_cast<std::size_t>(d)];
-      CHECK(fact.answer.begin == sample.answer.begin + d);
+      CHECK(fact.answer.begin == sample.last().answer.begin + d);
       CHECK(fact.answer.length == 1);
       const std::vector<Token> digit = part(sample, fact.answer.begin, 1);
       REQUIRE(fact.stated.size() == 2);
       CHECK(fact.stated[0].begin < fact.stated[1].begin);
       for (const Span& span : fact.stated) {
-        CHECK(span.begin >= *sample.evidence);
-        CHECK(span.end() < sample.answer.begin);
+        CHECK(span.begin >= sample.last().evidence.front().begin);
+        CHECK(span.end() < sample.last().answer.begin);
         CHECK(part(sample, span.begin, span.length) == digit);
       }
       REQUIRE(fact.counterfactual.size() == 1);
@@ -234,7 +235,7 @@ TEST_CASE("Training puts the share asked for near the end and spreads the rest")
       make_dataset("passkey", {{"near", "64"}, {"near_share", "0.4"}}, *words, Rng(11));
   int close = 0, first_half = 0, second_half = 0;
   for (i64 i = 0; i < 1000; ++i) {
-    const i64 evidence = *data->sample(Split::train, i, length).evidence;
+    const i64 evidence = data->sample(Split::train, i, length).last().evidence.front().begin;
     if (length - evidence <= near) {
       ++close;
     } else if (evidence < 500) {
@@ -257,7 +258,7 @@ TEST_CASE("Test samples take all depths alike, whatever the share of near keys i
   // Uniform on 0..100: mean 50, deviation 28.9 / sqrt(400) = 1.44.
   CHECK(std::abs(sum / 400 - 50) < 7.2);
   for (i64 i = 0; i < 50; ++i) {
-    CHECK(*data->sample(Split::train, i, 1040).evidence >= 1040 - 64);
+    CHECK(data->sample(Split::train, i, 1040).last().evidence.front().begin >= 1040 - 64);
   }
 }
 
@@ -268,7 +269,7 @@ TEST_CASE("Passkey samples are functions of split, number and length") {
   CHECK(data->sample(Split::test, 5, 200).sha() != data->sample(Split::test, 6, 200).sha());
   CHECK(data->sample(Split::test, 5, 200).sha() != data->sample(Split::train, 5, 200).sha());
   const Sample fits = data->sample(Split::train, 0, 40);
-  CHECK(fits.evidence == 0);
+  CHECK(fits.last().evidence.front().begin == 0);
   CHECK_THROWS_WITH(data->sample(Split::test, 0, 39), Contains("smallest length is 40"));
 }
 

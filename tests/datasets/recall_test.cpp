@@ -104,9 +104,9 @@ TEST_CASE("Facts tell where each pair is stated and asked, and swap in a value o
     CHECK_FALSE(values.contains(fact.counterfactual[0]));
     last = std::max(last, fact.answer.begin);
   }
-  CHECK(sample.answer.begin == last);
-  CHECK(sample.answer.length == 1);
-  CHECK(at(sample, *sample.evidence) == at(sample, last - 1));
+  CHECK(sample.last().answer.begin == last);
+  CHECK(sample.last().answer.length == 1);
+  CHECK(at(sample, sample.last().evidence.front().begin) == at(sample, last - 1));
 }
 
 TEST_CASE("Only the answers weigh in the loss, and all of them alike") {
@@ -153,7 +153,7 @@ TEST_CASE("Filler is all that pairs and questions leave, of any words") {
 double share_in_first(double power) {
   i64 first = 0;
   for (i64 i = 0; i < 4000; ++i) {
-    first += make_recall(*words, 6, 1, power, Rng(6).fork(i)).answer.begin == 3;
+    first += make_recall(*words, 6, 1, power, Rng(6).fork(i)).last().answer.begin == 3;
   }
   return static_cast<double>(first) / 4000;
 }

@@ -101,8 +101,8 @@ TEST_CASE("Text answers are all tokens but the first") {
   const TextDataset data({counted(1000)}, 0.5, *bytes, Rng(1));
   for (const Split split : {Split::train, Split::test}) {
     const Sample sample = data.sample(split, 0, 100);
-    CHECK(sample.answer.begin == 1);
-    CHECK(sample.answer.length == 99);
+    CHECK(sample.last().answer.begin == 1);
+    CHECK(sample.last().answer.length == 99);
     CHECK(sample.weights.empty());
     CHECK(sample.facts.empty());
   }
