@@ -135,14 +135,18 @@ struct Record {
   }
 };
 
-/// One frozen sample's outcome, a line of samples.jsonl and the pairing unit of comparisons.
+/// The outcome of one frozen sample, or of one of its questions: a line of samples.jsonl.
+/// Comparisons pair equal hashes, those of one cluster as one unit.
 struct SampleRecord {
   std::string cell_id;  ///< filled in by the harness
   i64 index = 0;
-  std::string sample_sha;  ///< hash of the sample's tokens: equal across backends
+  std::string sample_sha;  ///< hash of what was read and asked: equal across backends
   std::string target, output;
   std::vector<std::pair<std::string, double>> scores;  ///< "exact_match" -> 1
   std::optional<double> depth, distance, segments_crossed;
+  /// Records of one cluster are not independent: questions about one sample have its hash here.
+  /// "": a cluster of its own.
+  std::string cluster = {};
 };
 
 /// A series of points such as a training curve, kept beside the records.

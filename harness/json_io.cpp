@@ -87,6 +87,7 @@ Json json_of(const SampleRecord& sample) {
   write("depth", sample.depth);
   write("distance", sample.distance);
   write("segments_crossed", sample.segments_crossed);
+  write("cluster", sample.cluster);
   return json;
 }
 
@@ -117,6 +118,7 @@ SampleRecord sample_of(const Json& json) {
   read("depth", sample.depth);
   read("distance", sample.distance);
   read("segments_crossed", sample.segments_crossed);
+  read("cluster", sample.cluster);
   return sample;
 }
 

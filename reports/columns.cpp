@@ -74,7 +74,8 @@ Json to_json(const SampleRecord& sample) {
           {"scores", scores},
           {"depth", to_json(to_value(sample.depth))},
           {"distance", to_json(to_value(sample.distance))},
-          {"segments_crossed", to_json(to_value(sample.segments_crossed))}};
+          {"segments_crossed", to_json(to_value(sample.segments_crossed))},
+          {"cluster", sample.cluster}};
 }
 
 Json to_json(const Curve& curve) {

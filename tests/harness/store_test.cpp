@@ -38,7 +38,8 @@ Outcome outcome(const std::string& id, double value) {
                             .scores = {{"exact_match", 1}},
                             .depth = 50,
                             .distance = {},
-                            .segments_crossed = {}}};
+                            .segments_crossed = {},
+                            .cluster = "cd"}};
   made.findings.curves = {{.cell_id = id,
                            .name = "training/loss",
                            .x_unit = "tokens",
@@ -85,6 +86,7 @@ TEST_CASE("What is stored is read back in plan order, cells without measurements
   CHECK(stored.samples[0].index == 4);
   CHECK(stored.samples[0].depth == 50);
   CHECK_FALSE(stored.samples[0].distance);
+  CHECK(stored.samples[0].cluster == "cd");
   CHECK(stored.samples[0].scores[0].second == 1);
   REQUIRE(stored.curves.size() == 1);
   CHECK(stored.curves[0].y == std::vector<double>{0.5, 0.25});
@@ -174,6 +176,15 @@ TEST_CASE("Pages overwritten in the middle of a store are noticed when it is ope
   CHECK_THROWS_WITH(Store(folder / ".", Store::Open::create), Contains("it is damaged"));
 }
 
+TEST_CASE("A sample stored before there were clusters is one of its own") {
+  const std::string old = R"({"cell_id": "a", "index": 4, "sample_sha": "ab", "target": "12",
+                              "output": "34", "scores": [["exact_match", 1.0]], "depth": 50.0})";
+  const SampleRecord sample = sample_from_json(old);
+  CHECK(sample.cluster.empty());
+  CHECK(sample.sample_sha == "ab");
+  CHECK(sample.depth == 50);
+}
+
 TEST_CASE("An outcome survives its way through JSON, and NaN is found by name") {
   const Outcome sent = outcome("a", 1.0 / 3);
   const Outcome got = outcome_from_json(to_json(sent));
@@ -181,6 +192,7 @@ TEST_CASE("An outcome survives its way through JSON, and NaN is found by name") 
   CHECK(got.findings.measurements[1].value == 1.0 / 3);
   CHECK(got.findings.samples[0].target == "12\xEF\xBF\xBD");  // not UTF-8: replaced
   CHECK(got.findings.curves[0].x == std::vector<double>{1, 2});
+  CHECK(got.findings.samples[0].cluster == "cd");
   CHECK_THROWS_AS(outcome_from_json("{\"cell\": 3}"), Error);
 
   CHECK(not_finite(sent.findings) == "");
