@@ -4,24 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "core/error.h"
+#include "datasets/words.h"
 
 namespace longreach::datasets {
 namespace {
-
-/// `count` different words of kRecallWords, in random order.
-std::vector<i64> draw_words(i64 count, Rng rng) {
-  std::vector<i64> words(static_cast<std::size_t>(kRecallWords));
-  std::iota(words.begin(), words.end(), 0);
-  for (i64 i = 0; i < count; ++i) {
-    std::swap(words[static_cast<std::size_t>(i)],
-              words[static_cast<std::size_t>(i + rng.below(kRecallWords - i))]);
-  }
-  words.resize(static_cast<std::size_t>(count));
-  return words;
-}
 
 /// `count` of the slots 0, 1, ..., drawn one after the other without replacement, slot i with
 /// probability ~ (i + 1)^(power - 1).
@@ -35,6 +23,32 @@ std::vector<i64> draw_slots(i64 slots, i64 count, double power, Rng rng) {
   std::partial_sort(rings.begin(), rings.begin() + count, rings.end());
   std::vector<i64> drawn;
   for (i64 i = 0; i < count; ++i) drawn.push_back(rings[static_cast<std::size_t>(i)].second);
+  return drawn;
+}
+
+/// The same where the n-th is drawn from the first `first + n` slots alone.
+std::vector<i64> draw_near_slots(i64 slots, i64 count, i64 first, double power, Rng rng) {
+  std::vector<double> weights;
+  for (i64 i = 0; i < std::min(slots, first + count); ++i) {
+    weights.push_back(std::pow(static_cast<double>(i + 1), power - 1));
+  }
+  std::vector<i64> drawn;
+  for (i64 n = 0; n < count; ++n) {
+    const auto near = static_cast<std::size_t>(std::min(slots, first + n));
+    double sum = 0;
+    for (std::size_t i = 0; i < near; ++i) sum += weights[i];
+    double left = rng.uniform() * sum;
+    std::size_t slot = near;  // rounding may leave some at the end: then the last that is free
+    for (std::size_t i = 0; i < near; ++i) {
+      if (weights[i] == 0) continue;
+      slot = i;
+      if (left < weights[i]) break;
+      left -= weights[i];
+    }
+    check(slot < near, "a slot is free");
+    weights[slot] = 0;
+    drawn.push_back(static_cast<i64>(slot));
+  }
   return drawn;
 }
 
@@ -54,20 +68,21 @@ class Writer {
     }
   }
 
-  Sample write(i64 length, i64 pairs, double power, const Rng& rng) const {
-    check(1 <= pairs && pairs <= kMostRecallPairs && power >= 0, "a recall task there is");
+  Sample write(i64 length, i64 pairs, const RecallOptions& options, const Rng& rng) const {
+    check(1 <= pairs && pairs <= kMostRecallPairs && options.power >= 0, "a recall task there is");
+    options.require_room(pairs, "recall");
     if (length < smallest_recall(pairs)) {
       throw error("recall: {} pairs in {} tokens: does not fit; smallest length is {}", pairs,
                   length, smallest_recall(pairs));
     }
-    const std::vector<i64> keys = draw_words(pairs, rng.fork("keys"));
-    const std::vector<i64> values = draw_words(pairs + 1, rng.fork("values"));
+    const std::vector<i64> keys = draw_distinct(pairs, kRecallWords, rng.fork("keys"));
+    const std::vector<i64> values = draw_distinct(pairs + 1, kRecallWords, rng.fork("values"));
     const i64 stated = 2 * pairs;
     const std::vector<i64> slots =
-        draw_slots((length - stated) / 2, pairs, power, rng.fork("slots"));
+        place_questions((length - stated) / 2, pairs, options, rng.fork("slots"));
 
     Sample sample;
-    sample.tokens = filler(length, keys, rng.fork("filler"));
+    sample.tokens = filler(length, options.exclude ? keys : std::vector<i64>{}, rng.fork("filler"));
     sample.weights.assign(static_cast<std::size_t>(length), 0.0F);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const i64 statement = 2 * static_cast<i64>(i), question = stated + 2 * slots[i];
@@ -87,6 +102,15 @@ class Writer {
  private:
   Token key(i64 word) const { return words_[static_cast<std::size_t>(word)]; }
   Token value(i64 word) const { return words_[static_cast<std::size_t>(kRecallWords + word)]; }
+
+  /// The slot of each pair, in the order stated.
+  static std::vector<i64> place_questions(i64 slots, i64 pairs, const RecallOptions& options,
+                                          const Rng& rng) {
+    // Pair n (from 0) stands at 2n and slot s at 2 pairs + 2s: s <= max_gap / 2 - pairs + n.
+    const i64 first = options.max_gap / 2 - pairs + 1;
+    if (options.max_gap == 0 || first >= slots) return draw_slots(slots, pairs, options.power, rng);
+    return draw_near_slots(slots, pairs, first, options.power, rng);
+  }
 
   std::vector<Token> filler(i64 count, const std::vector<i64>& excluded_keys, Rng rng) const {
     std::vector<Token> choice = words_;
@@ -121,15 +145,13 @@ class Recall final : public Dataset {
  public:
   struct Params {
     i64 pairs = 4, fewest = 0;
-    double power = kRecallPower;
+    RecallOptions options;
     void fields(Fields& f) {
       f("pairs", pairs, between(1, kMostRecallPairs, Unit::count),
         "key-value pairs in a sample, at most, and no more than fit in its length");
       f("fewest", fewest, between(0, kMostRecallPairs, Unit::count),
         "pairs in a sample at least, their number being log-uniform; 0: always as many as pairs");
-      f("power", power, between(0, 10),
-        "the n-th place for a question is drawn with probability ~ n^(power - 1): near the pairs "
-        "when small, evenly at 1");
+      options.fields(f);
     }
   };
 
@@ -139,13 +161,14 @@ class Recall final : public Dataset {
     if (params_.fewest > params_.pairs) {
       throw error("recall fewest: {} pairs are more than pairs: {}", params_.fewest, params_.pairs);
     }
+    params_.options.require_room(params_.pairs, "recall");
   }
 
   i64 version() const override { return kRecallVersion; }
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   Sample sample(Split split, i64 index, i64 length) const override {
     const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
-    return writer_.write(length, draw_pairs(length, rng.fork("pairs")), params_.power, rng);
+    return writer_.write(length, draw_pairs(length, rng.fork("pairs")), params_.options, rng);
   }
   std::string description() const override {
     return fmt::format("generated; {} to {} pairs of {} keys and {} values", params_.fewest,
@@ -175,9 +198,30 @@ std::vector<std::string> recall_words() {
   return words;
 }
 
-Sample make_recall(const Tokenizer& tokenizer, i64 length, i64 pairs, double power,
+void RecallOptions::fields(Fields& f) {
+  f("power", power, between(0, 10),
+    "the n-th place for a question is drawn with probability ~ n^(power - 1): near the pairs when "
+    "small, evenly at 1");
+  f("exclude", exclude,
+    "whether filler never holds a key of the sample; false: any word, as in the paper's code");
+  f("max_gap", max_gap, at_least(0, Unit::count),
+    "most tokens from a pair's statement to its question, at least twice the pairs; 0: no limit");
+}
+
+void RecallOptions::require_room(i64 pairs, std::string_view where) const {
+  if (max_gap > 0 && max_gap < 2 * pairs) {
+    throw error("{} max_gap: {} tokens are too few to ask {} pairs; give at least {}", where,
+                max_gap, pairs, 2 * pairs);
+  }
+}
+
+std::string RecallOptions::protocol() const {
+  return (exclude ? "" : ":exclude=off") + (max_gap == 0 ? "" : fmt::format(":gap={}", max_gap));
+}
+
+Sample make_recall(const Tokenizer& tokenizer, i64 length, i64 pairs, const RecallOptions& options,
                    const Rng& rng) {
-  return Writer(tokenizer).write(length, pairs, power, rng);
+  return Writer(tokenizer).write(length, pairs, options, rng);
 }
 
 namespace {

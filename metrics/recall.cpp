@@ -66,14 +66,12 @@ class Recall final : public Metric {
   struct Params {
     std::vector<i64> pairs{4, 8, 16, 32};
     i64 samples = 64;
-    double power = datasets::kRecallPower;
+    datasets::RecallOptions options;
     void fields(Fields& f) {
       f("pairs", pairs, between(1, datasets::kMostRecallPairs, Unit::count),
         "numbers of key-value pairs; those that do not fit in a context are left out there");
       f("samples", samples, at_least(1, Unit::count), "samples with each number of pairs");
-      f("power", power, between(0, 10),
-        "the n-th place for a question is drawn with probability ~ n^(power - 1), as the training "
-        "data's power says");
+      options.fields(f);  // as the training data has them
     }
   };
 
@@ -82,6 +80,7 @@ class Recall final : public Metric {
     std::sort(params_.pairs.begin(), params_.pairs.end());
     const auto repeated = std::unique(params_.pairs.begin(), params_.pairs.end());
     params_.pairs.erase(repeated, params_.pairs.end());
+    params_.options.require_room(params_.pairs.back(), "recall");
   }
 
   /// A sum, so that it rises when either the samples or the scoring here does.
@@ -120,7 +119,7 @@ class Recall final : public Metric {
 
   /// The same for every backend: it follows from the task's seed, length, pairs and number.
   Sample make_sample(const Session& session, i64 pairs, i64 number) const {
-    return datasets::make_recall(session.tokenizer, session.context_length, pairs, params_.power,
+    return datasets::make_recall(session.tokenizer, session.context_length, pairs, params_.options,
                                  session.rng.fork(session.context_length).fork(pairs).fork(number));
   }
 
@@ -170,9 +169,9 @@ class Recall final : public Metric {
     m.higher_is_better = true;
     m.chance = 1.0 / static_cast<double>(datasets::kRecallWords);
     m.subtask = std::move(subtask);
-    m.protocol = fmt::format("recall/{}:ctx={}:pairs={}:power={:g}:values={}", version(),
-                             session.context_length, fmt::join(pairs, "+"), params_.power,
-                             datasets::kRecallWords);
+    m.protocol = fmt::format("recall/{}:ctx={}:pairs={}:power={:g}:values={}{}", version(),
+                             session.context_length, fmt::join(pairs, "+"), params_.options.power,
+                             datasets::kRecallWords, params_.options.protocol());
     m.distance = mean(distance.amounts);
     if (session.segment > 0) {
       m.segments_crossed = *m.distance / static_cast<double>(session.segment);

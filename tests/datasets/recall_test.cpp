@@ -43,8 +43,7 @@ TEST_CASE("The vocabulary is as many keys as values, the keys first") {
 TEST_CASE("Lengths are exact for every length and number of pairs that fits") {
   for (const i64 pairs : {i64{1}, i64{4}, i64{31}, kMostRecallPairs}) {
     for (const i64 more : {0, 1, 2, 57}) {
-      const Sample sample =
-          make_recall(*words, smallest_recall(pairs) + more, pairs, kRecallPower, Rng(1));
+      const Sample sample = make_recall(*words, smallest_recall(pairs) + more, pairs, {}, Rng(1));
       CHECK(std::ssize(sample.tokens) == smallest_recall(pairs) + more);
       CHECK(std::ssize(sample.facts) == pairs);
     }
@@ -53,14 +52,14 @@ TEST_CASE("Lengths are exact for every length and number of pairs that fits") {
 
 TEST_CASE("Pairs that do not fit are refused with the smallest length") {
   // Two tokens to state and two to ask each of 4 pairs.
-  CHECK_THROWS_WITH(make_recall(*words, 15, 4, kRecallPower, Rng(1)),
+  CHECK_THROWS_WITH(make_recall(*words, 15, 4, {}, Rng(1)),
                     Contains("recall: 4 pairs in 15 tokens: does not fit; smallest length is 16"));
-  CHECK_NOTHROW(make_recall(*words, 16, 4, kRecallPower, Rng(1)));
+  CHECK_NOTHROW(make_recall(*words, 16, 4, {}, Rng(1)));
 }
 
 TEST_CASE("Distinct keys with distinct values come first, and each key once more with its value") {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    const Sample sample = make_recall(*words, 201, 40, kRecallPower, Rng(seed));
+    const Sample sample = make_recall(*words, 201, 40, {}, Rng(seed));
     const std::map<Token, Token> pairs = stated(sample);
     REQUIRE(pairs.size() == 40);
     std::set<Token> values;
@@ -85,7 +84,7 @@ TEST_CASE("Distinct keys with distinct values come first, and each key once more
 }
 
 TEST_CASE("Facts tell where each pair is stated and asked, and swap in a value of no pair") {
-  const Sample sample = make_recall(*words, 128, 20, kRecallPower, Rng(3));
+  const Sample sample = make_recall(*words, 128, 20, {}, Rng(3));
   const std::map<Token, Token> pairs = stated(sample);
   std::set<Token> values;
   for (const auto& [key, value] : pairs) values.insert(value);
@@ -110,7 +109,7 @@ TEST_CASE("Facts tell where each pair is stated and asked, and swap in a value o
 }
 
 TEST_CASE("Only the answers weigh in the loss, and all of them alike") {
-  const Sample sample = make_recall(*words, 99, 10, kRecallPower, Rng(4));
+  const Sample sample = make_recall(*words, 99, 10, {}, Rng(4));
   std::vector<float> expected(99, 0.0F);
   for (const Fact& fact : sample.facts) {
     expected[static_cast<std::size_t>(fact.answer.begin)] = 1;
@@ -120,7 +119,7 @@ TEST_CASE("Only the answers weigh in the loss, and all of them alike") {
 }
 
 TEST_CASE("Filler is all that pairs and questions leave, of any words") {
-  const Sample sample = make_recall(*words, 4001, 5, kRecallPower, Rng(5));
+  const Sample sample = make_recall(*words, 4001, 5, {}, Rng(5));
   std::vector<bool> covered(4001, false);
   const auto cover = [&](const Span& span) {
     for (i64 t = span.begin; t < span.end(); ++t) {
@@ -153,7 +152,7 @@ TEST_CASE("Filler is all that pairs and questions leave, of any words") {
 double share_in_first(double power) {
   i64 first = 0;
   for (i64 i = 0; i < 4000; ++i) {
-    first += make_recall(*words, 6, 1, power, Rng(6).fork(i)).last().answer.begin == 3;
+    first += make_recall(*words, 6, 1, {.power = power}, Rng(6).fork(i)).last().answer.begin == 3;
   }
   return static_cast<double>(first) / 4000;
 }
@@ -169,15 +168,73 @@ TEST_CASE("Later pairs are drawn from the slots that earlier ones left") {
   // Of 3 slots with weights 1, 1/2, 1/3 (power 0), two are drawn: p(1st, then 2nd) = 6/11 * 3/5.
   i64 hits = 0;
   for (i64 i = 0; i < 4000; ++i) {
-    const Sample sample = make_recall(*words, 10, 2, 0, Rng(7).fork(i));
+    const Sample sample = make_recall(*words, 10, 2, {.power = 0}, Rng(7).fork(i));
     hits += sample.facts[0].answer.begin == 5 && sample.facts[1].answer.begin == 7;
   }
   CHECK(static_cast<double>(hits) / 4000 == Approx(18.0 / 55).margin(0.04));
 }
 
+TEST_CASE("No question is further from its pair than the longest gap") {
+  const auto seed = GENERATE(41U, 42U);
+  INFO("seed " << seed);
+  for (const i64 gap : {40, 41, 60, 200}) {
+    i64 longest = 0;
+    for (i64 i = 0; i < 200; ++i) {
+      const Sample sample =
+          make_recall(*words, 500, 20, {.power = 1, .max_gap = gap}, Rng(seed).fork(i));
+      REQUIRE(sample.questions.size() == 20);
+      std::set<i64> places;
+      for (const Fact& fact : sample.facts) {
+        longest = std::max(longest, fact.answer.begin - fact.stated[0].begin);
+        places.insert(fact.answer.begin);
+        CHECK(at(sample, fact.answer.begin) == at(sample, fact.stated[0].begin));
+      }
+      CHECK(places.size() == 20);
+    }
+    CHECK(longest == gap / 2 * 2);  // statements and questions begin at even places
+  }
+}
+
+TEST_CASE("Within the longest gap slots are drawn by the power law from those left") {
+  // Two pairs, gap 6: the first goes to slot 0 or 1, the second to 0, 1 or 2 without that one.
+  // Weights 1, 1/2, 1/3 (power 0): p(0, then 1) = 2/3 * (1/2) / (1/2 + 1/3) = 2/5.
+  i64 hits = 0;
+  for (i64 i = 0; i < 4000; ++i) {
+    const Sample sample = make_recall(*words, 40, 2, {.power = 0, .max_gap = 6}, Rng(8).fork(i));
+    hits += sample.facts[0].answer.begin == 5 && sample.facts[1].answer.begin == 7;
+  }
+  CHECK(static_cast<double>(hits) / 4000 == Approx(0.4).margin(0.04));
+}
+
+TEST_CASE("A gap as long as the sample is none, and one too short for the pairs is refused") {
+  CHECK(make_recall(*words, 101, 9, {.max_gap = 101}, Rng(9)).sha() ==
+        make_recall(*words, 101, 9, {}, Rng(9)).sha());
+  CHECK_THROWS_WITH(make_dataset("recall", {{"pairs", "9"}, {"max_gap", "17"}}, *words, Rng(1)),
+                    Contains("max_gap: 17 tokens are too few to ask 9 pairs; give at least 18"));
+  CHECK_NOTHROW(make_dataset("recall", {{"pairs", "9"}, {"max_gap", "18"}}, *words, Rng(1))
+                    ->sample(Split::test, 0, 100));
+}
+
+TEST_CASE("Filler holds keys of the sample only where they are not excluded") {
+  const auto keys_in_filler = [](const std::string& exclude) {
+    const auto data =
+        make_dataset("recall", {{"pairs", "20"}, {"exclude", exclude}}, *words, Rng(10));
+    const Sample sample = data->sample(Split::test, 0, 2000);
+    const std::map<Token, Token> pairs = stated(sample);
+    i64 found = 0;
+    for (const Span& span : sample.filler) {
+      for (i64 t = span.begin; t < span.end(); ++t) found += pairs.contains(at(sample, t));
+    }
+    return found;
+  };
+  CHECK(keys_in_filler("true") == 0);
+  // 1920 draws, 20 of 256 words: 150 +- 12.
+  CHECK(std::abs(keys_in_filler("false") - 150) < 60);
+}
+
 TEST_CASE("Pairs depend on the stream alone, not on length or power") {
   const auto pairs = [](i64 length, double power, std::uint64_t seed) {
-    return stated(make_recall(*words, length, 8, power, Rng(seed)));
+    return stated(make_recall(*words, length, 8, {.power = power}, Rng(seed)));
   };
   CHECK(pairs(32, 0.01, 1) == pairs(501, 2, 1));
   CHECK(pairs(32, 0.01, 1) != pairs(32, 0.01, 2));

@@ -57,6 +57,22 @@ TEST_CASE("A model that recalls from its whole context tells every value") {
   for (const SampleRecord& sample : found.samples) CHECK(sample.output == sample.target);
 }
 
+TEST_CASE("Recall's longest gap and its keys in filler are measured as asked and named") {
+  const Findings near = measure(
+      recaller(), 300, {{"pairs", "8"}, {"samples", "5"}, {"power", "1"}, {"max_gap", "32"}});
+  CHECK(find(near, "recall/accuracy").protocol ==
+        "recall/1:ctx=300:pairs=8:power=1:values=128:gap=32");
+  for (const SampleRecord& sample : near.samples) CHECK(*sample.distance <= 33);
+  // Keys in the filler, followed by anything, now mislead a model that takes the latest.
+  const Findings any = measure(
+      recaller(), 900, {{"pairs", "32"}, {"samples", "5"}, {"power", "1"}, {"exclude", "false"}});
+  CHECK(find(any, "recall/accuracy").protocol ==
+        "recall/1:ctx=900:pairs=32:power=1:values=128:exclude=off");
+  CHECK(*find(any, "recall/accuracy").value < 0.9);
+  CHECK_THROWS_WITH(make_metric("recall", {{"pairs", "4 32"}, {"max_gap", "63"}}),
+                    Contains("give at least 64"));
+}
+
 TEST_CASE("A model that sees a window only tells the values stated within it") {
   const i64 window = 16;
   const Findings found =
@@ -69,7 +85,7 @@ TEST_CASE("A model that sees a window only tells the values stated within it") {
     double distances = 0;
     for (i64 i = 0; i < 6; ++i) {
       const datasets::Sample sample =
-          datasets::make_recall(*words, 64, pairs, datasets::kRecallPower, rng.fork(pairs).fork(i));
+          datasets::make_recall(*words, 64, pairs, {}, rng.fork(pairs).fork(i));
       double near = 0, distance = 0;
       for (const datasets::Fact& fact : sample.facts) {
         const auto apart = static_cast<double>(fact.answer.begin - fact.stated[0].begin);
