@@ -1,0 +1,61 @@
+// The drawing of draw.h.
+#include "datasets/draw.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+
+#include "core/error.h"
+
+namespace longreach::datasets {
+
+std::vector<i64> draw_distinct(i64 count, i64 of, Rng& rng) {
+  check(0 <= count && count <= of, "there are that many different numbers");
+  std::vector<i64> numbers(static_cast<std::size_t>(of));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  shuffle(numbers, rng);
+  numbers.resize(static_cast<std::size_t>(count));
+  return numbers;
+}
+
+double even_place(i64 index) {
+  // Multiples of 1 / golden ratio modulo 1, in fixed point so that large numbers keep their places.
+  constexpr std::uint64_t kInverseGoldenRatio = 0x9E3779B97F4A7C15;
+  const std::uint64_t place = (static_cast<std::uint64_t>(index) + 1) * kInverseGoldenRatio;
+  return static_cast<double>(place >> 11) * 0x1p-53;
+}
+
+std::vector<double> gap_shares(i64 facts, i64 anchor, double place, Rng& rng) {
+  check(facts >= 1 && anchor < facts && 0 <= place && place <= 1, "a place for a fact there is");
+  std::vector<double> places(static_cast<std::size_t>(facts));
+  for (i64 i = 0; i < facts; ++i) {
+    double& at = places[static_cast<std::size_t>(i)];
+    at = rng.uniform();
+    if (anchor >= 0) at = i < anchor ? place * at : i == anchor ? place : place + (1 - place) * at;
+  }
+  std::ranges::sort(places);
+  std::vector<double> shares;
+  double before = 0;
+  for (const double at : places) {
+    shares.push_back(at - before);
+    before = at;
+  }
+  shares.push_back(1 - before);
+  return shares;
+}
+
+std::optional<std::string_view> draw_as_long(const Tokenizer& tokenizer, std::string_view text,
+                                             std::span<const std::string_view> pool, Rng& rng) {
+  const auto tokens = [&tokenizer](std::string_view value) {
+    return tokenizer.encode(" " + std::string(value)).size();
+  };
+  const std::size_t wanted = tokens(text);
+  std::vector<std::string_view> choice;
+  for (const std::string_view value : pool) {
+    if (value != text && tokens(value) == wanted) choice.push_back(value);
+  }
+  if (choice.empty()) return std::nullopt;
+  return pick(choice, rng);
+}
+
+}  // namespace longreach::datasets

@@ -1,0 +1,49 @@
+// What the task generators draw alike: choices, orders, and where facts lie in the filler.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/random.h"
+#include "datasets/tokenizer.h"
+
+namespace longreach::datasets {
+
+/// One of the values, all being equally likely; there is at least one.
+template <class Values>
+const auto& pick(const Values& values, Rng& rng) {
+  return values[static_cast<std::size_t>(rng.below(std::ssize(values)))];
+}
+
+/// Fisher-Yates: every order is equally likely.
+template <class T>
+void shuffle(std::vector<T>& values, Rng& rng) {
+  for (i64 i = std::ssize(values) - 1; i > 0; --i) {
+    std::swap(values[static_cast<std::size_t>(i)],
+              values[static_cast<std::size_t>(rng.below(i + 1))]);
+  }
+}
+
+/// `count` different numbers of [0, of), in random order.
+std::vector<i64> draw_distinct(i64 count, i64 of, Rng& rng);
+
+/// A place in [0, 1) for sample `index` of a test set: the golden-ratio sequence, whose first n
+/// members lie evenly whatever n is.
+double even_place(i64 index);
+
+/// Shares of the gaps before, between and behind `facts` facts (one more than facts), which lie at
+/// independent uniform places. When `anchor` is a fact's number, that fact lies at `place` and the
+/// others on their sides of it.
+std::vector<double> gap_shares(i64 facts, i64 anchor, double place, Rng& rng);
+
+/// A random member of `pool`, other than `text`, that the tokenizer writes with as many tokens as
+/// `text`, each after a space; none when there is none.
+std::optional<std::string_view> draw_as_long(const Tokenizer&, std::string_view text,
+                                             std::span<const std::string_view> pool, Rng& rng);
+
+}  // namespace longreach::datasets

@@ -1,0 +1,43 @@
+// The phrases of phrases.h.
+#include "datasets/phrases.h"
+
+#include "core/error.h"
+
+namespace longreach::datasets {
+
+Phrase add_phrase(Prompt& prompt, std::span<const std::string> parts) {
+  check(!parts.empty(), "a phrase has parts");
+  const Phrase phrase{prompt.add(parts.front()), parts.size()};
+  for (const std::string& part : parts.subspan(1)) prompt.add(part);
+  return phrase;
+}
+
+Phrase add_phrase(Prompt& prompt, std::initializer_list<std::string> parts) {
+  return add_phrase(prompt, std::span(parts.begin(), parts.size()));
+}
+
+Span span_of(const Prompt::Assembled& made, const Phrase& phrase) {
+  const i64 begin = made.pieces[phrase.first].begin;
+  return {begin, made.pieces[phrase.first + phrase.parts - 1].end() - begin};
+}
+
+Span span_of(const Prompt::Assembled& made, const Phrase& phrase, std::size_t part) {
+  check(part < phrase.parts, "a phrase has that part");
+  return made.pieces[phrase.first + part];
+}
+
+std::span<const Token> tokens_at(const std::vector<Token>& tokens, const Span& span) {
+  return std::span(tokens).subspan(static_cast<std::size_t>(span.begin),
+                                   static_cast<std::size_t>(span.length));
+}
+
+double depth_of(const Prompt::Assembled& made, const Span& evidence) {
+  i64 before = 0, all = 0;
+  for (const Span& span : made.filler) {
+    all += span.length;
+    if (span.begin < evidence.begin) before += span.length;
+  }
+  return all == 0 ? 0 : 100 * static_cast<double>(before) / static_cast<double>(all);
+}
+
+}  // namespace longreach::datasets

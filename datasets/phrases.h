@@ -1,0 +1,37 @@
+// Sentences with places for values, as pieces of a prompt.
+#pragma once
+
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "datasets/prompt.h"
+
+namespace longreach::datasets {
+
+/// A value as it stands in running text: after a space.
+inline std::string spaced(std::string_view value) { return " " + std::string(value); }
+
+/// Neighbouring pieces of a prompt that are read as one: " the cat is" " grey" " .". Values are
+/// pieces of their own, so that their tokens are the same wherever they stand.
+struct Phrase {
+  Prompt::Piece first = 0;
+  std::size_t parts = 0;
+};
+
+Phrase add_phrase(Prompt&, std::span<const std::string> parts);
+Phrase add_phrase(Prompt&, std::initializer_list<std::string> parts);
+
+/// Where the whole phrase came to stand.
+Span span_of(const Prompt::Assembled&, const Phrase&);
+/// Where its part `part`, counted from 0, did.
+Span span_of(const Prompt::Assembled&, const Phrase&, std::size_t part);
+
+std::span<const Token> tokens_at(const std::vector<Token>& tokens, const Span&);
+
+/// Per cent of the filler that stands before `evidence`; 0 when there is no filler.
+double depth_of(const Prompt::Assembled&, const Span& evidence);
+
+}  // namespace longreach::datasets
