@@ -43,5 +43,49 @@ TEST_CASE("Digit accuracy compares place by place") {
   CHECK(digit_accuracy("", "47192") == 0);
 }
 
+TEST_CASE("Answers are compared whatever their case, white space and final punctuation") {
+  CHECK(normalized_answer("  The   Green\n Lamp.  ") == "the green lamp");
+  CHECK(normalized_answer("well, yes ?!.") == "well, yes");
+  CHECK(normalized_answer("3.5") == "3.5");
+  CHECK(normalized_answer(" ?! ") == "?!");  // nothing else: it is the answer
+  CHECK(normalized_answer("") == "");
+  CHECK(normalized_answer("\xc3\x84pfel") == "\xc3\x84pfel");  // letters beyond ASCII stay
+  CHECK(exact_match(" 47192", "47192."));
+  CHECK(exact_match("ANNA", "anna"));
+  CHECK_FALSE(exact_match("anna b", "annab"));
+  CHECK_FALSE(exact_match("47192 47192", "47192"));
+  CHECK_FALSE(exact_match("", "?"));
+}
+
+TEST_CASE("The share found counts references inside the text, in any order") {
+  const std::vector<std::string> references{" 123", "Blue  Door", "789", "4"};
+  CHECK(found_share("it says 789, the blue door and 123", references) == Approx(0.75));
+  CHECK(found_share("12 3", references) == 0);
+  CHECK(found_share("a4", references) == Approx(0.25));
+  CHECK(found_share("", references) == 0);
+  CHECK(found_share("a", std::vector<std::string>{" \n"}) == 0);
+  CHECK(found_share("", std::vector<std::string>{" \n"}) == 1);
+}
+
+TEST_CASE("Words overlap as bags: each counts as often as both sides have it") {
+  // Said: the red red lamp (4 words); wanted: the red lamp of anna (5). Common: the, red, lamp.
+  const WordOverlap overlap = word_overlap("The red, red lamp!", "the (red) lamp of Anna");
+  CHECK(overlap.precision == Approx(3.0 / 4));
+  CHECK(overlap.recall == Approx(3.0 / 5));
+  CHECK(overlap.f1 == Approx(2 * 3.0 / (4 + 5)));  // 2 common / (said + wanted)
+  const WordOverlap twice = word_overlap("red red", "red red blue");
+  CHECK(twice.precision == 1);
+  CHECK(twice.recall == Approx(2.0 / 3));
+  CHECK(word_overlap("don't", "don't").f1 == 1);
+  CHECK(word_overlap("dont", "don't").f1 == 0);
+}
+
+TEST_CASE("Without words there is no overlap but with another text that has none") {
+  CHECK(word_overlap("", "red").f1 == 0);
+  CHECK(word_overlap("red", "...").recall == 0);
+  CHECK(word_overlap(" - ", "...").precision == 1);
+  CHECK(word_overlap("green", "red").f1 == 0);
+}
+
 }  // namespace
 }  // namespace longreach::datasets
