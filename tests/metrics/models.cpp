@@ -215,7 +215,7 @@ std::string text(const Findings& findings) {
     out += '\n';
   }
   for (const SampleRecord& s : findings.samples) {
-    out += fmt::format("{} {} {} {} ", s.index, s.sample_sha, s.target, s.output);
+    out += fmt::format("{} {} {} {} {} ", s.index, s.sample_sha, s.cluster, s.target, s.output);
     for (const auto& [name, value] : s.scores) out += fmt::format("{}={:a} ", name, value);
     out += '\n';
   }
