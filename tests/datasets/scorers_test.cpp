@@ -76,6 +76,8 @@ TEST_CASE("Words overlap as bags: each counts as often as both sides have it") {
   const WordOverlap twice = word_overlap("red red", "red red blue");
   CHECK(twice.precision == 1);
   CHECK(twice.recall == Approx(2.0 / 3));
+  CHECK(word_overlap("red", "red red").precision == 1);
+  CHECK(word_overlap("red", "red red").recall == 0.5);
   CHECK(word_overlap("don't", "don't").f1 == 1);
   CHECK(word_overlap("dont", "don't").f1 == 0);
 }

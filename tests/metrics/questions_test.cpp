@@ -202,7 +202,7 @@ struct Bucketed {
 TEST_CASE("Questions are told apart by depth, kind, age, distance and segments crossed") {
   const Bucketed b;
   const Listed data(b.samples());
-  const Findings found = measure(b.model, *b.words, data, 50, {}, 5);
+  const Findings found = measure(b.model, *b.words, data, 50, {}, 4);
   const auto value = [&](const std::string& subtask, std::optional<double> depth = std::nullopt) {
     return *find(found, "questions/exact_match", subtask, depth).value;
   };
@@ -225,11 +225,11 @@ TEST_CASE("Questions are told apart by depth, kind, age, distance and segments c
   CHECK(value("distance=16-31") == Approx(2.0 / 3));
   CHECK(*find(found, "questions/found", "distance=4-7").distance == Approx(5.5));
   CHECK(*find(found, "questions/found").distance == Approx((3 + 5 + 6 + 20) / 4.0));
-  CHECK(value("crossed=0") == 1);                  // 3 / 5
-  CHECK(value("crossed=1") == Approx(3.0 / 6));    // 5 / 5 and 6 / 5
-  CHECK(value("crossed=4-7") == Approx(2.0 / 3));  // 20 / 5
-  CHECK(*find(found, "questions/f1", "crossed=4-7").segments_crossed == 4);
-  CHECK(value("near") == 1);  // 3 tokens and the answer: within 5
+  CHECK(value("crossed=0") == 1);                  // 3 / 4
+  CHECK(value("crossed=1") == Approx(3.0 / 6));    // 5 / 4 and 6 / 4
+  CHECK(value("crossed=4-7") == Approx(2.0 / 3));  // 20 / 4
+  CHECK(*find(found, "questions/f1", "crossed=4-7").segments_crossed == 5);
+  CHECK(value("near") == 1);  // 3 tokens and the answer: just within 4
   CHECK(value("far") == Approx(5.0 / 9));
   CHECK(find(found, "questions/exact_match", "kind=b").ci_method == "wilson 0.95");
   CHECK(find(found, "questions/exact_match").data_sha !=
@@ -246,6 +246,16 @@ TEST_CASE("Questions are told apart by depth, kind, age, distance and segments c
   const Findings unasked = measure(b.model, *b.words, data, 50, {{"choices", "false"}});
   for (const Measurement& m : unasked.measurements) CHECK(m.metric != "questions/choice");
   CHECK_FALSE(has(unasked, "crossed=0"));  // no segments
+}
+
+TEST_CASE("One right answer of two in each sample is one half, of as many units as samples") {
+  const Bucketed b;
+  std::vector<Sample> samples = b.samples();
+  samples.pop_back();
+  for (Sample& sample : samples) sample.questions = {sample.questions[0], sample.questions[2]};
+  const Findings found = measure(b.model, *b.words, Listed(samples), 50);
+  CHECK(*find(found, "questions/exact_match").value == 0.5);
+  CHECK(find(found, "questions/exact_match").n == 2);
 }
 
 TEST_CASE("Rows of one bucket are left out, and questions without evidence have no distance") {
