@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "attention/inspection.h"
 #include "attention/kept_segments.h"
 #include "attention/kernels/rowwise.h"
 #include "attention/open_segment.h"
@@ -86,6 +87,17 @@ class Adaptive final : public Backend {
     const i64 d = shape_.head_dim, f = segment_.features().size(), n = params_.kept;
     const i64 floats = f * (d + 1) + n * (d + 2) + d;
     return shape_.kv_heads * (floats * bytes_of(Element::f32) + (n + 1) * segment_.bytes());
+  }
+
+  /// Of the memory as it was before the chunk, and the gates; of the softmaxes nothing.
+  std::vector<Observation> inspect(std::span<const float> gates, const Chunk& in,
+                                   const State& before) const override {
+    std::vector<Observation> all = memory_observations(before["memory"].view<4>());
+    all.push_back(gate_observation(gates, in.batch()));
+    return all;
+  }
+  std::vector<KnockOut> knock_outs(std::span<const float>) const override {
+    return gate_knock_outs(shape_.query_heads);
   }
 
   void forward(std::span<const float> gates, const Chunk& in, State& state, View<float, 4> out,

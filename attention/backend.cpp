@@ -18,6 +18,13 @@ i64 Backend::projected_size() const {
   return sum;
 }
 
+std::vector<Observation> Backend::inspect(std::span<const float>, const Chunk&,
+                                          const State&) const {
+  return {};
+}
+
+std::vector<KnockOut> Backend::knock_outs(std::span<const float>) const { return {}; }
+
 Activity& Activity::operator+=(const Activity& other) {
   tokens += other.tokens;
   keys_scored += other.keys_scored;

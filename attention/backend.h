@@ -15,6 +15,8 @@
 
 namespace longreach::attention {
 
+class Backend;
+
 struct Shape {
   i64 query_heads = 1, kv_heads = 1, head_dim = 1;
   i64 group() const { return query_heads / kv_heads; }
@@ -115,6 +117,21 @@ struct ProjectionSpec {
   i64 size = 0;
 };
 
+/// A number of each head that says what a mechanism did with the queries of a chunk.
+struct Observation {
+  std::string name;          ///< "attention_entropy"; equal names mean the same in every backend
+  std::string unit;          ///< "nats", "tokens", "1"
+  bool of_kv_heads = false;  ///< key/value heads, whose memories are, instead of query heads
+  std::vector<double> values{};  ///< [B, heads], over queries the mean
+};
+
+/// What takes one part of a mechanism away and leaves the rest as it is, to see what it was worth.
+struct KnockOut {
+  std::string part;                          ///< "memory", "local", "sinks"
+  std::vector<float> weights{};              ///< in place of the layer's own; empty: those
+  std::shared_ptr<const Backend> backend{};  ///< of the same weights; nullptr: the same one
+};
+
 /// One whole stream in float64, the input of reference(). Flat and row-major.
 struct ReferenceStream {
   i64 tokens = 0;
@@ -185,6 +202,15 @@ class Backend {
   /// [T, Hq, D].
   virtual std::vector<double> reference(std::span<const double> weights,
                                         const ReferenceStream& in) const = 0;
+
+  /// What forward() does with the queries of a chunk that follows `before`, for people to look at:
+  /// worked out beside it, plainly and in float64, in a time that does not matter
+  /// (attention/inspection.h). The same list for every chunk; empty when there is nothing to tell.
+  virtual std::vector<Observation> inspect(std::span<const float> weights, const Chunk& in,
+                                           const State& before) const;
+
+  /// The parts that can be taken away from a layer with these weights. Only forward() need serve.
+  virtual std::vector<KnockOut> knock_outs(std::span<const float> weights) const;
 };
 
 using AttentionRegistry = Registry<Backend, const Shape&>;

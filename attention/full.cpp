@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attention/inspection.h"
 #include "attention/kernels/softmax.h"
 #include "attention/reference.h"
 #include "attention/rows.h"
@@ -126,6 +127,37 @@ class Full final : public Backend {
           return seen;
         },
         rope_);
+  }
+
+  std::vector<Observation> inspect(std::span<const float>, const Chunk& in,
+                                   const State& before) const override {
+    const i64 position = before.position, tokens = in.tokens(), d = shape_.head_dim;
+    const i64 end = position + tokens;
+    const Rope::Angles angles = rope_.angles(position, tokens);
+    Tensor keys = before["keys"];
+    check(end <= keys.shape()[2], "a full-attention stream outgrew its capacity");
+    SoftmaxObserver observer(shape_, in.batch(), tokens);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        gather_into(in.k, b, kv, 0, tokens, rope_, angles, 0, keys, b, kv, position);
+        const Floats held = rows_as_floats(keys, b, kv, end);
+        Floats queries(static_cast<std::size_t>(tokens * d));
+        for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
+          gather(in.q, b, h, 0, tokens, rope_, angles, 0, queries.data());
+          std::vector<ScoredKey> seen;
+          for (i64 t = 0; t < tokens; ++t) {
+            seen.clear();
+            for (i64 j = 0; j <= position + t; ++j) {
+              seen.push_back({score_of(row_of(queries, t, d), row_of(held, j, d)), position + t - j,
+                              j < kSinks});
+            }
+            observer.add(b, h, seen);
+          }
+        }
+      }
+    }
+    return observer.found();
   }
 
  private:

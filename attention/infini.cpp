@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "attention/compressive_memory.h"
+#include "attention/inspection.h"
 #include "attention/kernels/rowwise.h"
 #include "attention/kernels/softmax.h"
 #include "attention/open_segment.h"
@@ -179,6 +180,42 @@ class Infini final : public Backend {
         gates, in, segment_.rope(), segment_.features());
   }
 
+  /// Of the softmax, whose sinks are the first tokens of its segment, where it begins anew; the
+  /// memory as it was before the chunk; memory_share, ||g A_mem|| / (||g A_mem|| + ||(1-g)
+  /// A_dot||); and the gate.
+  std::vector<Observation> inspect(std::span<const float> gates, const Chunk& in,
+                                   const State& before) const override {
+    SoftmaxObserver observer(shape_, in.batch(), in.tokens());
+    Observation share{.name = "memory_share", .unit = "1"};
+    share.values.resize(static_cast<std::size_t>(in.batch() * shape_.query_heads));
+    State state = before;
+#pragma omp parallel for collapse(2) schedule(static)
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        for (const Piece& piece : segment_.cut(before.position, in.tokens())) {
+          const Memory memory = memory_of(state, b, kv);
+          const OpenSegment::Rows held = segment_.held_by(state, b, kv);
+          segment_.take(in, piece, b, kv, held);
+          inspect_piece(gates, in, piece, b, kv, memory, held, observer, share.values);
+          if (piece.closes) {
+            segment_.write(held, params_.update, in.repeat(b, piece.last()), memory);
+          }
+        }
+      }
+    }
+    std::vector<Observation> all = observer.found();
+    for (Observation& of_memory : memory_observations(before["memory"].view<4>())) {
+      all.push_back(std::move(of_memory));
+    }
+    all.push_back(std::move(share));
+    all.push_back(gate_observation(gates, in.batch()));
+    return all;
+  }
+
+  std::vector<KnockOut> knock_outs(std::span<const float>) const override {
+    return gate_knock_outs(shape_.query_heads);
+  }
+
  private:
   Memory memory_of(State& state, i64 b, i64 kv) const {
     return {state["memory"].view<4>().row(b, kv, 0).data(),
@@ -224,6 +261,70 @@ class Infini final : public Backend {
     segment_.write(held, params_.update, in.repeat(b, piece.last()), memory);
     done.compressions = 1;
     return done;
+  }
+
+  /// One piece's queries of a group; adds to the shares of the memory in their output, [B, Hq].
+  void inspect_piece(std::span<const float> gates, const Chunk& in, const Piece& piece, i64 b,
+                     i64 kv, const Memory& memory, const OpenSegment::Rows& held,
+                     SoftmaxObserver& observer, std::vector<double>& shares) const {
+    const i64 d = shape_.head_dim;
+    const bool empty = memory.empty();
+    const OpenSegment::Queries queries = segment_.queries_of(in, piece, b, kv, !empty);
+    const Floats keys = rows_as_floats(*held.keys, held.b, held.h, piece.end());
+    const Floats values = rows_as_floats(*held.values, held.b, held.h, piece.end());
+    for (i64 g = 0; g < shape_.group(); ++g) {
+      const i64 h = kv * shape_.group() + g;
+      const Gate gate(gates[h]);
+      for (i64 row = 0; row < piece.rows; ++row) {
+        const i64 place = piece.place + row;
+        std::vector<ScoredKey> seen;
+        for (i64 j = 0; j <= place; ++j) {
+          seen.push_back(
+              {score_of(row_of(queries.turned, g * piece.rows + row, d), row_of(keys, j, d)),
+               place - j, j < kSinks});
+        }
+        const std::vector<double> weights = observer.add(b, h, seen);
+        if (empty) continue;  // the memory's share is 0
+        const float* features = queries.features_of_head(g, memory.f) + row * memory.f;
+        const double read = static_cast<double>(gate.memory) * length_read(features, memory);
+        const double own = static_cast<double>(gate.local) * length_of_mean(weights, values);
+        if (read > 0) {
+          shares[static_cast<std::size_t>(b * shape_.query_heads + h)] +=
+              read / (read + own) / static_cast<double>(in.tokens());
+        }
+      }
+    }
+  }
+
+  /// ||A_mem|| (7) of one query's features.
+  static double length_read(const float* features, const Memory& memory) {
+    double squares = 0, denominator = 0;
+    for (i64 i = 0; i < memory.f; ++i) {
+      denominator += static_cast<double>(features[i]) * static_cast<double>(memory.normalizer[i]);
+    }
+    for (i64 j = 0; j < memory.d; ++j) {
+      double sum = 0;
+      for (i64 i = 0; i < memory.f; ++i) {
+        sum +=
+            static_cast<double>(features[i]) * static_cast<double>(memory.matrix[i * memory.d + j]);
+      }
+      squares += sum * sum;
+    }
+    return std::sqrt(squares) / denominator;
+  }
+
+  /// ||sum of w_j v_j|| for rows v [., D].
+  double length_of_mean(std::span<const double> weights, std::span<const float> values) const {
+    double squares = 0;
+    for (i64 i = 0; i < shape_.head_dim; ++i) {
+      double sum = 0;
+      for (std::size_t j = 0; j < weights.size(); ++j) {
+        sum += weights[j] *
+               static_cast<double>(row_of(values, static_cast<i64>(j), shape_.head_dim)[i]);
+      }
+      squares += sum * sum;
+    }
+    return std::sqrt(squares);
   }
 
   /// Where A_dot of a group goes, [G, rows, D]: to the tape, else into `room`.

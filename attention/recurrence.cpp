@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "attention/inspection.h"
 #include "attention/recurrence_block.h"
 #include "attention/rows.h"
 #include "attention/segments.h"
@@ -306,6 +307,11 @@ Cost Recurrence::cost(i64, i64 tokens) const {
 std::vector<double> Recurrence::reference(std::span<const double> weights,
                                           const ReferenceStream& in) const {
   return reference_recurrence(shape_, rule_, weights, in, rope_, map_);
+}
+
+std::vector<Observation> Recurrence::inspect(std::span<const float>, const Chunk&,
+                                             const State& before) const {
+  return memory_observations(before["memory"].view<4>());
 }
 
 }  // namespace longreach::attention

@@ -56,6 +56,9 @@ class Recurrence : public Backend {
   Cost cost(i64 position, i64 tokens) const override;
   std::vector<double> reference(std::span<const double> weights,
                                 const ReferenceStream& in) const override;
+  /// Of S as it was before the chunk.
+  std::vector<Observation> inspect(std::span<const float> weights, const Chunk& in,
+                                   const State& before) const override;
 
  private:
   i64 key_size() const { return map_ ? map_->size() : shape_.head_dim; }  ///< F

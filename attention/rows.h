@@ -98,6 +98,18 @@ inline void load_rows(const Tensor& cache, i64 b, i64 h, i64 at, i64 count, floa
   }
 }
 
+/// The first `count` rows of a head of a cache as floats, [count, D].
+inline Floats rows_as_floats(const Tensor& cache, i64 b, i64 h, i64 count) {
+  Floats rows(static_cast<std::size_t>(count * cache.shape()[3]));
+  if (count > 0) load_rows(cache, b, h, 0, count, rows.data());
+  return rows;
+}
+
+/// Row i of rows of D.
+inline std::span<const float> row_of(std::span<const float> rows, i64 i, i64 d) {
+  return rows.subspan(static_cast<std::size_t>(i * d), static_cast<std::size_t>(d));
+}
+
 /// Turns `count` rows of head h of a chunk's keys or values into rows from `at` on of row
 /// (to_b, to_h) of a cache.
 inline void gather_into(View<const float, 4> x, i64 b, i64 h, i64 first, i64 count,

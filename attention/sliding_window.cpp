@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "attention/inspection.h"
 #include "attention/kernels/softmax.h"
 #include "attention/reference.h"
 #include "attention/rows.h"
@@ -166,6 +167,41 @@ class SlidingWindow final : public Backend {
         rope_);
   }
 
+  std::vector<Observation> inspect(std::span<const float>, const Chunk& in,
+                                   const State& before) const override {
+    const i64 tokens = in.tokens(), d = shape_.head_dim;
+    const Call call = make_call(before.position, tokens);
+    State after = before;
+    const Kept kept = take_keys(in, call, after);
+    SoftmaxObserver observer(shape_, in.batch(), tokens);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (i64 b = 0; b < in.batch(); ++b) {
+      for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
+        const Floats keys = rows_as_floats(kept.keys, b, kv, call.keys);
+        const Floats sinks = rows_as_floats(kept.sink_keys, b, kv, kept.sink_keys.shape()[2]);
+        Floats queries(static_cast<std::size_t>(tokens * d)), sink_queries = queries;
+        for (i64 h = kv * shape_.group(); h < (kv + 1) * shape_.group(); ++h) {
+          gather(in.q, b, h, 0, tokens, rope_, call.angles, 0, queries.data());
+          gather(in.q, b, h, 0, tokens, rope_, call.turns_sinks ? call.sink_angles : call.angles, 0,
+                 sink_queries.data());
+          for (i64 t = 0; t < tokens; ++t) {
+            observer.add(
+                b, h,
+                seen_by(call, t, row_of(queries, t, d), row_of(sink_queries, t, d), keys, sinks));
+          }
+        }
+      }
+    }
+    return observer.found();
+  }
+
+  std::vector<KnockOut> knock_outs(std::span<const float>) const override {
+    if (params_.sinks == 0) return {};
+    Params without = params_;
+    without.sinks = 0;
+    return {{.part = "sinks", .backend = std::make_shared<SlidingWindow>(without, shape_)}};
+  }
+
  private:
   /// What one call works on: `keys` keys from position `first` on lie in one dense run.
   struct Call {
@@ -192,6 +228,23 @@ class SlidingWindow final : public Backend {
       }
     }
     return call;
+  }
+
+  /// What token t of a call sees: the sinks that have left its window, and the window.
+  std::vector<ScoredKey> seen_by(const Call& call, i64 t, std::span<const float> query,
+                                 std::span<const float> sink_query, const Floats& keys,
+                                 const Floats& sinks) const {
+    const i64 d = shape_.head_dim, position = call.position + t;
+    const i64 first = std::max<i64>(0, position - params_.window + 1);
+    std::vector<ScoredKey> seen;
+    for (i64 j = 0; j < std::min(params_.sinks, first); ++j) {
+      seen.push_back({score_of(sink_query, row_of(sinks, j, d)), position - j, true});
+    }
+    for (i64 j = first; j <= position; ++j) {
+      seen.push_back({score_of(query, row_of(keys, j - call.first, d)), position - j,
+                      j < std::max(kSinks, params_.sinks)});
+    }
+    return seen;
   }
 
   /// Without a tape a long chunk goes through in runs, so that scratch does not grow with it.
