@@ -1,4 +1,5 @@
-// Latency of prefill and of decoding at a depth, timed by Google Benchmark.
+// Latency of prefill and of decoding at a depth, timed by Google Benchmark, and the energy drawn
+// meanwhile.
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <chrono>
@@ -10,6 +11,8 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "metrics/energy_meter.h"
+#include "metrics/estimate.h"
 #include "metrics/machine_probe.h"
 #include "metrics/metric.h"
 #include "metrics/statistics.h"
@@ -57,11 +60,12 @@ struct Case {
 struct Timings {
   std::vector<double> seconds;
   std::vector<double> limits;  ///< what the probe found beside each repetition, if there is one
+  std::vector<double> joules;  ///< of each repetition; empty where they could not be counted
 };
 
 /// A first, unmeasured run warms caches and lets errors out; it also says how many repetitions fit
-/// in `budget` seconds (three at least).
-Timings time_repetitions(const Case& timed, i64 repetitions, double budget) {
+/// in `budget` seconds (three at least). `meter` may be absent.
+Timings time_repetitions(const Case& timed, i64 repetitions, double budget, EnergyMeter* meter) {
   using Clock = std::chrono::steady_clock;
   timed.prepare();
   const Clock::time_point start = Clock::now();
@@ -79,7 +83,10 @@ Timings time_repetitions(const Case& timed, i64 repetitions, double budget) {
                                  try {
                                    timed.prepare();
                                    const double before = probe ? probe() : 0;
+                                   const auto drawn = meter ? meter->joules() : std::nullopt;
                                    for (auto _ : state) timed.run();
+                                   const auto then = drawn ? meter->joules() : std::nullopt;
+                                   if (then) timings.joules.push_back(*then - *drawn);
                                    if (probe) timings.limits.push_back((before + probe()) / 2);
                                  } catch (...) {
                                    failure = std::current_exception();
@@ -95,13 +102,15 @@ Timings time_repetitions(const Case& timed, i64 repetitions, double budget) {
   if (failure) std::rethrow_exception(failure);
   check(static_cast<i64>(collector.seconds().size()) == repetitions, "every repetition is timed");
   timings.seconds = collector.seconds();
+  if (timings.joules.size() != timings.seconds.size()) timings.joules.clear();
   return timings;
 }
 
 class Latency final : public Metric {
  public:
   struct Params {
-    bool prefill = true, decode = true, shares = false;
+    bool prefill = true, decode = true, shares = false, energy = true;
+    std::string powercap = EnergyMeter::kRoot;
     i64 repetitions = 10, decode_tokens = 16;
     double budget = 60;
     void fields(Fields& f) {
@@ -112,6 +121,10 @@ class Latency final : public Metric {
       f("shares", shares,
         "also how near each phase comes to this machine's FMA peak (prefill) or read bandwidth "
         "(decode), probed around each run, which then finds no weights in a cache");
+      f("energy", energy,
+        "also the energy of a token, of all that runs on the machine's processor packages; null "
+        "where the machine does not expose it");
+      f("powercap", powercap, "the folder of the energy counters, as Linux shows them");
       f("budget", budget, at_least(0, Unit::seconds),
         "timing a phase for longer cuts its repetitions, to three at least");
     }
@@ -162,8 +175,8 @@ class Latency final : public Metric {
                },
                {.name = "of_peak", .work = prefill_flops(model, length), .probe = {}}};
     if (params_.shares) timed.bound.probe = [] { return fma_peak(omp_get_max_threads()); };
-    measure(session, timed, "ms", 1, fmt::format("chunk={}:logits=last", model::kScoringChunk),
-            findings);
+    measure(session, timed, "ms", 1, length,
+            fmt::format("chunk={}:logits=last", model::kScoringChunk), findings);
   }
 
   void time_decode(const Session& session, const std::vector<Token>& tokens,
@@ -188,7 +201,7 @@ class Latency final : public Metric {
       reading.emplace();
       timed.bound.probe = [&] { return reading->bandwidth(omp_get_max_threads()); };
     }
-    measure(session, timed, "ms/token", count, fmt::format("tokens={}", count), findings);
+    measure(session, timed, "ms/token", count, count, fmt::format("tokens={}", count), findings);
   }
 
   /// FLOP of reading `length` tokens when only the last one's logits are made.
@@ -198,9 +211,13 @@ class Latency final : public Metric {
     return model.cost(0, length).flops - static_cast<double>(length - 1) * logits;
   }
 
+  /// `tokens` are read in a repetition.
   void measure(const Session& session, const Case& timed, std::string_view unit, i64 divide_by,
-               std::string_view details, Findings& findings) const {
-    const Timings timings = time_repetitions(timed, params_.repetitions, params_.budget);
+               i64 tokens, std::string_view details, Findings& findings) const {
+    std::optional<EnergyMeter> meter;
+    if (params_.energy) meter = EnergyMeter::open(params_.powercap);
+    const Timings timings =
+        time_repetitions(timed, params_.repetitions, params_.budget, meter ? &*meter : nullptr);
     std::vector<double> milliseconds, shares;
     for (std::size_t i = 0; i < timings.seconds.size(); ++i) {
       milliseconds.push_back(1000 * timings.seconds[i] / static_cast<double>(divide_by));
@@ -215,6 +232,10 @@ class Latency final : public Metric {
     m.protocol = fmt::format("latency/{}:phase={}:batch=1:{}:threads={}{}", version(), timed.phase,
                              details, omp_get_max_threads(), params_.shares ? ":cold" : "");
     findings.measurements.push_back(m);
+    if (params_.energy) {
+      findings.measurements.push_back(
+          energy_of(session, timed, timings.joules, tokens, m.protocol));
+    }
     if (shares.empty()) return;
     Measurement share = median_of(shares, session.statistics.confidence);
     share.metric = fmt::format("latency/{}_{}", timed.phase, timed.bound.name);
@@ -222,6 +243,26 @@ class Latency final : public Metric {
     share.higher_is_better = true;
     share.protocol = m.protocol;
     findings.measurements.push_back(share);
+  }
+
+  /// A mean, since counters tick about once a millisecond: the joules of short repetitions are
+  /// right in their sum alone.
+  static Measurement energy_of(const Session& session, const Case& timed,
+                               const std::vector<double>& joules, i64 tokens,
+                               std::string_view protocol) {
+    Measurement m;
+    m.metric = fmt::format("latency/{}_energy", timed.phase);
+    m.unit = "J/token";
+    m.higher_is_better = false;
+    m.protocol = fmt::format("{}:energy=packages", protocol);
+    if (joules.empty()) {
+      m.ci_method = "not exposed by this machine";
+      return m;
+    }
+    Units repetitions{"repetitions", {}, {}};
+    for (const double amount : joules) repetitions.add(amount, static_cast<double>(tokens));
+    set_mean(m, repetitions, session.statistics, session.rng.fork(m.metric));
+    return m;
   }
 
   static Measurement median_of(const std::vector<double>& values, double confidence) {

@@ -74,6 +74,8 @@ const METRIC_NAMES = {
   "blur/match_over_random": "Match over random",
   "latency/prefill": "Prefill time",
   "latency/decode": "Decode time per token",
+  "latency/prefill_energy": "Prefill energy per token",
+  "latency/decode_energy": "Decode energy per token",
   "memory/state_declared": "State, analytic",
   "memory/state_held": "State, measured",
   "memory/peak_rss": "Peak resident memory",

@@ -181,11 +181,12 @@ function depthHeatmaps() {
 function latency() {
   const records = withPrefix("latency");
   if (records.length === 0) return null;
-  const caption = (_, panel) => {
+  const caption = (metric, panel) => {
     const fits = panel.series.map((s) => [s.label, exponent(s.points)]).filter(([, slope]) => slope !== null)
       .map(([label, slope]) => `${label} ${slope.toFixed(2).replace("-", "−")}`);
-    return "Medians with intervals, both axes logarithmic, so a straight line is a power of the length: slope 1 is " +
-      "linear, 2 quadratic, 0 constant." + (fits.length ? ` Fitted slopes: ${fits.join(", ")}.` : "");
+    return `${metric.endsWith("_energy") ? "Means" : "Medians"} with intervals, both axes logarithmic, so a straight ` +
+      "line is a power of the length: slope 1 is linear, 2 quadratic, 0 constant." +
+      (fits.length ? ` Fitted slopes: ${fits.join(", ")}.` : "");
   };
   return figures(lengthFigures(records, caption, { log: true, chance: false }));
 }

@@ -41,10 +41,15 @@ TEST_CASE("The smoke experiment gives every backend and metric a finished, whole
   for (const Json& row : records) {
     INFO(row.dump());
     CHECK(row["status"] == "ok");
-    CHECK(row["value"].is_number());
-    CHECK(row["n"].is_number());
     CHECK(row["context_length"].is_number());
     const std::string metric = row["metric"];
+    // Not every machine counts its energy.
+    if (row["ci_method"] != "not exposed by this machine") {
+      CHECK(row["value"].is_number());
+      CHECK(row["n"].is_number());
+    } else {
+      CHECK(metric.ends_with("_energy"));
+    }
     if (estimated(metric) && !metric.ends_with("_difference")) {
       REQUIRE(row["ci_low"].is_number());
       CHECK(row["ci_low"] <= row["value"]);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "tests/datasets/files.h"
 #include "tests/metrics/models.h"
 #include "tests/metrics/settings.h"
 
@@ -33,7 +34,7 @@ TEST_CASE("Latency times both phases and writes nothing") {
   std::string out, err;
   {
     Capture output(std::cout), errors(std::cerr);
-    found = make_metric("latency")->measure(session(model, *bytes, 600));
+    found = make_metric("latency", {{"energy", "false"}})->measure(session(model, *bytes, 600));
     out = output.text();
     err = errors.text();
   }
@@ -58,7 +59,8 @@ TEST_CASE("Latency times both phases and writes nothing") {
 TEST_CASE("A phase may be left out") {
   const model::Transformer model = full_model(256);
   const Session s = session(model, *bytes, 20);
-  const Findings decode = make_metric("latency", {{"prefill", "false"}})->measure(s);
+  const Findings decode =
+      make_metric("latency", {{"prefill", "false"}, {"energy", "false"}})->measure(s);
   CHECK(decode.measurements.size() == 1);
   CHECK(decode.measurements[0].metric == "latency/decode");
   CHECK_THROWS_AS(make_metric("latency", {{"prefill", "false"}, {"decode", "false"}}), Error);
@@ -108,10 +110,64 @@ TEST_CASE("A budget cuts repetitions, to three at least") {
   CHECK(find(found, "latency/decode").n == 3);
 }
 
+TEST_CASE("The energy of a token is what the counters rose by while it was read or decoded") {
+  // Every token draws 2 J of one package and 1 J of another, whose counter begins again at 50 J.
+  const datasets::TempFolder folder;
+  i64 tokens = 0;
+  const auto show = [&] {
+    folder.write("intel-rapl:0/energy_uj", std::to_string(2'000'000 * tokens));
+    folder.write("intel-rapl:1/energy_uj", std::to_string(1'000'000 * tokens % 50'000'000));
+  };
+  for (const char* zone : {"intel-rapl:0", "intel-rapl:1"}) {
+    std::filesystem::create_directory(folder / zone);
+    folder.write(std::string(zone) + "/name", "package-0\n");
+    folder.write(std::string(zone) + "/max_energy_range_uj", "50000000\n");
+  }
+  show();
+  const model::Transformer model = oracle_model(
+      10,
+      [&](std::span<const Token>) {
+        ++tokens;
+        show();
+        return -1;
+      },
+      1);
+  const Findings found =
+      make_metric("latency",
+                  {{"repetitions", "7"}, {"decode_tokens", "5"}, {"powercap", folder.path()}})
+          ->measure(session(model, *bytes, 20));
+  REQUIRE(found.measurements.size() == 4);
+  for (const char* name : {"latency/prefill_energy", "latency/decode_energy"}) {
+    INFO(name);
+    const Measurement& energy = find(found, name);
+    CHECK(*energy.value == Approx(3));
+    CHECK(energy.unit == "J/token");
+    CHECK(energy.n == 7);
+    CHECK(energy.higher_is_better == false);
+    CHECK(*energy.ci_low == Approx(3));
+    CHECK_THAT(energy.ci_method, Contains("over 7 repetitions"));
+    CHECK_THAT(energy.protocol, Contains("energy=packages"));
+  }
+}
+
+TEST_CASE("Where a machine exposes no energy the rows say so and hold no number") {
+  const datasets::TempFolder folder;
+  const model::Transformer model = full_model(256);
+  const Findings found = make_metric("latency", {{"repetitions", "3"}, {"powercap", folder.path()}})
+                             ->measure(session(model, *bytes, 20));
+  for (const char* name : {"latency/prefill_energy", "latency/decode_energy"}) {
+    const Measurement& energy = find(found, name);
+    CHECK_FALSE(energy.value.has_value());
+    CHECK_FALSE(energy.n.has_value());
+    CHECK(energy.ci_method == "not exposed by this machine");
+  }
+}
+
 TEST_CASE("Shares relate a phase's work to what the machine could do in the same time") {
   const model::Transformer model = full_model(256);
   const Session s = session(model, *bytes, 100);
-  const Findings found = make_metric("latency", {{"shares", "true"}})->measure(s);
+  const Findings found =
+      make_metric("latency", {{"shares", "true"}, {"energy", "false"}})->measure(s);
   REQUIRE(found.measurements.size() == 4);
   for (const char* name : {"latency/prefill_of_peak", "latency/decode_of_bandwidth"}) {
     const Measurement& share = find(found, name);
