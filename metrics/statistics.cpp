@@ -22,16 +22,13 @@ double fair_coin_cdf(i64 n, i64 k) {
   return boost::math::cdf(coins, static_cast<double>(k));
 }
 
-/// Calls draw() `resamples` times and cuts the same number of results off both ends.
+/// The interval of `resamples` results of draw().
 template <class Draw>
 Interval percentiles(double confidence, i64 resamples, const Draw& draw) {
   check(resamples > 0, "a bootstrap has resamples");
   std::vector<double> results(static_cast<std::size_t>(resamples));
   for (double& result : results) result = draw();
-  std::sort(results.begin(), results.end());
-  const double tail = (1 - confidence) / 2 * static_cast<double>(resamples);
-  const auto cut = std::min(static_cast<std::size_t>(tail), (results.size() - 1) / 2);
-  return {results[cut], results[results.size() - 1 - cut]};
+  return percentile_interval(std::move(results), confidence);
 }
 
 /// Mean of as many values as there are, drawn with replacement.
@@ -40,6 +37,51 @@ double resampled_mean(std::span<const double> values, Rng& rng) {
   double sum = 0;
   for (i64 i = 0; i < n; ++i) sum += values[static_cast<std::size_t>(rng.below(n))];
   return sum / static_cast<double>(n);
+}
+
+/// Up to as many values a set, the null distribution of U is counted out.
+constexpr std::size_t kExactValues = 40;
+
+/// P(U = 0), P(U = 1), ... P(U = m n), where U counts the pairs (a, b) with a > b and all orders of
+/// m values of a and n of b are as likely. The largest value is one of a's with m / (m + n), which
+/// adds n to U; otherwise it adds nothing.
+std::vector<double> mann_whitney_null(std::size_t m, std::size_t n) {
+  std::vector<std::vector<double>> fewer(n + 1, {1.0});  // of one value of a less, by b's number
+  for (std::size_t i = 1; i <= m; ++i) {
+    std::vector<std::vector<double>> now{{1.0}};
+    for (std::size_t j = 1; j <= n; ++j) {
+      const double from_a = static_cast<double>(i) / static_cast<double>(i + j);
+      std::vector<double> p(i * j + 1);
+      for (std::size_t u = 0; u < fewer[j].size(); ++u) p[u + j] += from_a * fewer[j][u];
+      for (std::size_t u = 0; u < now[j - 1].size(); ++u) p[u] += (1 - from_a) * now[j - 1][u];
+      now.push_back(std::move(p));
+    }
+    fewer = std::move(now);
+  }
+  return fewer[n];
+}
+
+/// The deviation of U, less for values that are equal.
+double mann_whitney_deviation(std::vector<double> all, double m, double n) {
+  std::sort(all.begin(), all.end());
+  double ties = 0;
+  for (auto first = all.begin(); first != all.end();) {
+    const auto last = std::upper_bound(first, all.end(), *first);
+    const auto equal = static_cast<double>(last - first);
+    ties += equal * equal * equal - equal;
+    first = last;
+  }
+  const double count = m + n;
+  return std::sqrt(m * n / 12 * (count + 1 - ties / (count * (count - 1))));
+}
+
+/// Indices that sort the values.
+std::vector<std::size_t> ascending(std::span<const double> values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  return order;
 }
 
 }  // namespace
@@ -54,6 +96,14 @@ Interval wilson(i64 successes, i64 trials, double confidence) {
   // At 0 and n successes the bound is exactly 0 or 1; rounding must not say otherwise.
   return {successes == 0 ? 0 : std::max(0.0, centre - half),
           successes == trials ? 1 : std::min(1.0, centre + half)};
+}
+
+Interval percentile_interval(std::vector<double> results, double confidence) {
+  check(!results.empty(), "percentiles are of results");
+  std::sort(results.begin(), results.end());
+  const double tail = (1 - confidence) / 2 * static_cast<double>(results.size());
+  const auto cut = std::min(static_cast<std::size_t>(tail), (results.size() - 1) / 2);
+  return {results[cut], results[results.size() - 1 - cut]};
 }
 
 Interval bootstrap_mean(std::span<const double> units, double confidence, i64 resamples, Rng rng) {
@@ -127,10 +177,63 @@ double paired_bootstrap_p(std::span<const double> differences, i64 resamples, Rn
   return std::clamp(p, 1 / (n + 1), 1.0);
 }
 
+double mann_whitney(std::span<const double> a, std::span<const double> b) {
+  check(!a.empty() && !b.empty(), "two sets of values are compared");
+  const auto m = static_cast<double>(a.size()), n = static_cast<double>(b.size());
+  double u = 0;  // a tie counts half
+  bool tied = false;
+  for (const double x : a) {
+    for (const double y : b) {
+      u += x > y ? 1 : x == y ? 0.5 : 0;
+      tied = tied || x == y;
+    }
+  }
+  const double smaller = std::min(u, m * n - u);
+  // Ties within one set do not touch U.
+  if (!tied && a.size() <= kExactValues && b.size() <= kExactValues) {
+    const std::vector<double> null = mann_whitney_null(a.size(), b.size());
+    const auto end = null.begin() + static_cast<std::ptrdiff_t>(smaller) + 1;
+    return std::min(1.0, 2 * std::accumulate(null.begin(), end, 0.0));
+  }
+  std::vector<double> all(a.begin(), a.end());
+  all.insert(all.end(), b.begin(), b.end());
+  const double deviation = mann_whitney_deviation(std::move(all), m, n);
+  const double distance = m * n / 2 - smaller - 0.5;  // of which half a step is rounding
+  if (deviation == 0 || distance <= 0) return 1;
+  return 2 * boost::math::cdf(boost::math::normal(), -distance / deviation);
+}
+
+Ratio hodges_lehmann_ratio(std::span<const double> a, std::span<const double> b,
+                           double confidence) {
+  check(!a.empty() && !b.empty(), "two sets of values are compared");
+  std::vector<double> quotients;
+  for (const double x : a) {
+    for (const double y : b) {
+      check(x > 0 && y > 0, "ratios are of positive values");
+      quotients.push_back(x / y);
+    }
+  }
+  std::sort(quotients.begin(), quotients.end());
+  // The test rejects U = 0 ... cut - 1 and as many at the other end.
+  std::size_t cut = 0;
+  const double tail = (1 - confidence) / 2;
+  if (a.size() <= kExactValues && b.size() <= kExactValues) {
+    const std::vector<double> null = mann_whitney_null(a.size(), b.size());
+    for (double sum = null[0]; sum <= tail; sum += null[cut]) ++cut;
+  } else {
+    const auto m = static_cast<double>(a.size()), n = static_cast<double>(b.size());
+    const double bound =
+        m * n / 2 + normal_quantile(tail) * std::sqrt(m * n * (m + n + 1) / 12) - 0.5;
+    cut = bound < 0 ? 0 : static_cast<std::size_t>(bound) + 1;
+  }
+  const std::size_t low = cut == 0 ? 0 : cut - 1;
+  return {.value = median(quotients),
+          .interval = {quotients[low], quotients[quotients.size() - 1 - low]},
+          .reached = cut > 0};
+}
+
 std::vector<double> holm(std::span<const double> p) {
-  std::vector<std::size_t> order(p.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return p[a] < p[b]; });
+  const std::vector<std::size_t> order = ascending(p);
   std::vector<double> adjusted(p.size());
   double largest = 0;
   for (std::size_t rank = 0; rank < order.size(); ++rank) {
@@ -139,6 +242,41 @@ std::vector<double> holm(std::span<const double> p) {
     adjusted[order[rank]] = largest;
   }
   return adjusted;
+}
+
+std::vector<double> benjamini_hochberg(std::span<const double> p) {
+  const std::vector<std::size_t> order = ascending(p);
+  std::vector<double> adjusted(p.size());
+  double smallest = 1;
+  for (std::size_t rank = order.size(); rank > 0; --rank) {
+    const std::size_t i = order[rank - 1];
+    smallest = std::min(smallest, p[i] * static_cast<double>(p.size()) / static_cast<double>(rank));
+    adjusted[i] = smallest;
+  }
+  return adjusted;
+}
+
+std::vector<double> never_rising(std::span<const double> values, std::span<const double> weights) {
+  check(values.size() == weights.size(), "every value has a weight");
+  struct Pool {
+    double mean, weight;
+    std::size_t count;
+  };
+  std::vector<Pool> pools;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Pool last{values[i], weights[i], 1};
+    while (!pools.empty() && pools.back().mean < last.mean) {
+      const Pool& before = pools.back();
+      const double weight = before.weight + last.weight;
+      last = {(before.mean * before.weight + last.mean * last.weight) / weight, weight,
+              before.count + last.count};
+      pools.pop_back();
+    }
+    pools.push_back(last);
+  }
+  std::vector<double> fit;
+  for (const Pool& pool : pools) fit.insert(fit.end(), pool.count, pool.mean);
+  return fit;
 }
 
 double minimum_detectable_effect(double standard_error, double confidence, double power) {

@@ -17,6 +17,10 @@ struct Interval {
 /// Wilson score interval of a proportion (Wilson 1927). trials > 0.
 Interval wilson(i64 successes, i64 trials, double confidence);
 
+/// Cuts the same number of results, (1 - confidence) / 2 of them, off both ends. Results are those
+/// of resamples, at least one; infinite ones are as good as others.
+Interval percentile_interval(std::vector<double> results, double confidence);
+
 /// Percentile bootstrap of the mean over independent units. n > 0.
 Interval bootstrap_mean(std::span<const double> units, double confidence, i64 resamples, Rng rng);
 
@@ -41,8 +45,33 @@ double mcnemar_exact(i64 b, i64 c);
 /// resampled means, at least 1 / (resamples + 1).
 double paired_bootstrap_p(std::span<const double> differences, i64 resamples, Rng rng);
 
+/// Two-sided p that two independent sets of values come from one distribution (Mann & Whitney
+/// 1947): exact where no value of one equals one of the other and neither set has more than 40,
+/// else normal with corrections for continuity and ties. Neither may be empty.
+double mann_whitney(std::span<const double> a, std::span<const double> b);
+
+struct Ratio {
+  double value = 1;
+  Interval interval;
+  bool reached = true;  ///< whether the interval has the confidence asked for
+};
+
+/// How many times larger values of `a` are than values of `b`: the median of all quotients a / b,
+/// which is Hodges and Lehmann's (1963) shift of the logarithms, and the interval of the ratios
+/// that mann_whitney() does not reject: it leaves out 1 where the test finds a difference. Where
+/// too few values can reach the confidence, smallest to largest quotient. Values positive, n > 0.
+Ratio hodges_lehmann_ratio(std::span<const double> a, std::span<const double> b, double confidence);
+
 /// Holm's step-down adjusted p, in the order given.
 std::vector<double> holm(std::span<const double> p);
+
+/// Benjamini and Hochberg's (1995) step-up adjusted p, in the order given: those below q are
+/// discoveries of which a share of at most q is expected to be false.
+std::vector<double> benjamini_hochberg(std::span<const double> p);
+
+/// The never rising values that are nearest to `values` in weighted squares: pools adjacent
+/// violators (Ayer et al. 1955). Sizes equal, weights positive.
+std::vector<double> never_rising(std::span<const double> values, std::span<const double> weights);
 
 /// Smallest true difference of a paired mean that a two-sided test of level 1 - confidence finds
 /// with the given power: (z_{1-alpha/2} + z_{power}) * standard_error.

@@ -1,6 +1,7 @@
 // Tests metrics/statistics.cpp against values worked out by hand.
 #include "metrics/statistics.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <numeric>
@@ -75,6 +76,100 @@ TEST_CASE("Holm's adjusted p multiply by the hypotheses left and never fall") {
   CHECK(holm(std::vector<double>{0.6, 0.7})[0] == 1);
   CHECK(holm(std::vector<double>{0.3})[0] == Approx(0.3));
   CHECK(holm({}).empty());
+}
+
+TEST_CASE("Benjamini and Hochberg's own example has four discoveries at .05") {
+  // Their 1995 paper's fifteen p, here unsorted at both ends.
+  const std::vector<double> p{1,      0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
+                              0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 0.0001};
+  const std::vector<double> adjusted = benjamini_hochberg(p);
+  CHECK(std::count_if(adjusted.begin(), adjusted.end(), [](double q) { return q <= 0.05; }) == 4);
+  CHECK(adjusted[14] == Approx(0.0001 * 15));
+  CHECK(adjusted[1] == Approx(0.0004 * 15 / 2));
+  CHECK(adjusted[3] == Approx(0.0095 * 15 / 4));
+  // The sixth's 0.0278 x 15/6 = 0.0695 falls to the seventh's 0.0298 x 15/7.
+  CHECK(adjusted[5] == Approx(0.0298 * 15 / 7));
+  CHECK(adjusted[6] == Approx(0.0298 * 15 / 7));
+  CHECK(adjusted[0] == 1);
+  CHECK(benjamini_hochberg({}).empty());
+}
+
+/// Two-sided p of a normal deviate.
+double two_sided(double z) { return std::erfc(z / std::sqrt(2.0)); }
+
+TEST_CASE("Mann and Whitney's p counts the orders of untied values") {
+  using Values = std::vector<double>;
+  CHECK(mann_whitney(Values{1, 2, 3}, Values{4, 5, 6}) == Approx(2.0 / 20));
+  CHECK(mann_whitney(Values{1, 2, 4}, Values{3, 5, 6}) == Approx(4.0 / 20));
+  CHECK(mann_whitney(Values{5, 3, 6}, Values{2, 1, 4}) == Approx(4.0 / 20));
+  CHECK(mann_whitney(Values{1, 4}, Values{2, 3}) == 1);                       // 2 x 4/6
+  CHECK(mann_whitney(Values{1, 1, 1}, Values{4, 5, 6}) == Approx(2.0 / 20));  // U is untied
+  // Hollander and Wolfe's (1973) permeability of membranes: U = 35 of 50, one-sided p 0.1272.
+  const Values term{0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46};
+  CHECK(mann_whitney(term, Values{1.15, 0.88, 0.90, 0.74, 1.21}) ==
+        Approx(2 * 0.1272).epsilon(2e-4));
+}
+
+TEST_CASE("Mann and Whitney's p of ties or many values is the corrected normal's") {
+  using Values = std::vector<double>;
+  // U = 1 of 6 with three 2s: variance 6/12 (6 - 24/20) = 2.4, distance 3 - 1 - 1/2.
+  CHECK(mann_whitney(Values{1, 2, 2}, Values{2, 3}) == Approx(two_sided(1.5 / std::sqrt(2.4))));
+  CHECK(mann_whitney(Values{2, 3}, Values{1, 2, 2}) == Approx(two_sided(1.5 / std::sqrt(2.4))));
+  CHECK(mann_whitney(Values{7, 7}, Values{7, 7}) == 1);
+  Values even, odd;  // U = 41 x 40 / 2 = 820 where 840.5 is the middle
+  for (int i = 0; i < 41; ++i) even.push_back(2 * i), odd.push_back(2 * i + 1);
+  CHECK(mann_whitney(even, odd) == Approx(two_sided(20 / std::sqrt(41 * 41 * 83 / 12.0))));
+}
+
+TEST_CASE("The ratio of two sets is the median quotient, between those that the test allows") {
+  using Values = std::vector<double>;
+  const Ratio few = hodges_lehmann_ratio(Values{2, 4}, Values{1, 1}, 0.95);
+  CHECK(few.value == 3);
+  CHECK(few.interval.low == 2);
+  CHECK(few.interval.high == 4);
+  CHECK_FALSE(few.reached);
+  // Of 252 orders 1, 1, 2, 3 have U = 0, 1, 2, 3: at .95 three may be cut, of 7/252 > 1/40 not
+  // four.
+  const Values a{2, 3, 4, 5, 6}, b{1, 10, 100, 1000, 10000};
+  const Ratio ratio = hodges_lehmann_ratio(a, b, 0.95);
+  CHECK(ratio.value == Approx(0.04));
+  CHECK(ratio.interval.low == Approx(4e-4));
+  CHECK(ratio.interval.high == Approx(4));
+  CHECK(ratio.reached);
+  // Turned round it is the inverse.
+  const Ratio inverse = hodges_lehmann_ratio(b, a, 0.95);
+  CHECK(inverse.value == Approx(25));
+  CHECK(inverse.interval.low == Approx(0.25));
+  CHECK(inverse.interval.high == Approx(2500));
+}
+
+TEST_CASE("Where the test finds a difference the ratio's interval leaves out 1, and only there") {
+  int found = 0;
+  for (i64 repetition = 0; repetition < 400; ++repetition) {
+    Rng rng = Rng(9).fork(repetition);
+    std::vector<double> a(repetition % 2 == 0 ? 9 : 50), b(11);
+    for (double& x : a) x = std::exp(0.3 * rng.normal() + 0.3);
+    for (double& x : b) x = std::exp(0.3 * rng.normal());
+    const Ratio ratio = hodges_lehmann_ratio(a, b, 0.95);
+    const bool differs = mann_whitney(a, b) <= 0.05;
+    found += differs;
+    CHECK(differs == (ratio.interval.low > 1 || ratio.interval.high < 1));
+  }
+  CHECK(found > 100);
+  CHECK(found < 350);
+}
+
+TEST_CASE("The nearest never rising values pool what rises by weight") {
+  using Values = std::vector<double>;
+  const auto near = [](const Values& a, const Values& b) {
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]));
+  };
+  near(never_rising(Values{3, 2, 2, 1}, Values{1, 1, 1, 1}), {3, 2, 2, 1});
+  // 1 and 3 pool to (1 + 2 x 3) / 3, which then meets the 2 before it: (2 + 7) / 4.
+  near(never_rising(Values{5, 2, 1, 3, 0}, Values{1, 1, 1, 2, 7}), {5, 2.25, 2.25, 2.25, 0});
+  near(never_rising(Values{1, 2, 3}, Values{1, 1, 1}), {2, 2, 2});
+  CHECK(never_rising(Values{}, Values{}).empty());
 }
 
 TEST_CASE("The minimum detectable effect is 2.8 standard errors at 0.95 and 0.8") {
