@@ -12,7 +12,8 @@
 
 namespace longreach {
 
-/// Raised when a column changes; a column's name never changes its meaning.
+/// Raised when a column is dropped. Columns are only ever added: readers ignore those they do not
+/// know, absent ones stay empty, and a column's name never changes its meaning.
 inline constexpr i64 kSchemaVersion = 1;
 
 enum class Status { ok, failed, oom, timeout, skipped, truncated, invalid };
@@ -33,6 +34,9 @@ struct Measurement {
   std::optional<double> ci_low, ci_high;
   std::string ci_method;  ///< "wilson 0.95", "bootstrap 0.95 over 40 blocks, 2000 resamples"
   std::optional<double> chance;
+  /// Of a comparison with the baseline: p of its test, p adjusted for all tests of its family (how,
+  /// says ci_method), and the smallest true difference found with power 0.8.
+  std::optional<double> p_value = {}, p_adjusted = {}, detectable = {};
   std::optional<i64> n_truncated;
   std::string subtask;   ///< what else tells rows of one metric apart ("digit", "decode@4096")
   std::string protocol;  ///< "ppl/1:ctx=1024:stride=512:score=tail:unit=token"
@@ -120,6 +124,9 @@ struct Record {
     visit("ci_high", m.ci_high);
     visit("ci_method", m.ci_method);
     visit("chance", m.chance);
+    visit("p_value", m.p_value);
+    visit("p_adjusted", m.p_adjusted);
+    visit("detectable", m.detectable);
     visit("n_truncated", m.n_truncated);
     visit("state_bytes_analytic", c.state_bytes_analytic);
     visit("state_bytes_measured", c.state_bytes_measured);

@@ -1,4 +1,4 @@
-// Paired differences from the baseline backend, derived from stored samples.
+// Comparisons with the baseline backend, derived from stored samples.
 #pragma once
 
 #include "harness/config.h"
@@ -7,11 +7,21 @@
 namespace longreach::harness {
 
 /// For every other backend's cell and each score that its samples share with the baseline's cell of
-/// the same task, model, seed, rate and length: a record whose metric is
-/// "<task metric>/<score>_difference", its value the mean of (backend - baseline) over samples
-/// paired by their hash, with a paired bootstrap interval. p is exact McNemar's for scores that are
-/// 0 or 1, else the paired bootstrap's; adjusted (Holm) over the backends, lengths, seeds and rates
-/// of one task, model and score. It is told in `subtask` ("p_holm=0.0123") and `ci_method`.
+/// the same task, model, seed, rate and length:
+///
+/// - "<task metric>/<score>_difference": the mean of (backend - baseline) over samples paired by
+///   their hash. Samples of one cluster are one unit, their mean difference. Interval: paired
+///   bootstrap over units. p_value: exact McNemar's for scores that are 0 or 1 and independent,
+///   else the paired bootstrap's. p_adjusted: Holm's over the backends, lengths, seeds and rates of
+///   one task, model and score; empty when the correction is `none`. detectable: of a test at the
+///   level of one comparison; empty when the differences do not vary. Without depth.
+/// - the same at each depth for which the score has a measurement. These make up a heatmap, so
+///   p_adjusted is Benjamini and Hochberg's over its depths and lengths, always.
+/// - "<task metric>/<score>_ratio" for samples without a hash, which are repetitions of a timing:
+///   how many times as long the backend takes (1 = as long). A ratio, since machines scale all
+///   times alike and a difference in ms says nothing across lengths. Hodges and Lehmann's estimate
+///   with the interval that belongs to Mann and Whitney's p_value; Holm as above. The repetitions
+///   are of two processes, so the test tells those apart, not what other processes would have had.
 ///
 /// Nothing when no cell is marked as baseline.
 std::vector<Record> compare_to_baseline(const Stored&, const StatisticsChoice&, i64 seed);

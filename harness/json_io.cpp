@@ -193,7 +193,8 @@ std::string not_finite(const Findings& findings) {
   };
   for (const Measurement& m : findings.measurements) {
     if (bad(m.value) || bad(m.standard_error) || bad(m.ci_low) || bad(m.ci_high) || bad(m.chance) ||
-        bad(m.depth) || bad(m.distance) || bad(m.segments_crossed)) {
+        bad(m.p_value) || bad(m.p_adjusted) || bad(m.detectable) || bad(m.depth) ||
+        bad(m.distance) || bad(m.segments_crossed)) {
       return fmt::format("measurement {}{}{}", m.metric, m.subtask.empty() ? "" : " ", m.subtask);
     }
   }

@@ -3,19 +3,18 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
-/** Records as objects keyed by column name, plus `p` (Holm-adjusted) and a subtask without it. */
+/** Records as objects keyed by column name, plus the metric's prefix. */
 const RECORDS = DATA.records.rows.map((row) => {
   const record = {};
   DATA.records.columns.forEach((name, i) => { record[name] = row[i]; });
-  const adjusted = /(?:^|[;, ])p_holm=([0-9.eE+-]+)/.exec(record.subtask);
-  record.p = adjusted ? Number(adjusted[1]) : null;
-  record.subtask = record.subtask.replace(/[;, ]*p_holm=[0-9.eE+-]+/, "");
   record.prefix = record.metric.split("/")[0];
   return record;
 });
 nameSweptBackends();
 const MEASURED = RECORDS.filter((r) => r.metric !== "" && r.value !== null);
 const isDifference = (r) => r.metric.endsWith("_difference");
+/** A timing over the baseline's. */
+const isTimeRatio = (r) => r.prefix === "latency" && r.metric.endsWith("_ratio");
 
 /** One record per cell, in plan order. */
 const CELLS = new Map();
@@ -76,6 +75,8 @@ const METRIC_NAMES = {
   "latency/decode": "Decode time per token",
   "latency/prefill_energy": "Prefill energy per token",
   "latency/decode_energy": "Decode energy per token",
+  "latency/prefill_ratio": "Prefill time over the baseline's",
+  "latency/decode_ratio": "Decode time over the baseline's",
   "memory/state_declared": "State, analytic",
   "memory/state_held": "State, measured",
   "memory/peak_rss": "Peak resident memory",
@@ -213,6 +214,6 @@ function brokenCell(backend, like, length) {
 /** Adjusted p below .05 where there is one, else an interval that leaves 0 out. */
 function isSignificant(difference) {
   if (!difference) return false;
-  if (difference.p !== null) return difference.p < 0.05;
+  if (difference.p_adjusted !== null) return difference.p_adjusted < 0.05;
   return hasInterval(difference) && (difference.ci_low > 0 || difference.ci_high < 0);
 }

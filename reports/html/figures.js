@@ -350,7 +350,7 @@ function forestChart(differences, xTitle) {
       plugins: { legend: legend(), tooltip: { callbacks: {
         title: (items) => items[0].raw.y,
         label: (item) => [...fullText(item.raw.record).split(" · "),
-          `adjusted p ${item.raw.record.p ?? "–"}`],
+          `adjusted p ${show(item.raw.record.p_adjusted, "1")}`],
       } } },
     },
   };

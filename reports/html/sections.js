@@ -96,16 +96,15 @@ function summary() {
     "comparisons of its table (Holm). Bold: that difference is significant at .05; nothing else is bold.", "quiet")];
 }
 
-/** Everything ending in _difference, as a forest. */
+/** Everything ending in _difference, as a forest; heatmaps have those of single depths. */
 function differences() {
-  const all = MEASURED.filter(isDifference);
+  const all = MEASURED.filter((r) => isDifference(r) && r.depth === null);
   if (all.length === 0) return null;
   return figures([...groupBy(all, (r) => r.metric)].flatMap(([metric, group]) =>
     panels(group).map((panel) => {
       const base = metric.replace(/_difference$/, "");
       const rows = panel.series.flatMap((series) => series.points.map((r) => ({ ...r,
-        rowLabel: `${series.label}, ${lengthName(r.context_length)}` +
-          (r.depth === null ? "" : `, depth ${r.depth}%`) })));
+        rowLabel: `${series.label}, ${lengthName(r.context_length)}` })));
       return figure(`${metricName(base)}${panel.name ? ` — ${panel.name}` : ""}`,
         "Paired difference from the baseline on the same data, with its interval. Filled: significant after " +
         `adjustment.${direction(rows).replace(".", " than 0.").replace("is better than 0", "than 0 is better")}`,
@@ -188,7 +187,10 @@ function latency() {
       "line is a power of the length: slope 1 is linear, 2 quadratic, 0 constant." +
       (fits.length ? ` Fitted slopes: ${fits.join(", ")}.` : "");
   };
-  return figures(lengthFigures(records, caption, { log: true, chance: false }));
+  const against = () => "How many times as long as the baseline takes, by Hodges and Lehmann; 1 is as long. An " +
+    "interval that leaves out 1 is a difference by Mann and Whitney's test.";
+  return figures(lengthFigures(records.filter((r) => !isTimeRatio(r)), caption, { log: true, chance: false }),
+    lengthFigures(records.filter(isTimeRatio), against, { log: true, chance: false }));
 }
 
 /** Lines for what the mechanism declares, points for what the process held. */

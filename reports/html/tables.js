@@ -75,7 +75,7 @@ function summaryCell(r, variant) {
       : (difference.value > 0) === r.higher_is_better ? "better" : "worse";
     const sign = difference.value > 0 ? "+" : "";
     parts.push(line(significant ? better : "quiet", `Δ ${sign}${show(difference.value, r.unit)}`,
-      interval(difference), difference.p === null ? "" : `p = ${Number(difference.p.toPrecision(2))}`,
+      interval(difference), difference.p_adjusted === null ? "" : `p = ${Number(difference.p_adjusted.toPrecision(2))}`,
       significant ? better : ""));
   }
   return make("div", { class: "entry" }, parts);
@@ -134,7 +134,8 @@ function heatCell(r, failed, scale) {
   const [red, green, blue] = heatColour((r.value - scale.low) / (scale.high - scale.low || 1));
   const light = 0.299 * red + 0.587 * green + 0.114 * blue > 128;
   const cell = make("td", { class: r.status === "ok" ? "heat" : "heat hatched", title: fullText(r) },
-    show(r.value, r.unit), make("span", { class: "block tiny" }, `n=${r.n ?? "–"}`));
+    make(isSignificant(differenceOf(r)) ? "strong" : "span", {}, show(r.value, r.unit)),
+    make("span", { class: "block tiny" }, `n=${r.n ?? "–"}`));
   cell.style.backgroundColor = `rgb(${red}, ${green}, ${blue})`;
   cell.style.color = light ? "#000" : "#fff";
   return cell;
@@ -164,7 +165,8 @@ function heatmaps(panel) {
   const unit = records[0].unit;
   return make("div", {}, make("div", { class: "heatmaps" }, tables),
     make("p", { class: "legend" }, show(scale.low, unit), bar, show(scale.high, unit),
-      make("span", { class: "hatched key" }), "no valid result (hover for the reason)"), numbersTable(panel.series));
+      make("span", { class: "hatched key" }), "no valid result (hover for the reason). " +
+      "Bold: differs from the baseline at that depth and length (false discovery rate .05)"), numbersTable(panel.series));
 }
 
 // ---- samples and records ----
@@ -241,7 +243,8 @@ function samplesTable() {
 
 function recordsTable() {
   const rows = RECORDS.filter((r) => r.metric !== "" || r.status !== "ok");
-  const subtask = (r) => [r.subtask, r.p === null ? "" : `adjusted p ${r.p}`].filter(Boolean).join(", ");
+  const subtask = (r) => [r.subtask, r.p_adjusted === null ? "" : `adjusted p ${show(r.p_adjusted, "1")}`]
+    .filter(Boolean).join(", ");
   const columns = [  // heading, cell, sort key, numeric
     ["metric", (r) => r.metric || "–", "metric"], ["backend", (r) => r.backend, "backend"],
     ["length", (r) => lengthName(r.context_length), "context_length", true], ["depth", depthName, "depth", true],

@@ -2,6 +2,7 @@
 #include "harness/comparison.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -54,8 +55,33 @@ TEST_CASE("Right and wrong answers are paired by sample and tested with exact Mc
   CHECK(*m.ci_low <= *m.value);
   CHECK(*m.value <= *m.ci_high);
   // 2 x (1/2)^6 = 0.03125, the only test of its family.
-  CHECK(m.subtask == "p_holm=0.03125");
-  CHECK_THAT(m.ci_method, Contains("exact McNemar p=0.03125"));
+  CHECK(*m.p_value == 0.03125);
+  CHECK(*m.p_adjusted == 0.03125);
+  CHECK(m.subtask.empty());
+  CHECK_THAT(m.ci_method,
+             Contains("8 samples") && Contains("against base; exact McNemar, Holm over 1"));
+  // Six of -1 and two of 0: squares 6 - 36/8 = 1.5, so the standard error is sqrt(1.5 / 7 / 8).
+  CHECK(*m.detectable == Approx((1.959964 + 0.841621) * std::sqrt(1.5 / 56)).epsilon(1e-5));
+}
+
+TEST_CASE("Equal answers bound the difference by Wilson instead of claiming certainty") {
+  Stored stored;
+  add(stored, "base", 64, "exact_match", std::vector<double>(10, 1));
+  add(stored, "same", 64, "exact_match", std::vector<double>(10, 1));
+  add(stored, "bad", 64, "exact_match", std::vector<double>(10, 0));
+  const std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  REQUIRE(rows.size() == 2);
+  // Of 10 pairs none is of another kind: at most 1 - 0.722467 of them.
+  const Measurement &same = rows[0].measurement, &bad = rows[1].measurement;
+  CHECK(*same.value == 0);
+  CHECK(*same.ci_low == Approx(-0.277533).epsilon(1e-5));
+  CHECK(*same.ci_high == Approx(0.277533).epsilon(1e-5));
+  CHECK_FALSE(same.detectable);  // no spread to tell it from
+  CHECK(*same.p_value == 1);
+  CHECK(*bad.value == -1);
+  CHECK(*bad.ci_low == -1);
+  CHECK(*bad.ci_high == Approx(-1 + 2 * 0.277533).epsilon(1e-5));
+  CHECK_THAT(bad.ci_method, Contains("wilson 0.95 over 10 samples, all alike"));
 }
 
 TEST_CASE("Holm corrects over the backends and lengths of a task, and can be switched off") {
@@ -70,12 +96,13 @@ TEST_CASE("Holm corrects over the backends and lengths of a task, and can be swi
   REQUIRE(rows.size() == 4);
   for (const Record& row : rows) {
     // Four tests: the smallest p times 4, the next times 3 but no less: 0.125 for both.
-    CHECK(row.measurement.subtask == (row.cell.backend == "bad" ? "p_holm=0.125" : "p_holm=1"));
+    CHECK(*row.measurement.p_adjusted == (row.cell.backend == "bad" ? 0.125 : 1));
   }
   StatisticsChoice plain;
   plain.correction = Correction::none;
   rows = compare_to_baseline(stored, plain, 1);
-  CHECK(rows[0].measurement.subtask == "p=0.03125");
+  CHECK(*rows[0].measurement.p_value == 0.03125);
+  CHECK_FALSE(rows[0].measurement.p_adjusted);
 }
 
 TEST_CASE("Scores that are not right or wrong are compared by paired bootstrap") {
@@ -86,7 +113,8 @@ TEST_CASE("Scores that are not right or wrong are compared by paired bootstrap")
   REQUIRE(rows.size() == 1);
   CHECK(*rows[0].measurement.value == Approx(0.2));
   // Every difference is 0.2: no resample reaches 0, so p is the least that 2000 can show.
-  CHECK_THAT(rows[0].measurement.ci_method, Contains("paired bootstrap p=0.0004998"));
+  CHECK(*rows[0].measurement.p_value == Approx(1.0 / 2001));
+  CHECK_THAT(rows[0].measurement.ci_method, Contains("; paired bootstrap, Holm"));
 }
 
 TEST_CASE("Only samples that both have are paired, and failed or lone cells are left out") {
@@ -100,4 +128,93 @@ TEST_CASE("Only samples that both have are paired, and failed or lone cells are 
   CHECK(*rows[0].measurement.value == Approx(-1.0 / 3));
   stored.records[0].cell.status = Status::failed;
   CHECK(compare_to_baseline(stored, {}, 1).empty());
+}
+
+TEST_CASE("Samples of one cluster are one unit, and McNemar does not take them for independent") {
+  Stored stored;
+  add(stored, "base", 64, "exact_match", {1, 1, 1, 1, 1, 1});
+  add(stored, "other", 64, "exact_match", {0, 0, 0, 0, 1, 1});
+  // Two of "a" differ by -1 and one by 0, both of "b" by -1, and one stands alone.
+  const std::vector<std::string> clusters{"a", "a", "b", "b", "a", ""};
+  for (std::size_t i = 0; i < stored.samples.size(); ++i) {
+    stored.samples[i].cluster = clusters[i % clusters.size()];
+  }
+  const std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  REQUIRE(rows.size() == 1);
+  const Measurement& m = rows[0].measurement;
+  CHECK(*m.n == 3);
+  CHECK(*m.value == Approx((-2.0 / 3 - 1 + 0) / 3));
+  CHECK_THAT(m.ci_method, Contains("; paired bootstrap") && !Contains("McNemar"));
+}
+
+TEST_CASE("Each depth is compared on its own, adjusted over the heatmap of one backend") {
+  Stored stored;
+  const std::vector<double> right(16, 1);
+  for (const i64 length : {64, 128}) {
+    for (const std::string backend : {"base", "other", "third"}) {
+      std::vector<double> scores = right;
+      // Of eight samples at depth 0, `other` loses six at 64 and seven at 128.
+      const int lost = backend == "other" ? length == 64 ? 6 : 7 : 0;
+      std::fill_n(scores.begin(), lost, 0);
+      add(stored, backend, length, "exact_match", scores);
+      for (const double depth : {0.0, 50.0}) {
+        Record row = stored.records.back();
+        row.measurement.depth = depth;
+        stored.records.push_back(row);
+      }
+      for (std::size_t i = 0; i < 16; ++i) {
+        stored.samples[stored.samples.size() - 16 + i].depth = i < 8 ? 0 : 50;
+      }
+    }
+  }
+  i64 deep = 0, pooled = 0;
+  for (const Record& row : compare_to_baseline(stored, {}, 1)) {
+    const Measurement& m = row.measurement;
+    if (!m.depth) {
+      ++pooled;
+      CHECK(*m.n == 16);
+      CHECK_THAT(m.ci_method, Contains("Holm over 4"));
+      continue;
+    }
+    ++deep;
+    INFO(row.cell.backend << row.cell.context_length.value_or(0) << " at " << *m.depth);
+    CHECK(*m.n == 8);
+    CHECK_THAT(m.ci_method, Contains("Benjamini-Hochberg over 4"));
+    // Of `other`: p 2/128, 2/64, 1, 1. Times 4/1, 4/2: both 1/16. Never mixed with third's.
+    const bool lost = row.cell.backend == "other" && *m.depth == 0;
+    CHECK(*m.p_adjusted == (lost ? 0.0625 : 1));
+    CHECK(*m.value == (lost ? (row.cell.context_length == 64 ? -6.0 / 8 : -7.0 / 8) : 0));
+  }
+  CHECK(pooled == 4);
+  CHECK(deep == 8);
+}
+
+TEST_CASE("Repetitions of a timing are compared as ratios, unpaired") {
+  Stored stored;
+  add(stored, "base", 64, "decode", {1, 10, 100, 1000, 10000});
+  add(stored, "other", 64, "decode", {2, 3, 4, 5, 6});
+  for (SampleRecord& sample : stored.samples) sample.sample_sha.clear();
+  for (Record& record : stored.records) {
+    record.measurement.metric = "latency/decode";
+    record.measurement.unit = "ms/token";
+    record.measurement.higher_is_better = false;
+  }
+  const std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  REQUIRE(rows.size() == 1);  // and no difference of pairs that are none
+  const Measurement& m = rows[0].measurement;
+  CHECK(m.metric == "latency/decode_ratio");
+  CHECK(m.unit == "1");
+  CHECK(m.higher_is_better == false);
+  CHECK(*m.n == 5);
+  // The median quotient; the third from either end: P(U <= 2) = 4/252, P(U <= 3) = 7/252.
+  CHECK(*m.value == Approx(0.04));
+  CHECK(*m.ci_low == Approx(4e-4));
+  CHECK(*m.ci_high == Approx(4));
+  // Each of the five lies above 1 alone: U = 5. Partitions into at most 5 parts of at most 5 of 0
+  // to 5: 1 + 1 + 2 + 3 + 5 + 7 = 19 of 252.
+  CHECK(*m.p_value == Approx(2 * 19 / 252.0));
+  CHECK(*m.p_adjusted == *m.p_value);
+  CHECK_THAT(m.ci_method, Contains("5 and 5 repetitions, against base; Mann-Whitney, Holm over 1"));
+  stored.records[0].measurement.protocol = "threads=1";
+  CHECK(compare_to_baseline(stored, {}, 1).empty());  // timed otherwise
 }

@@ -1,0 +1,52 @@
+// Stored cells put together again.
+#include "harness/measured.h"
+
+#include <algorithm>
+#include <map>
+
+namespace longreach::harness {
+
+std::vector<std::string> Measured::scores() const {
+  std::vector<std::string> names;
+  for (const SampleRecord* sample : samples) {
+    for (const auto& [name, value] : sample->scores) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+const Measurement* Measured::of(const std::string& score) const {
+  const auto found =
+      std::find_if(measurements.begin(), measurements.end(),
+                   [&score](const Measurement& m) { return m.metric.ends_with("/" + score); });
+  return found == measurements.end() ? nullptr : &*found;
+}
+
+std::vector<Measured::Scored> Measured::scored(const std::string& score) const {
+  std::vector<Scored> found;
+  for (const SampleRecord* sample : samples) {
+    for (const auto& [name, value] : sample->scores) {
+      if (name == score) found.push_back({sample, value});
+    }
+  }
+  return found;
+}
+
+std::vector<Measured> measured_cells(const Stored& stored) {
+  std::vector<Measured> cells;
+  std::map<std::string, std::size_t> place;
+  for (const Record& record : stored.records) {
+    const auto [at, added] = place.emplace(record.cell.cell_id, cells.size());
+    if (added) cells.push_back({record.cell, {}, {}});
+    cells[at->second].measurements.push_back(record.measurement);
+  }
+  for (const SampleRecord& sample : stored.samples) {
+    if (const auto found = place.find(sample.cell_id); found != place.end()) {
+      cells[found->second].samples.push_back(&sample);
+    }
+  }
+  return cells;
+}
+
+}  // namespace longreach::harness
