@@ -1,5 +1,6 @@
 // report.html: one self-contained page. C++ only fills in the data; the page's script draws it.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -42,6 +43,14 @@ Json table(std::span<const Record> records) {
     rows.push_back(std::move(row));
   }
   return {{"columns", names}, {"rows", rows}};
+}
+
+/// Samples without a hash are repetitions of a timing, which nobody wants to read one by one.
+std::vector<SampleRecord> answers(std::span<const SampleRecord> samples) {
+  std::vector<SampleRecord> out;
+  std::ranges::copy_if(samples, std::back_inserter(out),
+                       [](const SampleRecord& sample) { return !sample.sample_sha.empty(); });
+  return out;
 }
 
 /// The same number of samples from the start of each cell, about `limit` in all, so that the
@@ -118,14 +127,15 @@ class Html final : public Report {
     Json curves = Json::array();
     for (const Curve& curve : results.curves) curves.push_back(to_json(thinned(curve)));
     const Json manifest = Json::parse(results.manifest, nullptr, false);
+    const std::vector<SampleRecord> samples = answers(results.samples);
     const Json data = {{"schema_version", kSchemaVersion},
                        {"title", results.title},
                        {"configuration", results.configuration},
                        {"manifest", manifest.is_discarded() ? Json(results.manifest) : manifest},
                        {"command", results.command},
                        {"records", table(results.records)},
-                       {"samples", chosen_samples(results.samples, params_.samples)},
-                       {"samples_total", results.samples.size()},
+                       {"samples", chosen_samples(samples, params_.samples)},
+                       {"samples_total", samples.size()},
                        {"curves", curves}};
     std::string script;
     for (const std::string_view part :

@@ -1,4 +1,5 @@
 // Tests metrics/latency.cpp.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <iostream>
 #include <sstream>
@@ -54,6 +55,24 @@ TEST_CASE("Latency times both phases and writes nothing") {
   CHECK(find(found, "latency/decode").unit == "ms/token");
   // 600 tokens at once take longer than one.
   CHECK(*find(found, "latency/prefill").value > *find(found, "latency/decode").value);
+}
+
+TEST_CASE("Every repetition is kept as a sample without a hash, scored as its phase") {
+  const model::Transformer model = full_model(256);
+  const Findings found =
+      make_metric("latency", {{"repetitions", "5"}})->measure(session(model, *bytes, 40));
+  REQUIRE(found.samples.size() == 10);
+  for (const char* phase : {"prefill", "decode"}) {
+    std::vector<double> times;
+    for (const SampleRecord& sample : found.samples) {
+      CHECK(sample.sample_sha.empty());
+      REQUIRE(sample.scores.size() == 1);
+      if (sample.scores[0].first == phase) times.push_back(sample.scores[0].second);
+    }
+    REQUIRE(times.size() == 5);
+    std::sort(times.begin(), times.end());
+    CHECK(times[2] == *find(found, std::string("latency/") + phase).value);
+  }
 }
 
 TEST_CASE("A phase may be left out") {
