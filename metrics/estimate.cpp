@@ -70,6 +70,23 @@ void set_bounded_mean(Measurement& m, const Units& units, const Statistics& stat
                            units.count(), units.name));
 }
 
+void set_ratio(Measurement& m, const Units& units, double least, const Statistics& statistics,
+               const Rng& rng) {
+  check(units.amounts.size() == units.sizes.size(), "every amount has a size");
+  m.n = units.count();
+  // The widest interval of the same draws that the ratio's interval is made of: its lower end is
+  // the smallest denominator among them.
+  const bool positive =
+      units.count() >= 2 && mean(units.sizes) >= least &&
+      bootstrap_mean(units.sizes, 1, statistics.bootstrap, rng.fork("bootstrap")).low > 0;
+  if (positive) {
+    set_mean(m, units, statistics, rng);
+  } else {
+    m.ci_method = fmt::format("no value: what it is a share of is not clearly above 0 over {} {}",
+                              units.count(), units.name);
+  }
+}
+
 void exponentiate(Measurement& m) {
   check(m.value.has_value(), "only a value can be exponentiated");
   m.value = std::exp(*m.value);

@@ -36,6 +36,12 @@ void set_mean(Measurement&, const Units&, const Statistics&, const Rng&);
 /// bounds the share of units that would score otherwise and so, cautiously, the mean.
 void set_bounded_mean(Measurement&, const Units&, const Statistics&, const Rng&);
 
+/// sum(amounts) / sum(sizes) where sizes are differences of either sign, with its percentile
+/// bootstrap over units. Where the sizes are not clearly positive such a ratio means nothing: it
+/// has a value only when their mean is at least `least` and their sum positive in every resample;
+/// else `ci_method` says why there is none.
+void set_ratio(Measurement&, const Units&, double least, const Statistics&, const Rng&);
+
 /// Turns a mean log into the exponential of it: value and interval ends, and the standard error by
 /// the delta method.
 void exponentiate(Measurement&);

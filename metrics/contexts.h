@@ -1,0 +1,42 @@
+// The same targets after other contexts: parts cut off, put in another order, or from elsewhere.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/random.h"
+#include "metrics/blocks.h"
+
+namespace longreach::metrics {
+
+/// A block's window in three: what lies further back than `near` tokens before the first target,
+/// those `near` tokens, and the targets.
+struct ContextParts {
+  std::span<const Token> far, near, targets;
+};
+
+/// How many tokens precede the first target.
+i64 tokens_before_targets(const Block&);
+
+/// 0 < near <= tokens_before_targets().
+ContextParts context_parts(const Documents&, const Block&, i64 near);
+
+/// `count` tokens in a row of another document, all such places being equally likely; when no other
+/// document is that long, of the block's own outside its window, `count` tokens or more away from
+/// it if there is such a place. Throws Error, opening with `where`, when there is none.
+std::span<const Token> foreign_tokens(const Documents&, const Block&, i64 count, Rng&,
+                                      std::string_view where);
+
+/// The parts one after the other.
+std::vector<Token> joined(std::initializer_list<std::span<const Token>> parts);
+
+/// -log p in nats of the last `tail` tokens of each row together. Rows of any lengths over `tail`;
+/// equally long ones in succession go through the model side by side.
+std::vector<double> tail_nats(const model::Transformer&, std::span<const std::vector<Token>> rows,
+                              i64 tail);
+
+/// Throws Error, opening with `where`, unless the session has held-out text.
+Documents held_out_documents(const Session&, std::string_view where);
+
+}  // namespace longreach::metrics

@@ -1,0 +1,208 @@
+// Pointwise mutual information of an answer y and a span s of its context c, in nats:
+//
+//   pmi(y; s | c) = log p(y | c) - log p(y | c without s)
+//
+// Of text, y are a block's targets and s all that lies further back than `near` tokens before the
+// first of them: removed, the context begins later. Of a task, y is a question's answer and s its
+// evidence: every token of it is replaced by one of the sample's own filler, a run of it as long
+// that starts as soon after the evidence as there is filler (or is the last there is), so that
+// nothing else changes its place. Means over independent units: blocks or samples.
+#include <algorithm>
+#include <numeric>
+
+#include "core/error.h"
+#include "metrics/contexts.h"
+#include "metrics/estimate.h"
+#include "model/scoring.h"
+
+namespace longreach::metrics {
+namespace {
+
+using datasets::Question;
+using datasets::Sample;
+using datasets::Span;
+
+/// The sample up to the end of the answer, its evidence replaced by filler; empty when it has none.
+std::vector<Token> without_evidence(const Sample& sample, const Question& question) {
+  std::vector<i64> filler;  // places
+  for (const Span& span : sample.filler) {
+    for (i64 t = span.begin; t < span.end(); ++t) filler.push_back(t);
+  }
+  std::vector<Token> tokens(sample.tokens.begin(), sample.tokens.begin() + question.answer.end());
+  if (filler.empty()) return {};
+  for (const Span& span : question.evidence) {
+    const i64 most = std::max<i64>(0, std::ssize(filler) - span.length);
+    const i64 after = std::ranges::lower_bound(filler, span.end()) - filler.begin();
+    const i64 first = std::min(after, most);
+    for (i64 i = 0; i < span.length; ++i) {
+      const auto from = filler[static_cast<std::size_t>((first + i) % std::ssize(filler))];
+      tokens[static_cast<std::size_t>(span.begin + i)] =
+          sample.tokens[static_cast<std::size_t>(from)];
+    }
+  }
+  return tokens;
+}
+
+/// Amounts of one block or sample.
+struct Information {
+  double nats = 0, tokens = 0, answers = 0;
+};
+
+class MutualInformation final : public Metric {
+ public:
+  struct Params {
+    i64 blocks = 48, targets = 64, near = 64;
+    i64 samples = 24, questions = 4;
+    void fields(Fields& f) {
+      f("blocks", blocks, at_least(1, Unit::count), "blocks of targets, for text");
+      f("targets", targets, at_least(1, Unit::count), "tokens predicted in a block, for text");
+      f("near", near, at_least(1, Unit::count),
+        "tokens right before the targets that stay when all before them is removed, for text");
+      f("samples", samples, at_least(1, Unit::count), "samples of a task whose evidence is taken");
+      f("questions", questions, at_least(0, Unit::count),
+        "most questions of a sample, evenly spread; 0: all");
+    }
+  };
+
+  explicit MutualInformation(const Params& params) : params_(params) {}
+
+  i64 version() const override { return 1; }
+
+  Findings measure(const Session& session) const override {
+    if (session.data == nullptr) {
+      throw Error(
+          "mutual_information: name the data: text, or a task whose questions tell their evidence "
+          "(passkey, recall)");
+    }
+    const Documents documents = session.data->documents(datasets::Split::test);
+    return documents.empty() ? measure_questions(session) : measure_text(session, documents);
+  }
+
+ private:
+  Findings measure_text(const Session& session, const Documents& documents) const {
+    const i64 smallest = params_.targets + params_.near;
+    if (session.context_length < smallest) {
+      throw error(
+          "mutual_information: a context of {} tokens has nothing further back than {} tokens "
+          "before {} targets; give lengths of {} or more, or a smaller near or targets",
+          session.context_length, params_.near, params_.targets, smallest);
+    }
+    const std::vector<Block> blocks =
+        with_context(spread_blocks(documents, longest_length(session), params_.targets,
+                                   params_.blocks, "mutual_information"),
+                     session.context_length);
+    std::vector<std::vector<Token>> whole, near;
+    for (const Block& block : blocks) {
+      const ContextParts parts = context_parts(documents, block, params_.near);
+      whole.push_back(joined({parts.far, parts.near, parts.targets}));
+      near.push_back(joined({parts.near, parts.targets}));
+    }
+    const std::vector<double> with = tail_nats(session.model, whole, params_.targets),
+                              without = tail_nats(session.model, near, params_.targets);
+    Findings findings;
+    std::vector<Information> all;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      SampleRecord& sample = findings.samples.emplace_back();
+      sample.index = static_cast<i64>(i);
+      sample.sample_sha = block_sha(documents, blocks[i]);
+      sample.target = block_name(blocks[i]);
+      all.push_back({without[i] - with[i], static_cast<double>(params_.targets), 1});
+    }
+    add_rows(session, all, "blocks",
+             fmt::format("text:near={}:targets={}", params_.near, params_.targets), findings);
+    return findings;
+  }
+
+  Findings measure_questions(const Session& session) const {
+    Findings findings;
+    std::vector<Information> all;
+    for (i64 i = 0; i < params_.samples; ++i) {
+      const Sample sample = session.data->sample(datasets::Split::test, i, session.context_length);
+      SampleRecord record;
+      record.index = i;
+      record.sample_sha = sample.sha();
+      record.depth = sample.depth;
+      all.push_back(of_sample(session, sample, record));
+      findings.samples.push_back(std::move(record));
+    }
+    add_rows(session, all, "samples", fmt::format("evidence:questions={}", params_.questions),
+             findings);
+    return findings;
+  }
+
+  Information of_sample(const Session& session, const Sample& sample, SampleRecord& record) const {
+    std::vector<const Question*> asked;
+    for (const Question& question : sample.questions) {
+      if (!question.evidence.empty()) asked.push_back(&question);
+    }
+    if (asked.empty()) {
+      throw Error(
+          "mutual_information: the data has neither held-out text nor questions with evidence; "
+          "use text, passkey or recall");
+    }
+    const i64 all = std::ssize(asked);
+    const i64 count = params_.questions == 0 ? all : std::min(all, params_.questions);
+    Information information;
+    double distance = 0;
+    for (i64 q = 0; q < count; ++q) {
+      const Question& question = *asked[static_cast<std::size_t>((2 * q + 1) * all / (2 * count))];
+      const i64 length = question.answer.length;
+      const std::vector<std::vector<Token>> rows{
+          {sample.tokens.begin(), sample.tokens.begin() + question.answer.end()},
+          without_evidence(sample, question)};
+      if (rows[1].empty()) {
+        throw error(
+            "mutual_information: {} tokens leave no filler to put in the evidence's place; give "
+            "longer lengths",
+            session.context_length);
+      }
+      const std::vector<double> nats = tail_nats(session.model, rows, length);
+      information.nats += nats[1] - nats[0];
+      information.tokens += static_cast<double>(length);
+      information.answers += 1;
+      distance += static_cast<double>(question.answer.begin - question.evidence.front().begin);
+      if (!record.target.empty()) record.target += ' ';
+      record.target +=
+          session.tokenizer.decode(std::span(rows[0]).last(static_cast<std::size_t>(length)));
+    }
+    record.distance = distance / static_cast<double>(count);
+    if (session.segment > 0) {
+      record.segments_crossed = *record.distance / static_cast<double>(session.segment);
+    }
+    return information;
+  }
+
+  /// One Information a sample, in their order.
+  void add_rows(const Session& session, const std::vector<Information>& all, std::string_view units,
+                const std::string& of, Findings& findings) const {
+    Units per_token{units, {}, {}}, per_answer{units, {}, {}};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const Information& one = all[i];
+      per_token.add(one.nats, one.tokens);
+      per_answer.add(one.nats, one.answers);
+      findings.samples[i].scores = {{"per_token", one.nats / one.tokens},
+                                    {"per_answer", one.nats / one.answers}};
+    }
+    const auto add = [&](std::string_view what, std::string_view unit, const Units& amounts) {
+      Measurement& m = findings.measurements.emplace_back();
+      m.metric = fmt::format("mutual_information/{}", what);
+      m.unit = unit;
+      m.higher_is_better = true;
+      m.chance = 0;
+      m.protocol = fmt::format("pmi/{}:ctx={}:span={}", version(), session.context_length, of);
+      m.data_sha = set_sha(findings.samples);
+      set_mean(m, amounts, session.statistics, session.rng);
+    };
+    add("per_token", "nats/token", per_token);
+    add("per_answer", "nats", per_answer);
+  }
+
+  Params params_;
+};
+
+const Registered<MetricRegistry, MutualInformation> registered{
+    "mutual_information",
+    "What a span of context says of the answer: far text, or a question's evidence"};
+
+}  // namespace
+}  // namespace longreach::metrics
