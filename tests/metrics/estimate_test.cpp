@@ -74,6 +74,27 @@ TEST_CASE("A share has Wilson's interval, and no standard error at its ends") {
   CHECK_FALSE(all.standard_error);
 }
 
+TEST_CASE("A ratio of differences has a value only where what it is a share of is clearly there") {
+  Measurement clear, once, noise, little, lone;
+  set_ratio(clear, {"blocks", {1, -1, 2, 0}, {2, 1, 3, 2}}, 0.001, kStatistics, kRng);
+  CHECK(*clear.value == Approx(2.0 / 8));
+  CHECK(clear.n == 4);
+  CHECK(clear.ci_method == "bootstrap 0.95 over 4 blocks, 500 resamples");
+  CHECK((*clear.ci_low < 0.25 && 0.25 < *clear.ci_high));
+  // All drawn from the second and third: a sum below 0, though the mean is 1.
+  set_ratio(once, {"blocks", {1, 1, 1, 1}, {6, -1, -1, 0}}, 0.001, kStatistics, kRng);
+  set_ratio(noise, {"blocks", {1, 1, 1}, {-1, 0, 1}}, 0.001, kStatistics, kRng);
+  set_ratio(little, {"blocks", {1, 1, 1}, {1e-4, 2e-4, 1e-4}}, 0.001, kStatistics, kRng);
+  set_ratio(lone, {"blocks", {1}, {1}}, 0.001, kStatistics, kRng);
+  for (const Measurement& m : {once, noise, little, lone}) {
+    CHECK_FALSE(m.value);
+    CHECK_FALSE(m.ci_low);
+    CHECK_FALSE(m.standard_error);
+    CHECK(m.n > 0);
+    CHECK(m.ci_method.starts_with("no value: what it is a share of is not clearly above 0"));
+  }
+}
+
 TEST_CASE("Exponentiating moves value and ends, and the error by the slope") {
   Measurement m;
   m.value = 1;

@@ -84,7 +84,18 @@ TEST_CASE("Foreign contexts that say the same count half") {
 }
 
 TEST_CASE("The near tokens stay, so a join does not decide") {
-  // The next of the alphabet after the last letter, whatever came before.
+  // What reads five letters reads the same ones after every context with its own last five; with
+  // four the theme of another shows.
+  const model::Transformer copies = CopySource{0.5, 5}.oracle(5);
+  const auto nearest = [&](const char* near) {
+    return *find(measure_text("relevance", copies, themes(4, 120), 50, {50},
+                              {{"targets", "10"}, {"near", near}}),
+                 "relevance/true_continuation")
+                .value;
+  };
+  CHECK(nearest("5") == 0.5);
+  CHECK(nearest("4") > 0.5);
+  // The same letter again, whatever came before.
   std::vector<std::vector<double>> logits(16, std::vector<double>(16));
   for (std::size_t last = 0; last < 16; ++last) logits[last][last] = 4;
   const Findings found = measure_text("relevance", table_model(logits), themes(4, 120), 50, {50},
