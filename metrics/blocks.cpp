@@ -28,6 +28,14 @@ std::span<const Token> last_tokens(const Documents& documents, const Block& bloc
                                            static_cast<std::size_t>(count));
 }
 
+/// Whether nothing but the tokenizer's opening tokens precedes the targets.
+bool opens_document(const datasets::Tokenizer& tokenizer, const Documents& documents,
+                    const Block& block) {
+  const std::vector<Token> opening = tokenizer.opening();
+  return !opening.empty() && block.end - block.targets == std::ssize(opening) &&
+         std::equal(opening.begin(), opening.end(), documents[block.document].begin());
+}
+
 }  // namespace
 
 std::vector<Block> spread_blocks(const Documents& documents, i64 context, i64 targets, i64 most,
@@ -142,13 +150,30 @@ std::span<const Token> window_of(const Documents& documents, const Block& block)
 
 i64 text_bytes(const datasets::Tokenizer& tokenizer, const Documents& documents,
                const Block& block) {
-  const std::span<const Token> document = documents[block.document];
-  const std::vector<Token> opening = tokenizer.opening();
-  const bool opens = !opening.empty() && block.end - block.targets == std::ssize(opening) &&
-                     std::equal(opening.begin(), opening.end(), document.begin());
+  if (!opens_document(tokenizer, documents, block)) {
+    return std::ssize(tokenizer.decode(targets_of(documents, block)));
+  }
   const auto end = static_cast<std::size_t>(block.end);
-  return std::ssize(opens ? tokenizer.decode_document(document.first(end))
-                          : tokenizer.decode(targets_of(documents, block)));
+  return std::ssize(tokenizer.decode_document(documents[block.document].first(end)));
+}
+
+i64 text_words(const datasets::Tokenizer& tokenizer, const Documents& documents,
+               const Block& block) {
+  // A few tokens before the targets tell whether their first letter goes on with a word.
+  constexpr i64 kBefore = 4;
+  const bool opens = opens_document(tokenizer, documents, block);
+  const i64 before = opens ? 0 : std::min(kBefore, block.end - block.targets);
+  const std::span<const Token> tokens = last_tokens(documents, block, block.targets + before);
+  const std::string text = tokenizer.decode(tokens);
+  const std::size_t own = tokenizer.decode(tokens.first(static_cast<std::size_t>(before))).size();
+  i64 words = 0;
+  bool inside = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool space = std::string_view(" \t\n\v\f\r").find(text[i]) != std::string_view::npos;
+    words += i >= own && !space && !inside;
+    inside = !space;
+  }
+  return words;
 }
 
 std::string block_sha(const Documents& documents, const Block& block) {

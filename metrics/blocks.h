@@ -58,6 +58,10 @@ std::span<const Token> targets_of(const Documents&, const Block&);
 /// text as it was given, without the space that a tokenizer may have put before it.
 i64 text_bytes(const datasets::Tokenizer&, const Documents&, const Block&);
 
+/// Words of text that begin among a block's targets: runs of anything but ASCII white space. Over
+/// the blocks of a whole document that is its number of words.
+i64 text_words(const datasets::Tokenizer&, const Documents&, const Block&);
+
 /// All that predicting a block takes: its context, and the last target.
 std::span<const Token> window_of(const Documents&, const Block&);
 

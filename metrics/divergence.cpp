@@ -75,8 +75,8 @@ class Divergence final : public Metric {
  private:
   /// "divergence/1:ctx=1024:stride=512:score=tail:against=full".
   std::string protocol(const Session& session) const {
-    return fmt::format("divergence/{}:{}:against={}", version(),
-                       protocol_.id(session.context_length), session.baseline_name);
+    return fmt::format("divergence/{}:{}:against={}", version(), protocol_.id(session),
+                       session.baseline_name);
   }
 
   /// Means by the number of tokens the target sees; x is a bucket's middle.

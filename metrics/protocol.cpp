@@ -29,6 +29,59 @@ std::vector<Block> blocks_of(const Session& session, const Documents& documents,
       context);
 }
 
+/// What opens a text that nothing precedes: BOS, else EOS, else nothing.
+std::optional<Token> prefix_of(const datasets::Tokenizer& tokenizer) {
+  for (const std::vector<Token>& some : {tokenizer.opening(), tokenizer.endings()}) {
+    if (!some.empty()) return some.front();
+  }
+  return std::nullopt;
+}
+
+/// Has the plan read copies of its documents, as `rewrite` leaves them.
+template <class Rewrite>
+void rewrite_documents(Plan& plan, const Rewrite& rewrite) {
+  auto copies = std::make_shared<std::vector<std::vector<Token>>>();
+  for (const auto& document : plan.documents) {
+    rewrite(copies->emplace_back(document.begin(), document.end()));
+  }
+  plan.documents.assign(copies->begin(), copies->end());
+  plan.rewritten = std::move(copies);
+}
+
+void plan_llama_cpp(const Session& session, i64 tokens, std::string_view where, Plan& plan) {
+  const i64 chunk = session.context_length, targets = chunk - 1 - chunk / 2;
+  if (targets < 1) {
+    throw error(
+        "{} preset llama_cpp: chunks of {} tokens have none to score; give lengths of 3 or "
+        "more",
+        where, chunk);
+  }
+  const std::vector<Token> opening = session.tokenizer.opening();
+  if (!opening.empty()) {
+    rewrite_documents(plan, [&](std::vector<Token>& document) {
+      for (i64 t = 0; t < std::ssize(document); t += chunk) {
+        document[static_cast<std::size_t>(t)] = opening.front();
+      }
+    });
+  }
+  // Chunks are blocks that end a chunk apart: the first after `chunk` tokens of its document.
+  const i64 most = tokens == 0 ? 0 : std::max<i64>(1, tokens / targets);
+  plan.blocks = spread_blocks(plan.documents, chunk - 1, chunk, most, where);
+  for (Block& block : plan.blocks) block.targets = targets;
+}
+
+void plan_lm_eval(const Session& session, i64 tokens, std::string_view where, Plan& plan) {
+  const std::optional<Token> prefix = prefix_of(session.tokenizer);
+  if (prefix && session.tokenizer.opening().empty()) {
+    rewrite_documents(
+        plan, [&](std::vector<Token>& document) { document.insert(document.begin(), *prefix); });
+  }
+  plan.blocks = document_blocks(plan.documents, session.context_length, tokens, where);
+  for (Block& block : plan.blocks) {
+    block.context = std::min(session.context_length, block.end - 1);
+  }
+}
+
 }  // namespace
 
 void Protocol::fields(Fields& f) {
@@ -40,10 +93,25 @@ void Protocol::fields(Fields& f) {
     "targets in a block (rolling), at most the context length");
   f("tokens", tokens, at_least(0, Unit::count),
     "most tokens to score, in evenly spread blocks of which there is at least one; 0: all");
+  f("preset", preset,
+    "llama_cpp or lm_eval: chunks, BOS and scored tokens as those programs have them, whatever "
+    "protocol and stride say (give tokens: 0 to score all, as they do)");
 }
 
-std::string Protocol::id(i64 context) const {
+std::string Protocol::id(const Session& session) const {
   constexpr std::array<std::string_view, 3> kScored{"tail", "all", "document"};
+  const i64 context = session.context_length;
+  const bool bos = !session.tokenizer.opening().empty();
+  if (preset == Preset::llama_cpp) {
+    return fmt::format("preset=llama_cpp:ctx={}:stride={}:score=second_half:prefix={}", context,
+                       context, bos ? "bos" : "none");
+  }
+  if (preset == Preset::lm_eval) {
+    return fmt::format("preset=lm_eval:ctx={}:stride={}:score=document:prefix={}", context, context,
+                       bos                            ? "bos"
+                       : prefix_of(session.tokenizer) ? "eos"
+                                                      : "none");
+  }
   return fmt::format("ctx={}:stride={}:score={}", context,
                      layout == Layout::rolling ? stride : context,
                      kScored[static_cast<std::size_t>(layout)]);
@@ -56,7 +124,13 @@ Plan make_plan(const Session& session, const Protocol& protocol, std::string_vie
     throw error("{}: the data has no held-out text; name some, as data: {{text: {{path: ...}}}}",
                 where);
   }
-  plan.blocks = blocks_of(session, plan.documents, protocol, where);
+  if (protocol.preset == Preset::llama_cpp) {
+    plan_llama_cpp(session, protocol.tokens, where, plan);
+  } else if (protocol.preset == Preset::lm_eval) {
+    plan_lm_eval(session, protocol.tokens, where, plan);
+  } else {
+    plan.blocks = blocks_of(session, plan.documents, protocol, where);
+  }
   return plan;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,20 +20,38 @@ enum class Layout {
   documents  ///< every document from its first token on, however short, in windows scored in full
 };
 
+/// The rules of other programs, for figures to be held beside theirs.
+enum class Preset {
+  none,
+  /// llama.cpp's perplexity tool: chunks of the context length, what is left at the end dropped;
+  /// BOS, where documents begin with it, in the place of each chunk's first token; the tokens after
+  /// number context / 2, counted from 0, are scored.
+  llama_cpp,
+  /// loglikelihood_rolling of lm-evaluation-harness: every token of a document scored once, the
+  /// first after BOS (or else EOS), in windows of the context length that overlap by one token; the
+  /// last window reaches back for a full context. A vocabulary with neither leaves out the first.
+  lm_eval
+};
+
 struct Protocol {
   Layout layout = Layout::rolling;
   i64 stride = 512;
   i64 tokens = 32768;
+  Preset preset = Preset::none;
   void fields(Fields&);
   /// Names all that makes scores comparable: "ctx=1024:stride=512:score=tail"; disjoint windows
-  /// say "all" there and documents "document", and both have strides of the context length.
-  std::string id(i64 context) const;
+  /// say "all" there and documents "document", and both have strides of the context length. Presets
+  /// say their name and what begins a window: "preset=lm_eval:ctx=1024:stride=1024:score=document:
+  /// prefix=bos".
+  std::string id(const Session&) const;
 };
 
 /// What is scored at one context length.
 struct Plan {
   Documents documents;
   std::vector<Block> blocks;
+  /// What `documents` are views of where they are not the data's own: with BOS put in.
+  std::shared_ptr<const std::vector<std::vector<Token>>> rewritten = {};
 };
 
 /// At the session's context length. Throws Error, opening with `where`, when there is no text or
@@ -69,5 +88,9 @@ namespace longreach {
 template <>
 struct EnumNames<metrics::Layout> {
   static constexpr std::array<std::string_view, 3> names{"rolling", "disjoint", "documents"};
+};
+template <>
+struct EnumNames<metrics::Preset> {
+  static constexpr std::array<std::string_view, 3> names{"none", "llama_cpp", "lm_eval"};
 };
 }  // namespace longreach

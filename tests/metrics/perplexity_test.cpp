@@ -142,6 +142,60 @@ TEST_CASE("Disjoint windows score each target once, with only its own window bef
   CHECK(*find(found, "perplexity/bits_per_byte").standard_error == Approx(0).margin(1e-6));
 }
 
+TEST_CASE("Rows by position say where in the window the loss arises") {
+  const auto data = held_out(letters(101));
+  const model::Transformer model = oracle_model(
+      256, [](std::span<const Token> seen) { return seen.size() == 1 ? 0 : -1; }, 4);
+  const Findings found = measure(model, data, 25, {25}, {{"protocol", "disjoint"}});
+  const Measurement& first = find(found, "perplexity/position_loss", "position=1");
+  CHECK(*first.value == Approx(std::log(255 + std::exp(4.0))).epsilon(1e-5));
+  CHECK(first.n == 4);
+  CHECK(first.unit == "nats/token");
+  CHECK_THAT(first.ci_method, Contains("over 4 blocks"));
+  CHECK(first.protocol == "ppl/1:ctx=25:stride=25:score=all:unit=token");
+  for (const char* position : {"2-3", "4-7", "8-15", "16-25"}) {
+    const Measurement& m =
+        find(found, "perplexity/position_loss", fmt::format("position={}", position));
+    CHECK(*m.value == Approx(std::log(256.0)).epsilon(1e-5));
+    CHECK(inside_interval(m));
+  }
+}
+
+TEST_CASE("Word perplexity is by words that begin among the targets") {
+  std::string text = "x";                                         // the first token is no target
+  for (int i = 0; i < 40; ++i) text += " the cat\n\n sat\ton, ";  // 4 words in 19 bytes
+  const auto data = held_out(text);
+  const model::Transformer model = uniform_model(256);
+  for (const char* context : {"20", "7", "1"}) {  // windows of one byte mostly begin no word
+    INFO(context);
+    const Findings found = measure(model, data, std::stoll(context), {std::stoll(context)},
+                                   {{"protocol", "documents"}, {"tokens", "0"}});
+    const Measurement& word = find(found, "perplexity/word");
+    CHECK(std::log(*word.value) == Approx(19.0 / 4 * std::log(256.0)).epsilon(1e-5));
+    CHECK(*word.ci_low <= *word.value * (1 + 1e-9));
+    CHECK(word.protocol.ends_with(":unit=word"));
+  }
+  CHECK(find(measure(model, data, 1, {1}, {{"protocol", "documents"}, {"tokens", "0"}}),
+             "perplexity/word")
+            .n == 160);
+  for (const Measurement& m :
+       measure(model, held_out(letters(300)), 20, {20}, {{"stride", "20"}}).measurements) {
+    CHECK(m.metric != "perplexity/word");  // there are none
+  }
+}
+
+TEST_CASE("Words that are tokens are words") {
+  const auto words = datasets::word_tokenizer({"a", "bcd"});
+  std::string text;
+  for (int i = 0; i < 50; ++i) text += "a bcd ";
+  const datasets::TextDataset data({text}, 1.0, *words, Rng(1));
+  const model::Transformer model = uniform_model(2);
+  Session s = session(model, *words, 20);
+  s.data = &data;
+  CHECK(*find(make_metric("perplexity", {{"stride", "4"}})->measure(s), "perplexity/word").value ==
+        Approx(2));
+}
+
 TEST_CASE("Documents are scored each from its own start, in windows of the context length") {
   // Random letters: 1 (nothing to score), 9, 21 (one window) and 50 tokens (20 + 20 + 9 targets).
   std::vector<std::string> texts;
