@@ -1,5 +1,7 @@
-// What a model writes after held-out text, and how much it repeats itself: rep-4 (Welleck et al.
-// 2019, arXiv 1908.04319) and distinct-2 (Li et al. 2016, arXiv 1510.03055).
+// What a model writes after held-out text, and how much it repeats itself: rep-n (Welleck et al.
+// 2019, arXiv 1908.04319) and distinct-n (Li et al. 2016, arXiv 1510.03055). Of the runs of n
+// tokens that a text has, rep-n is the share that came before in it and distinct-n the others:
+//   rep-n = 1 - different runs / all runs,   distinct-n = different runs / all runs.
 #include <set>
 #include <span>
 
@@ -14,9 +16,9 @@ namespace {
 
 /// How many runs of `n` tokens a text has, and how many different ones.
 struct Runs {
-  Runs(std::span<const Token> text, std::size_t n) {
+  Runs(std::span<const Token> text, i64 n) {
     std::set<std::vector<Token>> seen;
-    for (; text.size() >= n; text = text.subspan(1), ++all)
+    for (; std::ssize(text) >= n; text = text.subspan(1), ++all)
       seen.emplace(text.begin(), text.begin() + n);
     different = std::ssize(seen);
   }
@@ -28,11 +30,15 @@ class Generation final : public Metric {
   struct Params {
     i64 samples = 4, new_tokens = 64;
     model::Sampling sampling;
+    std::vector<i64> rep_n{4}, distinct_n{2};
     void fields(Fields& f) {
       f("samples", samples, at_least(1, Unit::count),
         "evenly spread places of the text to go on from");
       f("new_tokens", new_tokens, at_least(4, Unit::count), "most tokens written at each");
       sampling.fields(f);
+      f("rep_n", rep_n, between(1, 4, Unit::count), "lengths of runs whose repetitions count");
+      f("distinct_n", distinct_n, between(1, 4, Unit::count),
+        "lengths of runs of which the different ones count");
     }
   };
 
@@ -55,7 +61,9 @@ class Generation final : public Metric {
                                    params_.samples, "generation"),
                      context(session.context_length));
     Findings findings;
-    Units repeated{"samples", {}, {}}, distinct{"samples", {}, {}};
+    const Units none{"samples", {}, {}};
+    std::vector<Units> repeated(params_.rep_n.size(), none),
+        distinct(params_.distinct_n.size(), none);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const std::vector<Token> text = write(session, documents, blocks[i], static_cast<i64>(i));
       SampleRecord& sample = findings.samples.emplace_back();
@@ -63,12 +71,23 @@ class Generation final : public Metric {
       sample.sample_sha = block_sha(documents, blocks[i]);
       sample.target = session.tokenizer.decode(targets_of(documents, blocks[i]));
       sample.output = session.tokenizer.decode(text);
-      const Runs fours(text, 4), twos(text, 2);
-      add_share(fours.all - fours.different, fours.all, "rep_4", repeated, sample);
-      add_share(twos.different, twos.all, "distinct_2", distinct, sample);
+      for (std::size_t k = 0; k < repeated.size(); ++k) {
+        const Runs runs(text, params_.rep_n[k]);
+        add_share(runs.all - runs.different, runs.all, fmt::format("rep_{}", params_.rep_n[k]),
+                  repeated[k], sample);
+      }
+      for (std::size_t k = 0; k < distinct.size(); ++k) {
+        const Runs runs(text, params_.distinct_n[k]);
+        add_share(runs.different, runs.all, fmt::format("distinct_{}", params_.distinct_n[k]),
+                  distinct[k], sample);
+      }
     }
-    add(session, "rep_4", false, repeated, findings);
-    add(session, "distinct_2", true, distinct, findings);
+    for (std::size_t k = 0; k < repeated.size(); ++k) {
+      add(session, fmt::format("rep_{}", params_.rep_n[k]), false, repeated[k], findings);
+    }
+    for (std::size_t k = 0; k < distinct.size(); ++k) {
+      add(session, fmt::format("distinct_{}", params_.distinct_n[k]), true, distinct[k], findings);
+    }
     return findings;
   }
 
@@ -88,7 +107,8 @@ class Generation final : public Metric {
   }
 
   /// A text that ended too soon to have such runs counts in neither sum.
-  static void add_share(i64 some, i64 all, const char* name, Units& units, SampleRecord& sample) {
+  static void add_share(i64 some, i64 all, const std::string& name, Units& units,
+                        SampleRecord& sample) {
     if (all == 0) return;
     units.add(static_cast<double>(some), static_cast<double>(all));
     sample.scores.emplace_back(name, static_cast<double>(some) / static_cast<double>(all));

@@ -61,6 +61,22 @@ TEST_CASE("A cycle of three repeats all of its runs of four but three") {
   CHECK(find(found, "generation/distinct_2").higher_is_better == true);
 }
 
+TEST_CASE("Runs of other lengths are counted where asked for") {
+  const Findings found =
+      measure(cycle(), letters(500), 32, {32},
+              {{"new_tokens", "12"}, {"rep_n", "1 2 3 4"}, {"distinct_n", "1 3"}});
+  // Of "xyzxyzxyzxyz": 12, 11, 10 and 9 runs, three different ones of each length.
+  for (int n = 1; n <= 4; ++n) {
+    const Measurement& m = find(found, fmt::format("generation/rep_{}", n));
+    CHECK(*m.value == Approx(1 - 3.0 / (13 - n)));
+    CHECK(m.higher_is_better == false);
+    CHECK(score(found.samples[0], fmt::format("rep_{}", n)) == Approx(*m.value));
+  }
+  CHECK(*find(found, "generation/distinct_1").value == Approx(3.0 / 12));
+  CHECK(*find(found, "generation/distinct_3").value == Approx(3.0 / 10));
+  CHECK(found.measurements.size() == 6);
+}
+
 TEST_CASE("A text without repetition has rep-4 0 and distinct-2 1, and follows its whole prompt") {
   const Findings found = measure(counter(), letters(500), 40, {40, 90}, {{"new_tokens", "16"}});
   // Byte 40 is '(' and comes after exactly 40 bytes.
