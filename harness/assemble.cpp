@@ -1,11 +1,13 @@
 // Makes what a configuration names.
 #include "harness/assemble.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <numeric>
 
 #include "core/error.h"
 #include "core/units.h"
+#include "datasets/mixture.h"
 #include "harness/imports.h"
 
 namespace longreach::harness {
@@ -47,11 +49,17 @@ auto at(const Component& component, const Make& make) {
 std::shared_ptr<const datasets::Tokenizer> make_tokenizer(const ModelChoice& model) {
   if (model.import) return model.import->made_tokenizer;
   if (model.vocabulary == Vocabulary::bytes) return datasets::byte_tokenizer();
-  const std::string& type = model.training->data.type;
-  std::vector<std::string> words = datasets::task_vocabulary(type);
-  if (words.empty()) {
-    throw error("{}.arch.vocabulary: the dataset '{}' has no words of its own; use bytes",
-                model.where, type);
+  const Component& data = model.training->data;
+  std::vector<std::string> words;
+  for (const Component& part : data.parts.empty() ? std::vector{data} : data.parts) {
+    const std::vector<std::string> own = datasets::task_vocabulary(part.type);
+    if (own.empty()) {
+      throw error("{}.arch.vocabulary: the dataset '{}' has no words of its own; use bytes",
+                  model.where, part.type);
+    }
+    for (const std::string& word : own) {
+      if (std::ranges::find(words, word) == words.end()) words.push_back(word);
+    }
   }
   return datasets::word_tokenizer(std::move(words));
 }
@@ -60,6 +68,14 @@ std::unique_ptr<datasets::Dataset> make_dataset(const Component& component,
                                                 const std::string& folder,
                                                 const datasets::Tokenizer& tokenizer,
                                                 const Rng& rng) {
+  if (!component.parts.empty()) {
+    std::vector<datasets::MixturePart> parts;
+    for (const Component& part : component.parts) {
+      const Rng own = rng.fork("part").fork(std::ssize(parts));
+      parts.push_back({part.type, make_dataset(part, folder, tokenizer, own)});
+    }
+    return datasets::mixture(std::move(parts), rng.fork("order"));
+  }
   return at(component, [&] {
     const auto& entry = datasets::DatasetRegistry::instance().find(component.type);
     std::unique_ptr<datasets::Dataset> dataset;

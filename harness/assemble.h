@@ -13,8 +13,8 @@
 
 namespace longreach::harness {
 
-/// Bytes, the words of the model's training data, or what an imported model came with. Throws Error
-/// when that data has no words.
+/// Bytes, the words of the model's training data (of a mix, those of its parts in order), or what
+/// an imported model came with. Throws Error when that data has no words.
 std::shared_ptr<const datasets::Tokenizer> make_tokenizer(const ModelChoice&);
 
 /// A relative `path` among the parameters is looked for in the current directory, then in `folder`.

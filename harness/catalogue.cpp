@@ -84,7 +84,8 @@ std::string describe_train() {
   for (FieldDescription& field : describe(training.params)) {
     if (field.key != "lr") fields.push_back(std::move(field));
   }
-  return "train (section of a model): how it is trained; data: {dataset: {...}} names on what\n" +
+  return "train (section of a model): how it is trained; data: {dataset: {...}} names on what,\n"
+         "data: {mix: [{dataset: {...}}, ...]} on which tasks side by side\n" +
          field_table(fields);
 }
 

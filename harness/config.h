@@ -24,6 +24,7 @@ struct Component {
   std::string sha;          ///< a dataset's content, filled in by validation
   std::string plugin = {};  ///< SHA-256 of the shared library `type` came from; "" = built in
   std::vector<std::string> rope_keys = {};  ///< the keys under `rope` that the file names
+  std::vector<Component> parts = {};        ///< of a "mix" of datasets, which has no params
 };
 
 /// State that one stream of a model may take, and the parameter that is to fill it.

@@ -16,6 +16,8 @@ using datasets::DatasetRegistry;
 using metrics::MetricRegistry;
 using Context = YamlFields::Context;
 
+constexpr std::string_view kMix = "mix";
+
 /// Calls `read(entry, path)` for each entry of a list.
 template <class Read>
 void each_entry(const YAML::Node& list, std::string_view key, const Source& source,
@@ -46,7 +48,35 @@ std::optional<Component> read_component(std::string_view kind, const std::string
                    .plugin = found->second.plugin};
 }
 
-/// Reads "data: {type: {params}}" or "data: type".
+std::optional<Component> read_data(const YAML::Node& node, const std::string& path,
+                                   const Context& context);
+
+/// Reads "[{type: {params}}, type, ...]", the parts of a mix.
+std::optional<Component> read_mix(const YAML::Node& list, const std::string& path,
+                                  const Context& context) {
+  const std::string where = context.source.place(list, path);
+  if (!list.IsSequence() || list.size() == 0) {
+    context.problems.add(fmt::format(
+        "{}: expected a list of datasets, such as [{{passkey: {{}}}}, {{recall: {{}}}}]", where));
+    return std::nullopt;
+  }
+  Component mix{.type = std::string(kMix), .params = {}, .where = where};
+  each_entry(list, path, context.source, context.problems,
+             [&](const YAML::Node& entry, const std::string& at) {
+               const auto part = read_data(entry, at, context);
+               if (part && part->parts.empty()) {
+                 mix.parts.push_back(*part);
+               } else if (part) {
+                 context.problems.add(
+                     fmt::format("{}: a mix within a mix; list its parts among the others",
+                                 context.source.place(entry, at)));
+               }
+             });
+  // Incomplete only beside a problem, which ends the reading.
+  return mix.parts.empty() ? std::nullopt : std::optional(mix);
+}
+
+/// Reads "data: {type: {params}}", "data: type" or "data: {mix: [...]}".
 std::optional<Component> read_data(const YAML::Node& node, const std::string& path,
                                    const Context& context) {
   const std::string where = context.source.place(node, path);
@@ -65,6 +95,7 @@ std::optional<Component> read_data(const YAML::Node& node, const std::string& pa
     return std::nullopt;
   }
   const std::string inner = join_path(path, type);
+  if (type == kMix) return read_mix(params, inner, context);
   YamlFields reader(params, inner, context);
   auto component = read_component<DatasetRegistry>(
       "dataset", type, reader, context.source.place(node, inner), context.problems);

@@ -23,8 +23,11 @@ std::string plugin_of(const Component& component) {
 }
 
 std::string text_of(const Component& component) {
-  return fmt::format("{{type: {}, params: {{{}}}, version: {}, content: {}{}}}", component.type,
-                     component.params, component.version, component.sha, plugin_of(component));
+  std::vector<std::string> parts;
+  for (const Component& part : component.parts) parts.push_back(text_of(part));
+  return fmt::format("{{type: {}, params: {{{}}}, version: {}, content: {}{}{}}}", component.type,
+                     component.params, component.version, component.sha, plugin_of(component),
+                     parts.empty() ? "" : fmt::format(", parts: [{}]", fmt::join(parts, ", ")));
 }
 
 /// With the positions that the model gives it.
@@ -177,6 +180,28 @@ std::string budget_lines(const Experiment& experiment, const std::vector<Cell>& 
   return text;
 }
 
+/// What each planned model learns from, and each planned task asks, where that is a mix.
+std::string mix_lines(const Experiment& experiment, const std::vector<Cell>& plan) {
+  std::vector<std::string> lines;
+  const auto add = [&lines](const std::string& name, const Component& data) {
+    std::vector<std::string> parts;
+    for (const Component& part : data.parts) {
+      parts.push_back(fmt::format("{{{}: {{{}}}}}", part.type, part.params));
+    }
+    std::string line = fmt::format("{}: mix: [{}]\n", name, fmt::join(parts, ", "));
+    if (parts.empty() || std::ranges::find(lines, line) != lines.end()) return;
+    lines.push_back(std::move(line));
+  };
+  for (const Cell& cell : plan) {
+    const ModelChoice& model = experiment.models[cell.model];
+    if (model.training) add(fmt::format("{} learns", model.name), model.training->data);
+    if (cell.kind == CellKind::train) continue;
+    const TaskChoice& task = experiment.tasks[cell.task];
+    if (task.data) add(fmt::format("{} asks", task.name), *task.data);
+  }
+  return fmt::format("{}", fmt::join(lines, ""));
+}
+
 bool any_named(const std::string& name, const std::vector<std::string>& wanted) {
   return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
                                        [&name](const auto& one) { return named(name, one); });
@@ -232,7 +257,7 @@ std::string plan_table(const Experiment& experiment, const std::vector<Cell>& pl
   return table.text() +
          fmt::format("{} cells: {} to train, {} to measure\n", plan.size(), trained,
                      static_cast<std::ptrdiff_t>(plan.size()) - trained) +
-         budget_lines(experiment, plan);
+         budget_lines(experiment, plan) + mix_lines(experiment, plan);
 }
 
 }  // namespace longreach::harness

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "datasets/mixture.h"
 #include "harness/assemble.h"
 #include "harness/imports.h"
 #include "harness/state_budget.h"
@@ -51,43 +52,82 @@ class DataCheck {
  public:
   DataCheck(const std::string& folder, Problems& problems) : folder_(folder), problems_(problems) {}
 
-  /// Fills in version and content hash. With `training`, its shortest sample must exist, and have
-  /// filler where that is to be repeated.
+  /// Fills in version and content hash. With `training`, the shortest samples must exist, and some
+  /// have filler where that is to be repeated.
   bool check(Component& component, const datasets::Tokenizer& tokenizer, const Training* training) {
-    const bool repeats = training && training->virtual_repetition.share > 0;
-    const std::string key =
-        fmt::format("{} {} {} {} {}", component.type, component.params, tokenizer.sha(),
-                    training ? training->shortest : 0, repeats ? training->length : 0);
-    if (const auto found = seen_.find(key); found != seen_.end()) {
-      component.version = found->second.version;
-      component.sha = found->second.sha;
-      return true;
+    if (component.parts.empty()) {
+      const Found* found = find(component, tokenizer, training);
+      return found && require_filler(component, found->filler, training);
     }
-    return attempt(problems_, [&] {
-      const auto data = make_dataset(component, folder_, tokenizer, Rng(0));
-      component.version = data->version();
-      component.sha = data->sha();
-      if (training) {
-        try {
-          data->sample(datasets::Split::train, 0, training->shortest);
-        } catch (const Error& failure) {
-          throw error("{}: training samples of {} tokens: {}", component.where, training->shortest,
-                      failure.what());
-        }
-      }
-      if (repeats && data->sample(datasets::Split::train, 0, training->length).filler.empty()) {
-        throw error(
-            "{}: the dataset '{}' has no filler that virtual_repetition could repeat; leave it out",
-            component.where, component.type);
-      }
-      seen_[key] = component;
-    });
+    bool sound = true, filler = false;
+    std::vector<std::string> shas;
+    for (Component& part : component.parts) {
+      const Found* found = find(part, tokenizer, training);
+      sound = sound && found;
+      filler = filler || (found && found->filler);
+      shas.push_back(part.sha);
+    }
+    component.version = datasets::kMixtureVersion;
+    component.sha = datasets::mixture_sha(shas);
+    return sound && require_filler(component, filler, training);
   }
 
  private:
+  struct Found {
+    i64 version = 0;
+    std::string sha;
+    bool filler = false;  ///< in the longest training sample; looked for only where it is repeated
+  };
+
+  static bool repeats(const Training* training) {
+    return training && training->virtual_repetition.share > 0;
+  }
+
+  /// Of one dataset; nullptr and a problem when it cannot be made.
+  const Found* find(Component& component, const datasets::Tokenizer& tokenizer,
+                    const Training* training) {
+    const std::string key =
+        fmt::format("{} {} {} {} {}", component.type, component.params, tokenizer.sha(),
+                    training ? training->shortest : 0, repeats(training) ? training->length : 0);
+    if (!seen_.contains(key) &&
+        !attempt(problems_, [&] { seen_[key] = look(component, tokenizer, training); })) {
+      return nullptr;
+    }
+    const Found& found = seen_.at(key);
+    component.version = found.version;
+    component.sha = found.sha;
+    return &found;
+  }
+
+  Found look(const Component& component, const datasets::Tokenizer& tokenizer,
+             const Training* training) const {
+    const auto data = make_dataset(component, folder_, tokenizer, Rng(0));
+    Found found{.version = data->version(), .sha = data->sha(), .filler = false};
+    if (training) {
+      try {
+        data->sample(datasets::Split::train, 0, training->shortest);
+      } catch (const Error& failure) {
+        throw error("{}: training samples of {} tokens: {}", component.where, training->shortest,
+                    failure.what());
+      }
+    }
+    if (repeats(training)) {
+      found.filler = !data->sample(datasets::Split::train, 0, training->length).filler.empty();
+    }
+    return found;
+  }
+
+  bool require_filler(const Component& component, bool filler, const Training* training) {
+    if (filler || !repeats(training)) return true;
+    problems_.push_back(fmt::format(
+        "{}: the dataset '{}' has no filler that virtual_repetition could repeat; leave it out",
+        component.where, component.type));
+    return false;
+  }
+
   const std::string& folder_;
   Problems& problems_;
-  std::map<std::string, Component> seen_;
+  std::map<std::string, Found> seen_;
 };
 
 /// A training that goes on from an import is judged by samples that it does not see.

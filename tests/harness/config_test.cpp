@@ -1,7 +1,9 @@
 // Configurations: what they mean, and everything that is wrong with them at once.
 #include "harness/config.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "core/error.h"
 #include "datasets/text.h"
@@ -323,4 +325,114 @@ TEST_CASE("The edited configuration reads back to the same experiment") {
   CHECK(second.models[0].training->params.steps == 9);
   CHECK(second.seed == 5);
   CHECK(second.edited == first.edited);
+}
+
+namespace {
+
+/// A model that learns from that mix, and a task of that data.
+Parts mixed(const std::string& mix, const std::string& task = "{questions: {}}") {
+  Parts parts;
+  parts.models =
+      "[{name: m, arch: {layers: 1, width: 16, heads: 2, vocabulary: task}, train: {data: {mix: " +
+      mix + "}, steps: 2, length: 128, batch_tokens: 256}}]";
+  parts.lengths = "[128]";
+  parts.tasks = "[" + task + "]";
+  return parts;
+}
+
+}  // namespace
+
+TEST_CASE("A mix has parts with parameters, and the words of all of them in order") {
+  const Experiment experiment =
+      read(mixed("[{recall: {pairs: 4}}, passkey, {passkey: {near_share: 0}}]"));
+  const ModelChoice& model = experiment.models[0];
+  const Component& data = model.training->data;
+  REQUIRE(data.parts.size() == 3);
+  CHECK(param(data.parts[0].params, "pairs") == "4");
+  CHECK(param(data.parts[1].params, "near_share") == "0.25");
+  CHECK(param(data.parts[2].params, "near_share") == "0");
+  CHECK(data.parts[2].where == "t.yaml:3 models[0].train.data.mix[2].passkey");
+  CHECK(data.parts[1].version > 0);
+  // The task asks what the model has learnt.
+  REQUIRE(experiment.tasks[0].data);
+  CHECK(experiment.tasks[0].data->parts.size() == 3);
+
+  std::vector<std::string> words = datasets::task_vocabulary("recall");
+  for (const std::string& word : datasets::task_vocabulary("passkey")) {
+    if (std::ranges::find(words, word) == words.end()) words.push_back(word);
+  }
+  CHECK(make_tokenizer(model)->sha() == datasets::word_tokenizer(words)->sha());
+  CHECK(model.architecture.vocabulary == std::ssize(words));
+}
+
+TEST_CASE("A mix is made of its parts, each with a stream of its own") {
+  const Experiment experiment = read(mixed("[passkey, passkey, {recall: {pairs: 4}}]"));
+  const ModelChoice& model = experiment.models[0];
+  const auto tokenizer = make_tokenizer(model);
+  const auto data = make_dataset(model.training->data, "", *tokenizer, Rng(1));
+  std::set<std::string> keys;
+  std::multiset<std::string> kinds;
+  for (i64 i = 0; i < 30; ++i) {
+    const datasets::Sample sample = data->sample(datasets::Split::train, i, 128);
+    kinds.insert(sample.last().kind);
+    if (sample.last().kind == "passkey") keys.insert(sample.sha());
+  }
+  CHECK(kinds.count("passkey") == 20);
+  CHECK(kinds.count("recall") == 10);
+  CHECK(keys.size() == 20);  // the two parts do not repeat each other
+}
+
+TEST_CASE("Parts of a mix can be swept and set from the command line") {
+  Parts parts = mixed("[passkey, {recall: {pairs: [4, 8]}}]", "{questions: {model: m pairs=8}}");
+  const Experiment swept = read(parts);
+  CHECK(names(swept.models) == std::vector<std::string>{"m pairs=4", "m pairs=8"});
+  CHECK(param(swept.models[1].training->data.parts[1].params, "pairs") == "8");
+  Overrides overrides;
+  overrides.set = {"models.m.train.data.mix.1.recall.pairs=16"};
+  parts.tasks = "[questions]";
+  CHECK(param(read(parts, overrides).models[0].training->data.parts[1].params, "pairs") == "16");
+  overrides.set = {"models.m.train.data.mix.1.recall.pairs=0"};
+  CHECK_THROWS_WITH(
+      read(parts, overrides),
+      StartsWith("--set models[0].train.data.mix[1].recall.pairs: 0 is out of range"));
+}
+
+TEST_CASE("What is wrong with a mix is told with its place") {
+  const auto refused = [](const Parts& parts, const std::string& words) {
+    CHECK_THROWS_WITH(read(parts), Contains(words));
+  };
+  refused(mixed("[]"), "t.yaml:3 models[0].train.data.mix: expected a list of datasets");
+  refused(mixed("{passkey: {}}"), "models[0].train.data.mix: expected a list of datasets");
+  refused(mixed("[passkey, {recal: {}}]"),
+          "models[0].train.data.mix[1].recal: unknown dataset 'recal'; did you mean 'recall'?");
+  refused(mixed("[passkey, {recall: {pears: 4}}]"),
+          "t.yaml:3 models[0].train.data.mix[1].recall.pears: unknown key; did you mean 'pairs'?");
+  refused(mixed("[passkey, {mix: [recall]}]"),
+          "models[0].train.data.mix[1]: a mix within a mix; list its parts among the others");
+  refused(mixed("[passkey, {recall: {pairs: 40}}]"),
+          "models[0].train.data.mix[1].recall: training samples of 128 tokens");
+  refused(mixed("[passkey, {text: {path: configs/data/harbour.txt}}]"),
+          "the dataset 'text' has no words of its own; use bytes");
+  Parts parts;
+  parts.models =
+      "[{name: m, arch: {width: 16, heads: 2}, train: {data: {mix: [{text: {path: "
+      "configs/data/harbour.txt}}, {text: {path: configs/data/harbour.txt}}]}, length: 64, "
+      "virtual_repetition: {share: 0.7}}}]";
+  refused(parts, "the dataset 'mix' has no filler that virtual_repetition could repeat");
+  parts = mixed("[passkey, {recall: {pairs: 4}}]");
+  Overrides repeats;
+  repeats.set = {"models.m.train.virtual_repetition={share: 0.7}"};
+  CHECK_NOTHROW(read(parts, repeats));
+}
+
+TEST_CASE("A task whose words the model has not learnt is refused in one line") {
+  Parts parts = mixed("[passkey]", "{questions: {data: {mix: [passkey, {recall: {pairs: 4}}]}}}");
+  try {
+    read(parts);
+    FAIL("was accepted");
+  } catch (const Error& failure) {
+    const std::string text = failure.what();
+    CHECK_THAT(text, StartsWith("t.yaml:6 tasks[0].questions.data.mix[1].recall: "));
+    CHECK(text.find('\n') == std::string::npos);
+  }
 }

@@ -283,3 +283,36 @@ TEST_CASE("The table echoes lengths as numbers and counts the cells") {
   CHECK_THAT(table, Contains("1024"));
   CHECK_THAT(table, Contains("6 cells: 2 to train, 4 to measure"));
 }
+
+TEST_CASE("A mix names cells by all its parts, and the plan tells them") {
+  const auto parts_of = [](const std::string& mix) {
+    Parts parts;
+    parts.models =
+        "[{name: m, arch: {layers: 1, width: 16, heads: 2, vocabulary: task}, train: {data: " +
+        mix + ", steps: 2, length: 128}}]";
+    parts.backends = "[{full: {}}]";
+    parts.tasks = "[{questions: {}}]";
+    parts.lengths = "[128]";
+    return parts;
+  };
+  const std::vector<std::string> mixes{
+      "passkey",
+      "{mix: [passkey]}",
+      "{mix: [passkey, passkey]}",
+      "{mix: [passkey, {recall: {pairs: 4}}]}",
+      "{mix: [passkey, {recall: {pairs: 5}}]}",
+      "{mix: [{recall: {pairs: 4}}, passkey]}",
+  };
+  std::set<std::string> all;
+  for (const std::string& mix : mixes) all.merge(plan_ids(parts_of(mix)));
+  CHECK(all.size() == 2 * mixes.size());  // a training and a task each, none of them shared
+
+  const Experiment experiment = read(parts_of(mixes[3]));
+  const std::string table = plan_table(experiment, make_plan(experiment));
+  CHECK_THAT(table, Contains("m learns: mix: [{passkey: {near: 64, near_share: 0.25}}, {recall: "
+                             "{pairs: 4, "));
+  CHECK_THAT(table, Contains("questions asks: mix: [{passkey: {"));
+  CHECK(table.find("m learns") == table.rfind("m learns"));  // once
+  const Experiment plain = read(parts_of(mixes[0]));
+  CHECK(plan_table(plain, make_plan(plain)).find("mix") == std::string::npos);
+}

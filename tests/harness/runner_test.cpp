@@ -2,6 +2,7 @@
 #include "harness/runner.h"
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -197,4 +198,42 @@ TEST_CASE("A divergence is that from the baseline's mechanism on the weights of 
     }
     CHECK(seen == 4);
   }
+}
+
+TEST_CASE("A model that learns a mix is asked about all of it, and once more about one part") {
+  Parts parts;
+  parts.models =
+      "[{name: m, arch: {layers: 1, width: 16, heads: 2, vocabulary: task}, train: {data: {mix: "
+      "[passkey, {recall: {pairs: 4}}]}, steps: 3, length: 96, batch_tokens: 192}}]";
+  parts.backends = "[{infini: {segment: 16}}]";
+  parts.lengths = "[96]";
+  parts.tasks =
+      "[{questions: {samples: 12}}, {name: one, questions: {samples: 5, data: {recall: {pairs: "
+      "2}}}}]";
+  const TempFolder folder;
+  const Run ran = run(folder, parts, "");
+  INFO(ran.out << ran.err);
+  REQUIRE(ran.exit_code == 0);
+  std::map<std::string, nlohmann::json> rows;
+  std::istringstream records(read_file(folder / "out/records.jsonl"));
+  for (std::string line; std::getline(records, line);) {
+    const auto row = nlohmann::json::parse(line);
+    if (!row["depth"].is_null()) continue;  // passkeys lie at as many depths as there are
+    rows[fmt::format("{} {} {}", row["task"].get<std::string>(), row["metric"].get<std::string>(),
+                     row["subtask"].get<std::string>())] = row;
+  }
+  CHECK(rows.at("questions questions/found ")["n"] == 12);
+  CHECK(rows.at("questions questions/found kind=passkey")["n"] == 6);
+  CHECK(rows.at("questions questions/found kind=recall")["n"] == 6);
+  CHECK(rows.at("one questions/found ")["n"] == 5);
+  CHECK_FALSE(rows.contains("one questions/found kind=recall"));
+
+  std::map<std::string, int> clusters;
+  std::istringstream samples(read_file(folder / "out/samples.jsonl"));
+  for (std::string line; std::getline(samples, line);) {
+    ++clusters[nlohmann::json::parse(line)["cluster"].get<std::string>()];
+  }
+  CHECK(clusters[""] == 6);  // of a passkey each
+  CHECK(clusters.size() == 1 + 6 + 5);
+  CHECK_THAT(run(folder, parts, "").out, Contains("0 cells run, 3 already done"));
 }
