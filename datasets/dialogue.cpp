@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include "core/error.h"
@@ -91,6 +92,7 @@ class Dialogue final : public Dataset {
       throw error("dialogue questions: {} are more than the {} statements; each asks for another",
                   params.questions, params.statements);
     }
+    smallest_ = longest_sample();
   }
 
   i64 version() const override { return kDialogueVersion; }
@@ -102,6 +104,7 @@ class Dialogue final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
+    require_length(length, smallest_, "dialogue");
     const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
     Rng turns_rng = rng.fork("turns"), place_rng = rng.fork("place"), wording = rng.fork("wording");
     const std::vector<Turn> turns = draw_turns(turns_rng);
@@ -128,10 +131,40 @@ class Dialogue final : public Dataset {
   }
 
  private:
+  /// Tokens of a sample without filler whose sentences are all as long as they can be.
+  i64 longest_sample() const {
+    std::vector<std::string> values, statements, changes, questions;
+    for (const Topic& topic : kTopics) {
+      for (const std::string_view value : topic.values) values.push_back(spaced(value));
+      for (const auto wording : kStatements) statements.push_back(about(wording, topic));
+      for (const auto wording : kChanges) changes.push_back(about(wording, topic));
+      for (const auto wording : kQuestions) {
+        questions.push_back(about(wording, topic) + std::string(kAnswer));
+      }
+    }
+    const std::vector<std::string> noted(kNoted.begin(), kNoted.end()), stop{std::string(kStop)};
+    const auto longest = [this](const auto& texts) { return longest_of(tokenizer_, texts); };
+    const i64 told = longest(values) + longest(stop) + longest(noted);
+    return std::ssize(tokenizer_.opening()) + params_.statements * (longest(statements) + told) +
+           most_changes() * (longest(changes) + told) +
+           params_.questions * (longest(questions) + longest(values) + longest(stop)) -
+           longest(stop);
+  }
+
+  double expected_changes() const {
+    return params_.changes * static_cast<double>(params_.statements);
+  }
+  i64 most_changes() const { return static_cast<i64>(std::ceil(expected_changes())); }
+
   /// In order; the last one asks.
   std::vector<Turn> draw_turns(Rng& rng) const {
     std::vector<Turn> turns;
     const std::vector<i64> topics = draw_distinct(params_.statements, kDialogueTopics, rng);
+    std::vector<bool> changed(topics.size(), false);
+    for (const i64 i :
+         draw_distinct(draw_count(expected_changes(), rng), params_.statements, rng)) {
+      changed[static_cast<std::size_t>(i)] = true;
+    }
     for (std::size_t i = 0; i < topics.size(); ++i) {
       const i64 topic = topics[i];
       const auto& values = kTopics[static_cast<std::size_t>(topic)].values;
@@ -140,7 +173,7 @@ class Dialogue final : public Dataset {
       const double at = rng.uniform();
       const auto later = [&] { return at + (1 - at) * rng.uniform(); };
       turns.push_back({Turn::Act::state, topic, value(0), at});
-      if (rng.uniform() < params_.changes) {
+      if (changed[i]) {
         turns.push_back({Turn::Act::change, topic, value(1), later()});
       }
       if (static_cast<i64>(i) < params_.questions) {
@@ -223,6 +256,7 @@ class Dialogue final : public Dataset {
   const Tokenizer& tokenizer_;
   Rng rng_;
   std::unique_ptr<Haystack> haystack_;
+  i64 smallest_ = 0;
 };
 
 }  // namespace

@@ -45,7 +45,7 @@ constexpr std::array<FactKind, 3> kKinds{
       {"cellar", "drawer", "basket", "bucket", "closet", "bottle", "saddle", "barrel", "wagon",
        "chest", "shelf", "clock", "stove", "purse", "crate", "piano"}}}};
 
-constexpr std::string_view kHeading = " section {} : the {} .",
+constexpr std::string_view kSection = " section", kHeading = " : the {} .",
                            kQuestion = " question :", kAnswer = " answer :", kStop = " .",
                            kDigits = "0 1 2 3 4 5 6 7 8 9";
 
@@ -60,6 +60,17 @@ std::string about(std::string_view wording, const std::string& topic) {
   return fmt::format(fmt::runtime(wording), topic);
 }
 
+std::string topic_name(i64 number) {
+  const auto topic = static_cast<std::size_t>(number);
+  return fmt::format("{} {}", kTraits[topic % kTraits.size()], kThings[topic / kTraits.size()]);
+}
+
+std::string numbered(std::size_t section) { return fmt::format("{} {}", kSection, section + 1); }
+
+std::string asking(const FactKind& kind, const std::string& topic) {
+  return fmt::format("{}{}{}", kQuestion, about(kind.question, topic), kAnswer);
+}
+
 /// Sections, and which of them the questions ask about, in order.
 struct Plan {
   std::vector<Section> sections;
@@ -71,8 +82,7 @@ Plan draw_plan(const DocumentParams& params, double place, Rng& rng) {
   Plan plan;
   for (const i64 topic : draw_distinct(params.sections, kDocumentSections, rng)) {
     Section section;
-    section.topic = fmt::format("{} {}", kTraits[static_cast<std::size_t>(topic) % kTraits.size()],
-                                kThings[static_cast<std::size_t>(topic) / kTraits.size()]);
+    section.topic = topic_name(topic);
     section.kind = static_cast<std::size_t>(rng.below(std::ssize(kKinds)));
     section.value = pick(kKinds[section.kind].values, rng);
     section.place = rng.uniform();
@@ -104,6 +114,7 @@ class Document final : public Dataset {
       throw error("document questions: {} are more than the {} sections; each asks about another",
                   params.questions, params.sections);
     }
+    smallest_ = longest_sample();
   }
 
   i64 version() const override { return kDocumentVersion; }
@@ -115,6 +126,7 @@ class Document final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
+    require_length(length, smallest_, "document");
     const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
     Rng plan_rng = rng.fork("plan"), place_rng = rng.fork("place");
     const double place = split == Split::train ? place_rng.uniform() : even_place(index);
@@ -139,13 +151,42 @@ class Document final : public Dataset {
   }
 
  private:
+  /// Tokens of a sample without filler whose sentences are all as long as they can be.
+  i64 longest_sample() const {
+    const auto longest = [this](const auto& texts) { return longest_of(tokenizer_, texts); };
+    std::vector<std::string> headings, topics;
+    for (i64 topic = 0; topic < kDocumentSections; ++topic) {
+      topics.push_back(topic_name(topic));
+      headings.push_back(about(kHeading, topics.back()));
+    }
+    const i64 heading = longest(headings);
+    i64 fact = 0, question = 0;
+    for (const FactKind& kind : kKinds) {
+      std::vector<std::string> before, asked, values;
+      for (const std::string& topic : topics) {
+        before.push_back(about(kind.before, topic));
+        asked.push_back(asking(kind, topic));
+      }
+      for (const std::string_view value : kind.values) values.push_back(spaced(value));
+      const std::vector<std::string> after{std::string(kind.after)};
+      fact = std::max(fact, longest(before) + longest(values) + longest(after));
+      question = std::max(question, longest(asked) + longest(values));
+    }
+    const i64 stop = std::ssize(tokenizer_.encode(kStop));
+    i64 sum = std::ssize(tokenizer_.opening()) + params_.questions * (question + stop) - stop;
+    for (std::size_t s = 0; s < static_cast<std::size_t>(params_.sections); ++s) {
+      sum += std::ssize(tokenizer_.encode(numbered(s))) + heading + fact;
+    }
+    return sum;
+  }
+
   /// The facts' sentences, of which part 1 is the value.
   static std::vector<Phrase> add_sections(const Plan& plan, Prompt& prompt) {
     std::vector<Phrase> stated;
     for (std::size_t s = 0; s < plan.sections.size(); ++s) {
       const Section& section = plan.sections[s];
       const FactKind& kind = kKinds[section.kind];
-      prompt.add(fmt::format(fmt::runtime(kHeading), s + 1, section.topic));
+      add_phrase(prompt, {numbered(s), about(kHeading, section.topic)});
       prompt.gap(section.place);
       stated.push_back(add_phrase(prompt, {about(kind.before, section.topic), spaced(section.value),
                                            std::string(kind.after)}));
@@ -160,9 +201,8 @@ class Document final : public Dataset {
     for (const std::size_t s : plan.asked) {
       if (!asked.empty()) prompt.add(kStop);
       const Section& section = plan.sections[s];
-      const std::string question = about(kKinds[section.kind].question, section.topic);
-      asked.push_back(add_phrase(
-          prompt, {fmt::format("{}{}{}", kQuestion, question, kAnswer), spaced(section.value)}));
+      asked.push_back(
+          add_phrase(prompt, {asking(kKinds[section.kind], section.topic), spaced(section.value)}));
     }
     return asked;
   }
@@ -192,6 +232,7 @@ class Document final : public Dataset {
   const Tokenizer& tokenizer_;
   Rng rng_;
   std::unique_ptr<Haystack> haystack_;
+  i64 smallest_ = 0;
 };
 
 }  // namespace
@@ -213,7 +254,7 @@ std::vector<std::string> document_words() {
     texts.insert(texts.end(), {kind.before, kind.after, kind.question});
     texts.insert(texts.end(), kind.values.begin(), kind.values.end());
   }
-  texts.insert(texts.end(), {kHeading, kQuestion, kAnswer, kStop, kDigits});
+  texts.insert(texts.end(), {kSection, kHeading, kQuestion, kAnswer, kStop, kDigits});
   std::vector<std::string> words = words_of(texts);
   std::erase(words, "{}");
   return words;

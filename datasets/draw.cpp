@@ -2,6 +2,7 @@
 #include "datasets/draw.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <numeric>
 
@@ -16,6 +17,10 @@ std::vector<i64> draw_distinct(i64 count, i64 of, Rng& rng) {
   shuffle(numbers, rng);
   numbers.resize(static_cast<std::size_t>(count));
   return numbers;
+}
+
+i64 draw_count(double expected, Rng& rng) {
+  return static_cast<i64>(std::floor(expected + rng.uniform()));
 }
 
 double even_place(i64 index) {

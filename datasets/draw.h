@@ -32,6 +32,9 @@ void shuffle(std::vector<T>& values, Rng& rng) {
 /// `count` different numbers of [0, of), in random order.
 std::vector<i64> draw_distinct(i64 count, i64 of, Rng& rng);
 
+/// A whole number that is `expected` on average: one of the two nearest.
+i64 draw_count(double expected, Rng& rng);
+
 /// A place in [0, 1) for sample `index` of a test set: the golden-ratio sequence, whose first n
 /// members lie evenly whatever n is.
 double even_place(i64 index);

@@ -75,6 +75,7 @@ class Facts final : public Dataset {
       throw error("facts statements: {} statements; {} takes {} to {}", params.statements,
                   kind_name(), fewest, most);
     }
+    smallest_ = longest_sample();
   }
 
   i64 version() const override { return kFactsVersion; }
@@ -86,6 +87,7 @@ class Facts final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
+    require_length(length, smallest_, "facts");
     const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
     Rng story_rng = rng.fork("story"), place_rng = rng.fork("place");
     const Story story = draw_story(params_.kind, params_.statements, story_rng);
@@ -121,6 +123,26 @@ class Facts final : public Dataset {
   }
   std::vector<Token> encode(const Label& label) const {
     return tokenizer_.encode(spaced(name_of(label)));
+  }
+
+  /// Tokens of a sample without filler whose sentences are all as long as they can be.
+  i64 longest_sample() const {
+    i64 sentence = 0;
+    for (const Event& event : all_events(params_.kind)) {
+      Prompt alone(tokenizer_);
+      add_phrase(alone, sentence_of(event));
+      sentence = std::max(sentence, alone.smallest());
+    }
+    std::vector<std::string> questions, answers;
+    for (const StoryQuestion& question : all_questions(params_.kind)) {
+      questions.push_back(sentence_of(question));
+    }
+    for (const Label& label : labels_of(params_.kind)) answers.push_back(spaced(name_of(label)));
+    Prompt around(tokenizer_);
+    add_phrase(around, {std::string(kBeforeQuestion), std::string(kBeforeAnswer)});
+    const i64 opening = std::ssize(tokenizer_.opening());
+    return around.smallest() + params_.statements * (sentence - opening) +
+           longest_of(tokenizer_, questions) + longest_of(tokenizer_, answers);
   }
 
   Question question_of(const Story& story, const Prompt::Assembled& made,
@@ -179,6 +201,7 @@ class Facts final : public Dataset {
   const Tokenizer& tokenizer_;
   Rng rng_;
   std::unique_ptr<Haystack> haystack_;
+  i64 smallest_ = 0;
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 // The phrases of phrases.h.
 #include "datasets/phrases.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace longreach::datasets {
@@ -29,6 +31,20 @@ Span span_of(const Prompt::Assembled& made, const Phrase& phrase, std::size_t pa
 std::span<const Token> tokens_at(const std::vector<Token>& tokens, const Span& span) {
   return std::span(tokens).subspan(static_cast<std::size_t>(span.begin),
                                    static_cast<std::size_t>(span.length));
+}
+
+i64 longest_of(const Tokenizer& tokenizer, std::span<const std::string> texts) {
+  i64 longest = 0;
+  for (const std::string& text : texts) {
+    longest = std::max<i64>(longest, std::ssize(tokenizer.encode(text)));
+  }
+  return longest;
+}
+
+void require_length(i64 length, i64 smallest, std::string_view where) {
+  if (length < smallest) {
+    throw error("{}: {} tokens: does not fit; smallest length is {}", where, length, smallest);
+  }
 }
 
 double depth_of(const Prompt::Assembled& made, const Span& evidence) {

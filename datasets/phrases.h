@@ -31,6 +31,13 @@ Span span_of(const Prompt::Assembled&, const Phrase&, std::size_t part);
 
 std::span<const Token> tokens_at(const std::vector<Token>& tokens, const Span&);
 
+/// Tokens of the longest of some texts, each by itself.
+i64 longest_of(const Tokenizer&, std::span<const std::string> texts);
+
+/// Throws Error, as Prompt::assemble() does, for a length below what the longest of a task's
+/// samples takes: so a task has one smallest length, and not each of its samples another.
+void require_length(i64 length, i64 smallest, std::string_view where);
+
 /// Per cent of the filler that stands before `evidence`; 0 when there is no filler.
 double depth_of(const Prompt::Assembled&, const Span& evidence);
 

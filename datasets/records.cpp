@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include "core/error.h"
@@ -56,27 +57,26 @@ struct Note {
   std::size_t subject = 0, number = 0;
 };
 
+double expected_updates(const RecordsParams& params) {
+  return params.updates * static_cast<double>(2 * params.patients + kMoreDrugs);
+}
+
 Ward draw_ward(const RecordsParams& params, Rng& rng) {
   Ward ward;
   const i64 drugs = params.patients + kMoreDrugs;
   ward.patients = draw_distinct(params.patients, kRecordsPatients, rng);
   ward.drugs = draw_distinct(drugs, std::ssize(kDrugs), rng);
-  const std::vector<i64> current = draw_distinct(params.patients, drugs, rng);
-  for (const i64 drug : current) {
-    History history{drug};
-    if (rng.uniform() < params.updates) {
-      history.insert(history.begin(), (drug + 1 + rng.below(drugs - 1)) % drugs);
-    }
-    ward.taken.push_back(history);
-  }
+  for (const i64 drug : draw_distinct(params.patients, drugs, rng)) ward.taken.push_back({drug});
   // Doses differ, so that a wrong drug's is a wrong dose.
-  for (const i64 dose : draw_distinct(drugs, std::ssize(kDoses), rng)) {
-    History history{dose};
-    if (rng.uniform() < params.updates) {
-      history.insert(history.begin(),
-                     (dose + 1 + rng.below(std::ssize(kDoses) - 1)) % std::ssize(kDoses));
-    }
-    ward.given.push_back(history);
+  for (const i64 dose : draw_distinct(drugs, std::ssize(kDoses), rng)) ward.given.push_back({dose});
+  // What was noted before is another drug or dose.
+  const i64 updates = draw_count(expected_updates(params), rng);
+  for (const i64 subject : draw_distinct(updates, params.patients + drugs, rng)) {
+    const bool taken = subject < params.patients;
+    History& history = taken ? ward.taken[static_cast<std::size_t>(subject)]
+                             : ward.given[static_cast<std::size_t>(subject - params.patients)];
+    const i64 choice = taken ? drugs : std::ssize(kDoses);
+    history.insert(history.begin(), (history[0] + 1 + rng.below(choice - 1)) % choice);
   }
   return ward;
 }
@@ -131,6 +131,22 @@ Case draw_case(const RecordsParams& params, Rng& rng) {
   }
 }
 
+std::string dated(i64 day) { return fmt::format("{} {}", kDay, day + 1); }
+/// What comes before the value of a note, the first of its subject (`number` 0) or a later one.
+std::string patient_note(i64 patient) {
+  return fmt::format("{} {}", kPatient, kPatients[static_cast<std::size_t>(patient)]);
+}
+std::string takes(i64 patient, std::size_t number) {
+  return patient_note(patient) + std::string(kTakes[number]);
+}
+std::string gives(std::string_view drug, std::size_t number) {
+  return fmt::format("{} {}{}", kGives[number], drug, kDose);
+}
+std::string question_about(i64 patient) {
+  return fmt::format("{} {}{}", kQuestion, kPatients[static_cast<std::size_t>(patient)],
+                     kQuestionEnd);
+}
+
 class Records final : public Dataset {
  public:
   using Params = RecordsParams;
@@ -139,7 +155,8 @@ class Records final : public Dataset {
       : params_(params),
         tokenizer_(tokenizer),
         rng_(rng),
-        haystack_(make_haystack(params.haystack, tokenizer)) {}
+        haystack_(make_haystack(params.haystack, tokenizer)),
+        smallest_(longest_sample()) {}
 
   i64 version() const override { return kRecordsVersion; }
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
@@ -150,6 +167,7 @@ class Records final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
+    require_length(length, smallest_, "records");
     const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
     Rng case_rng = rng.fork("case"), place_rng = rng.fork("place");
     const Case drawn = draw_case(params_, case_rng);
@@ -160,9 +178,7 @@ class Records final : public Dataset {
 
     Prompt prompt(tokenizer_);
     const std::vector<Phrase> phrases = add_notes(drawn, shares, prompt, case_rng);
-    const std::string_view patient =
-        kPatients[static_cast<std::size_t>(drawn.ward.patients[drawn.patient])];
-    add_phrase(prompt, {std::string(kQuestion) + spaced(patient) + std::string(kQuestionEnd)});
+    prompt.add(question_about(drawn.ward.patients[drawn.patient]));
     const Phrase answer = add_phrase(prompt, {spaced(drug_name(drawn.ward, drawn.drug)),
                                               spaced(dose_name(dose_of(drawn.ward, drawn.drug)))});
     Prompt::Assembled made = prompt.assemble(length, *haystack_, rng.fork("filler"), "records");
@@ -178,7 +194,7 @@ class Records final : public Dataset {
   }
 
  private:
-  /// Each note a phrase of which part 1 is what is noted.
+  /// Each note a phrase of which part 2 is what is noted.
   static std::vector<Phrase> add_notes(const Case& drawn, const std::vector<double>& shares,
                                        Prompt& prompt, Rng& rng) {
     std::vector<i64> days = draw_distinct(std::ssize(drawn.notes), kDays, rng);
@@ -187,31 +203,52 @@ class Records final : public Dataset {
     std::vector<Phrase> phrases;
     for (std::size_t n = 0; n < drawn.notes.size(); ++n) {
       const Note& note = drawn.notes[n];
-      const std::string day = fmt::format("{} {}", kDay, days[n] + 1);
-      const auto wording = std::min<std::size_t>(note.number, 1);
-      prompt.gap(shares[n]);
+      std::vector<std::string> parts{dated(days[n])};
       if (note.of == Note::Of::drug) {
-        const std::string drug = spaced(drug_name(ward, static_cast<i64>(note.subject)));
-        phrases.push_back(add_phrase(
-            prompt,
-            {fmt::format("{}{}{}{}", day, kGives[wording], drug, kDose),
-             spaced(dose_name(ward.given[note.subject][note.number])), std::string(kStop)}));
-        continue;
-      }
-      const std::string patient =
-          fmt::format("{}{} {}", day, kPatient,
-                      kPatients[static_cast<std::size_t>(ward.patients[note.subject])]);
-      if (note.of == Note::Of::remark) {
-        phrases.push_back(add_phrase(prompt, {patient, std::string(pick(kRemarks, rng))}));
+        parts.push_back(gives(drug_name(ward, static_cast<i64>(note.subject)), note.number));
+        parts.push_back(spaced(dose_name(ward.given[note.subject][note.number])));
       } else {
-        phrases.push_back(add_phrase(
-            prompt,
-            {patient + std::string(kTakes[wording]),
-             spaced(drug_name(ward, ward.taken[note.subject][note.number])), std::string(kStop)}));
+        const i64 patient = ward.patients[note.subject];
+        const bool remark = note.of == Note::Of::remark;
+        parts.push_back(remark ? patient_note(patient) : takes(patient, note.number));
+        parts.push_back(remark ? std::string(pick(kRemarks, rng))
+                               : spaced(drug_name(ward, ward.taken[note.subject][note.number])));
       }
+      if (note.of != Note::Of::remark) parts.emplace_back(kStop);
+      prompt.gap(shares[n]);
+      phrases.push_back(add_phrase(prompt, parts));
     }
     prompt.gap(shares.back());
     return phrases;
+  }
+
+  /// Tokens of a sample without filler whose sentences are all as long as they can be.
+  i64 longest_sample() const {
+    const auto longest = [this](const auto& texts) { return longest_of(tokenizer_, texts); };
+    std::vector<std::string> days, remarked, questions;
+    std::array<std::vector<std::string>, 2> taken, given;
+    for (i64 day = 0; day < kDays; ++day) days.push_back(dated(day));
+    for (i64 patient = 0; patient < kRecordsPatients; ++patient) {
+      remarked.push_back(patient_note(patient));
+      questions.push_back(question_about(patient));
+      for (const std::size_t n : {0, 1}) taken[n].push_back(takes(patient, n));
+    }
+    std::vector<std::string> drugs, doses;
+    for (const std::string_view drug : kDrugs) {
+      drugs.push_back(spaced(drug));
+      for (const std::size_t n : {0, 1}) given[n].push_back(gives(drug, n));
+    }
+    for (const std::string_view dose : kDoses) doses.push_back(spaced(dose));
+    const std::vector<std::string> remarks(kRemarks.begin(), kRemarks.end());
+
+    const i64 rest = longest(days) + std::ssize(tokenizer_.encode(kStop));
+    const auto take = [&](std::size_t n) { return longest(taken[n]) + longest(drugs) + rest; };
+    const auto give = [&](std::size_t n) { return longest(given[n]) + longest(doses) + rest; };
+    const i64 updates = static_cast<i64>(std::ceil(expected_updates(params_)));
+    return std::ssize(tokenizer_.opening()) +
+           params_.patients * (take(0) + longest(days) + longest(remarked) + longest(remarks)) +
+           (params_.patients + kMoreDrugs) * give(0) + updates * std::max(take(1), give(1)) +
+           longest(questions) + longest(drugs) + longest(doses);
   }
 
   std::vector<Token> encode(std::string_view value) const {
@@ -264,7 +301,7 @@ class Records final : public Dataset {
     }
     if (!others.empty()) {
       const i64 other = pick(others, rng);
-      facts.push_back({{span_of(made, phrases[drawn.patient_note], 1)},
+      facts.push_back({{span_of(made, phrases[drawn.patient_note], 2)},
                        span_of(made, answer),
                        encode(drug_name(ward, other)),
                        encode_answer(drug_name(ward, other), dose_name(dose_of(ward, other)))});
@@ -278,7 +315,7 @@ class Records final : public Dataset {
     }
     if (const auto other = draw_as_long(tokenizer_, dose, unused, rng)) {
       facts.push_back(
-          {{span_of(made, phrases[drawn.drug_note], 1)}, span_of(made, answer, 1), encode(*other)});
+          {{span_of(made, phrases[drawn.drug_note], 2)}, span_of(made, answer, 1), encode(*other)});
     }
     return facts;
   }
@@ -287,6 +324,7 @@ class Records final : public Dataset {
   const Tokenizer& tokenizer_;
   Rng rng_;
   std::unique_ptr<Haystack> haystack_;
+  i64 smallest_;
 };
 
 }  // namespace

@@ -176,8 +176,16 @@ std::optional<StoryAnswer> gift(const std::vector<Event>& events, const StoryQue
 
 std::vector<Act> acts_of(StoryTask task) {
   if (task == StoryTask::qa1) return {Act::move};
+  if (task == StoryTask::qa4) return {Act::lie};
   if (task == StoryTask::qa5) return {Act::move, Act::take, Act::drop, Act::give, Act::give};
   return {Act::move, Act::take, Act::drop};
+}
+
+std::vector<Sort> sorts_of(Act act) {
+  if (act == Act::lie) return {Sort::place, Sort::place};
+  if (act == Act::move) return {Sort::person, Sort::place};
+  if (act == Act::give) return {Sort::person, Sort::thing, Sort::person};
+  return {Sort::person, Sort::thing};
 }
 
 /// Events of the world of people, one after the other, none against what is known by then.
@@ -231,7 +239,8 @@ std::vector<Event> draw_rooms(i64 count, Rng& rng) {
   return events;
 }
 
-/// Every question of the task that names people, things and rooms of the story.
+/// Every question of the task that names people, things and rooms of the events, some of them again
+/// and again.
 std::vector<StoryQuestion> questions_of(StoryTask task, const std::vector<Event>& events) {
   std::vector<StoryQuestion> questions;
   for (const Event& event : events) {
@@ -305,6 +314,37 @@ Story draw_story(StoryTask task, i64 events, Rng& rng) {
   }
   check(false, "some story has a question");
   return {};
+}
+
+std::vector<Event> all_events(StoryTask task) {
+  std::vector<Event> events;
+  for (const Act act : acts_of(task)) {
+    std::vector<std::vector<Label>> choices{{}};
+    for (const Sort sort : sorts_of(act)) {
+      std::vector<std::vector<Label>> longer;
+      for (const std::vector<Label>& choice : choices) {
+        for (const Label& label : labels_of(task, sort)) {
+          longer.push_back(choice);
+          longer.back().push_back(label);
+        }
+      }
+      choices = std::move(longer);
+    }
+    for (const std::vector<Label>& labels : choices) {
+      if (act == Act::lie) {
+        for (i64 direction = 0; direction < 4; ++direction) {
+          events.push_back({act, labels, direction, 0});
+        }
+      } else {
+        for (i64 wording = 0; wording < 2; ++wording) events.push_back({act, labels, 0, wording});
+      }
+    }
+  }
+  return events;
+}
+
+std::vector<StoryQuestion> all_questions(StoryTask task) {
+  return questions_of(task, all_events(task));
 }
 
 std::optional<StoryAnswer> answer_of(const std::vector<Event>& events,

@@ -84,6 +84,10 @@ std::vector<Label> labels_of(StoryTask);
 /// All of one sort that a task's stories may tell of.
 std::vector<Label> labels_of(StoryTask, Sort);
 
+/// All sentences and questions that a task's stories can have.
+std::vector<Event> all_events(StoryTask);
+std::vector<StoryQuestion> all_questions(StoryTask);
+
 std::string_view name_of(const Label&);
 /// The sentence in parts, each after a space; part `label_part(event, i)` is label i alone.
 std::vector<std::string> sentence_of(const Event&);

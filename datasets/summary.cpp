@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include "core/error.h"
@@ -31,7 +33,7 @@ constexpr std::array<KeyFact, kSummaryFacts> kFacts{
      {" after long talks the mill was sold to",
       " the mill now belongs to",
       {"helga", "irene", "jacob", "karen", "lukas", "maria", "nadia", "peter"}},
-     {" this year the fields gave much",
+     {" this year the fields gave above all",
       " the harvest was mostly",
       {"wheat", "maize", "grapes", "apples", "barley", "olives", "cotton", "onions"}},
      {" all doors of the school were painted",
@@ -69,7 +71,8 @@ class Summary final : public Dataset {
       : params_(params),
         tokenizer_(tokenizer),
         rng_(rng),
-        haystack_(make_haystack(params.haystack, tokenizer)) {}
+        haystack_(make_haystack(params.haystack, tokenizer)),
+        smallest_(longest_sample()) {}
 
   i64 version() const override { return kSummaryVersion; }
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
@@ -80,6 +83,7 @@ class Summary final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
+    require_length(length, smallest_, "summary");
     const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
     Rng drawn_rng = rng.fork("facts"), place_rng = rng.fork("place");
     std::vector<Drawn> drawn;
@@ -113,6 +117,23 @@ class Summary final : public Dataset {
   }
 
  private:
+  /// Tokens of a sample without filler with the longest facts there are.
+  i64 longest_sample() const {
+    std::vector<i64> facts;
+    for (const KeyFact& fact : kFacts) {
+      std::vector<std::string> values;
+      for (const std::string_view value : fact.values) values.push_back(spaced(value));
+      Prompt rest(tokenizer_);
+      for (const std::string_view part : {fact.stated, kStop, fact.summed, kStop}) rest.add(part);
+      facts.push_back(rest.smallest() - std::ssize(tokenizer_.opening()) +
+                      2 * longest_of(tokenizer_, values));
+    }
+    std::ranges::sort(facts, std::greater<>());
+    return std::accumulate(
+        facts.begin(), facts.begin() + params_.facts,
+        std::ssize(tokenizer_.opening()) + std::ssize(tokenizer_.encode(kSummary)));
+  }
+
   /// Part 1 is the value.
   static Phrase add_sentence(Prompt& prompt, std::string_view before, std::string_view value) {
     return add_phrase(prompt, {std::string(before), spaced(value), std::string(kStop)});
@@ -181,6 +202,7 @@ class Summary final : public Dataset {
   const Tokenizer& tokenizer_;
   Rng rng_;
   std::unique_ptr<Haystack> haystack_;
+  i64 smallest_;
 };
 
 }  // namespace

@@ -34,6 +34,19 @@ TEST_CASE("Numbers drawn are different and in range") {
   }
 }
 
+TEST_CASE("A number drawn for a share is one of its neighbours and right on average") {
+  Rng rng(6);
+  i64 sum = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const i64 count = draw_count(1.25, rng);
+    CHECK((count == 1 || count == 2));
+    sum += count;
+    CHECK(draw_count(3, rng) == 3);
+  }
+  // Deviation of the mean: sqrt(.25 * .75 / 2000) = .0097; five allowed.
+  CHECK(static_cast<double>(sum) / 2000 == Approx(1.25).margin(0.049));
+}
+
 TEST_CASE("The first n even places leave no tenth of the range without its share") {
   for (const i64 n : {20, 50, 200}) {
     std::array<i64, 10> tenths{};

@@ -15,7 +15,7 @@ const std::vector<std::array<std::string, 2>> kSentences{
     {"the council of the town will meet on", "the council meets on"},
     {"the new bridge was a gift of", "the bridge was paid for by"},
     {"after long talks the mill was sold to", "the mill now belongs to"},
-    {"this year the fields gave much", "the harvest was mostly"},
+    {"this year the fields gave above all", "the harvest was mostly"},
     {"all doors of the school were painted", "the doors of the school are"},
     {"the great storm came in", "there was a storm in"},
     {"the lost ring was found in the", "the ring lay in the"},
