@@ -15,7 +15,7 @@ namespace longreach::datasets {
 inline constexpr i64 kMixtureVersion = 1;
 
 struct MixturePart {
-  std::string name; ///< what its questions' kinds begin with
+  std::string name;  ///< what its questions' kinds begin with
   std::unique_ptr<Dataset> data;
 };
 
@@ -25,10 +25,9 @@ struct MixturePart {
 /// each sample add up to 1, so that a passage of text, all of which is to be
 /// predicted, weighs as much as a sample with a short answer. As many samples
 /// as the smallest part lasts; the documents of all parts. At least one part.
-std::unique_ptr<Dataset> mixture(std::vector<MixturePart> parts,
-                                 const Rng &rng);
+std::unique_ptr<Dataset> mixture(std::vector<MixturePart> parts, const Rng& rng);
 
 /// Dataset::sha() of a mixture of parts with these; "" when all are "".
 std::string mixture_sha(std::span<const std::string> shas);
 
-} // namespace longreach::datasets
+}  // namespace longreach::datasets

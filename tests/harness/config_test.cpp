@@ -423,6 +423,9 @@ TEST_CASE("What is wrong with a mix is told with its place") {
   Overrides repeats;
   repeats.set = {"models.m.train.virtual_repetition={share: 0.7}"};
   CHECK_NOTHROW(read(parts, repeats));
+  // Of parts that cannot be made nobody knows whether they have filler.
+  CHECK_THROWS_WITH(read(mixed("[{recall: {pairs: 40}}]"), repeats),
+                    Contains("training samples of 128 tokens") && !Contains("no filler"));
 }
 
 TEST_CASE("A task whose words the model has not learnt is refused in one line") {
