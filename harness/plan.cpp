@@ -180,7 +180,7 @@ std::string budget_lines(const Experiment& experiment, const std::vector<Cell>& 
   return text;
 }
 
-/// What each planned model learns from, and each planned task asks, where that is a mix.
+/// The data of planned models and tasks where that is a mix.
 std::string mix_lines(const Experiment& experiment, const std::vector<Cell>& plan) {
   std::vector<std::string> lines;
   const auto add = [&lines](const std::string& name, const Component& data) {
@@ -194,10 +194,10 @@ std::string mix_lines(const Experiment& experiment, const std::vector<Cell>& pla
   };
   for (const Cell& cell : plan) {
     const ModelChoice& model = experiment.models[cell.model];
-    if (model.training) add(fmt::format("{} learns", model.name), model.training->data);
+    if (model.training) add(fmt::format("{}.train.data", model.name), model.training->data);
     if (cell.kind == CellKind::train) continue;
     const TaskChoice& task = experiment.tasks[cell.task];
-    if (task.data) add(fmt::format("{} asks", task.name), *task.data);
+    if (task.data) add(fmt::format("{}.data", task.name), *task.data);
   }
   return fmt::format("{}", fmt::join(lines, ""));
 }

@@ -225,17 +225,12 @@ class Questions final : public Metric {
   void add_rows(const Session& session, const std::vector<Asked>& asked, const Group& group,
                 const std::string& subtask, std::optional<double> depth, Findings& findings) const {
     std::vector<SampleRecord> records;
-    double distance = 0, with_distance = 0;
-    for (const std::size_t i : group) {
-      const SampleRecord& record = records.emplace_back(findings.samples[i]);
-      distance += record.distance.value_or(0);
-      with_distance += record.distance ? 1 : 0;
-    }
+    for (const std::size_t i : group) records.push_back(findings.samples[i]);
     for (const std::string_view score : kScores) {
       // Questions of one sample share its text and are not independent; samples are.
       Units samples{"samples", {}, {}};
       i64 last = -1;
-      double chances = 0, questions = 0;
+      double chances = 0, questions = 0, distance = 0, with_distance = 0;
       for (std::size_t g = 0; g < group.size(); ++g) {
         const std::optional<double> value = score_of(records[g], score);
         if (!value) continue;
@@ -246,6 +241,8 @@ class Questions final : public Metric {
         ++samples.sizes.back();
         chances += one.chance;
         ++questions;
+        distance += records[g].distance.value_or(0);
+        with_distance += records[g].distance ? 1 : 0;
       }
       if (samples.count() == 0) continue;
       Measurement& m = findings.measurements.emplace_back();

@@ -309,10 +309,11 @@ TEST_CASE("A mix names cells by all its parts, and the plan tells them") {
 
   const Experiment experiment = read(parts_of(mixes[3]));
   const std::string table = plan_table(experiment, make_plan(experiment));
-  CHECK_THAT(table, Contains("m learns: mix: [{passkey: {near: 64, near_share: 0.25}}, {recall: "
-                             "{pairs: 4, "));
-  CHECK_THAT(table, Contains("questions asks: mix: [{passkey: {"));
-  CHECK(table.find("m learns") == table.rfind("m learns"));  // once
+  CHECK_THAT(table,
+             Contains("m.train.data: mix: [{passkey: {near: 64, near_share: 0.25}}, {recall: "
+                      "{pairs: 4, "));
+  CHECK_THAT(table, Contains("questions.data: mix: [{passkey: {"));
+  CHECK(table.find("m.train.data") == table.rfind("m.train.data"));  // once
   const Experiment plain = read(parts_of(mixes[0]));
   CHECK(plan_table(plain, make_plan(plain)).find("mix") == std::string::npos);
 }

@@ -239,6 +239,7 @@ TEST_CASE("Questions are told apart by depth, kind, age, distance and segments c
   const Measurement& choice = find(found, "questions/choice");
   CHECK(*choice.value == Approx(3.0 / 6));
   CHECK(*choice.chance == Approx((0.5 + 0.25) / 2));
+  CHECK(*choice.distance == Approx((6 + 20) / 2.0));  // of those with decoys
   CHECK(*find(found, "questions/choice", "kind=b").chance == 0.5);
   CHECK_FALSE(std::ranges::any_of(found.measurements, [](const Measurement& m) {
     return m.metric == "questions/choice" && m.subtask == "kind=a";
