@@ -59,7 +59,8 @@ std::span<const Token> targets_of(const Documents&, const Block&);
 i64 text_bytes(const datasets::Tokenizer&, const Documents&, const Block&);
 
 /// Words of text that begin among a block's targets: runs of anything but ASCII white space. Over
-/// the blocks of a whole document that is its number of words.
+/// the blocks of a whole document that is its number of words, but for one that begins with the
+/// first token where that is no target.
 i64 text_words(const datasets::Tokenizer&, const Documents&, const Block&);
 
 /// All that predicting a block takes: its context, and the last target.

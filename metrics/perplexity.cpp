@@ -1,8 +1,10 @@
 // Perplexity of held-out text by token, byte and word, and where in the window the loss arises.
 //
-//   perplexity/token = exp(sum of -ln p of the targets / number of targets), by byte and by word
-//   likewise over the bytes of text and the words that the targets stand for;
-//   perplexity/bits_per_byte = log2 of the former.
+//   perplexity/token = exp(sum of -ln p of the targets / number of targets);
+//   perplexity/byte, perplexity/word likewise by the bytes and words of text they stand for;
+//   perplexity/bits_per_byte = log2(perplexity/byte).
+// Words are runs between white space; lm-evaluation-harness, which reports the same three, counts a
+// word more for white space at either end of a document.
 #include <numbers>
 #include <numeric>
 #include <span>
