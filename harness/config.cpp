@@ -144,6 +144,10 @@ void StatisticsChoice::fields(Fields& f) {
   f("bootstrap", bootstrap, between(10, 1e7, Unit::count), "resamples");
   f("baseline", baseline, "the backend that others are compared with");
   f("correction", correction, "for several comparisons in one table");
+  f("effective_threshold", effective_threshold, between(0, 1),
+    "what a score must reach at a length, and at all shorter ones, for the effective length");
+  f("effective_relative", effective_relative,
+    "the threshold is a share of the score at the shortest length, not the score itself");
 }
 
 void Limits::fields(Fields& f) {

@@ -137,6 +137,8 @@ struct StatisticsChoice {
   i64 bootstrap = 2000;
   std::string baseline;
   Correction correction = Correction::holm;
+  double effective_threshold = 0.85;
+  bool effective_relative = true;
   void fields(Fields&);
 };
 

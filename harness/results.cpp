@@ -7,10 +7,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "harness/across_lengths.h"
 #include "harness/build_info.h"
 #include "harness/comparison.h"
 #include "harness/table.h"
@@ -175,8 +177,9 @@ std::vector<std::string> write_reports(const Store& store, const std::string& ou
   StatisticsChoice statistics;
   visit_params(store.meta("statistics"), [&](Fields& f) { statistics.fields(f); });
   const i64 seed = parse_integer(store.meta("seed"), Unit::none).value_or(0);
-  const std::vector<Record> differences = compare_to_baseline(stored, statistics, seed);
-  stored.records.insert(stored.records.end(), differences.begin(), differences.end());
+  std::vector<Record> derived = derive_across_lengths(stored, statistics, seed);
+  std::ranges::move(compare_to_baseline(stored, statistics, seed), std::back_inserter(derived));
+  std::ranges::move(derived, std::back_inserter(stored.records));
 
   const std::string manifest = manifest_of(store);
   const reports::Results results{.title = store.meta("name"),
