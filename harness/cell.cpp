@@ -219,6 +219,7 @@ Outcome run_cell(const Experiment& experiment, const Cell& cell, const std::stri
     } else {
       run_measure(experiment, cell, output, outcome);
     }
+    if (const std::string why = not_quotable(outcome.findings); !why.empty()) throw Error(why);
     for (SampleRecord& sample : outcome.findings.samples) sample.cell_id = cell.id;
     for (Curve& curve : outcome.findings.curves) curve.cell_id = cell.id;
   } catch (const Interrupted&) {

@@ -187,6 +187,17 @@ Outcome outcome_from_json(const std::string& text) {
   });
 }
 
+std::string not_quotable(const Findings& findings) {
+  for (const Measurement& m : findings.measurements) {
+    if (!m.value) continue;
+    if (!m.n) return m.metric + ": a value without n, the number of units that it is of";
+    if ((!m.ci_low || !m.ci_high) && m.ci_method.empty()) {
+      return m.metric + ": a value with neither an interval nor, in ci_method, why it has none";
+    }
+  }
+  return "";
+}
+
 std::string not_finite(const Findings& findings) {
   const auto bad = [](const std::optional<double>& value) {
     return value && !std::isfinite(*value);

@@ -27,6 +27,11 @@ SampleRecord sample_from_json(const std::string&);
 Curve curve_from_json(const std::string&);
 Outcome outcome_from_json(const std::string&);
 
+/// What keeps a number from being quoted: the first measurement with a value but without n, or with
+/// neither an interval nor a ci_method that says why there is none ("exact"); "" when all are
+/// whole.
+std::string not_quotable(const Findings&);
+
 /// The first number in the findings that is NaN or infinite, by name; "" when all are finite.
 std::string not_finite(const Findings&);
 

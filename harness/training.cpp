@@ -25,7 +25,10 @@ Measurement mean_loss(const char* name, std::span<const double> losses, const st
   m.higher_is_better = false;
   m.value = metrics::mean(losses);
   m.n = std::ssize(losses);
-  if (losses.size() < 2) return m;
+  if (losses.size() < 2) {
+    m.ci_method = fmt::format("no interval; {}: 1", over);
+    return m;
+  }
   m.standard_error = metrics::standard_error(losses);
   const metrics::Interval interval =
       metrics::bootstrap_mean(losses, statistics.confidence, statistics.bootstrap, rng);
@@ -64,6 +67,7 @@ Measurement rate(const char* name, const char* unit, double amount, const Histor
   m.higher_is_better = true;
   m.n = static_cast<i64>(history.steps());
   if (history.seconds() > 0) m.value = amount / history.seconds();
+  m.ci_method = "one run";
   return m;
 }
 

@@ -48,7 +48,10 @@ void set_mean(Measurement& m, const Units& units, const Statistics& statistics, 
   const double ratio = sum(units.amounts) / sum(units.sizes);
   m.value = ratio;
   m.n = units.count();
-  if (units.count() < 2) return;
+  if (units.count() < 2) {
+    m.ci_method = fmt::format("no interval; {}: 1", units.name);
+    return;
+  }
   m.standard_error = ratio_standard_error(units, ratio);
   set_interval(m,
                bootstrap_ratio(units.amounts, units.sizes, statistics.confidence,

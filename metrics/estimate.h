@@ -27,8 +27,8 @@ struct Units {
 void set_share(Measurement&, i64 successes, i64 trials, const Statistics&);
 
 /// The mean of the units, its standard error (linearised for unequal sizes) and its percentile
-/// bootstrap interval over units; one unit alone gets no interval. At least one unit, sizes
-/// positive.
+/// bootstrap interval over units; one unit alone gets no interval, which ci_method says. At least
+/// one unit, sizes positive.
 void set_mean(Measurement&, const Units&, const Statistics&, const Rng&);
 
 /// The same for amounts between 0 and their size. When every unit scores 0, or every unit its size,

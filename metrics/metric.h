@@ -41,7 +41,8 @@ class Metric {
  public:
   virtual ~Metric() = default;
   virtual i64 version() const = 0;  ///< raised when generation or scoring changes
-  /// Throws Error when the task cannot be done at that length.
+  /// Throws Error when the task cannot be done at that length. Every value comes with its n and
+  /// with an interval or, in ci_method, why it has none ("exact"): else the cell fails.
   virtual Findings measure(const Session&) const = 0;
   /// The registered dataset to use when the task names none; "" when the metric needs none.
   virtual std::string default_data() const { return ""; }

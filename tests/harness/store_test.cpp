@@ -185,6 +185,42 @@ TEST_CASE("A sample stored before there were clusters is one of its own") {
   CHECK(sample.depth == 50);
 }
 
+TEST_CASE("A number needs its n, and an interval or a word why it has none") {
+  Findings findings = outcome("a", 1).findings;
+  Measurement& m = findings.measurements[1];
+  findings.measurements[0].ci_method = "exact";
+  CHECK(not_quotable(findings) ==
+        "perplexity/token: a value with neither an interval nor, in ci_method, why it has none");
+  m.ci_low = 0.5;
+  CHECK_FALSE(not_quotable(findings).empty());  // half an interval is none
+  m.ci_high = 2;
+  CHECK(not_quotable(findings).empty());
+  m.n.reset();
+  CHECK(not_quotable(findings) ==
+        "perplexity/token: a value without n, the number of units that it is of");
+  m.value.reset();
+  CHECK(not_quotable(findings).empty());  // nothing measured is nothing to quote
+}
+
+TEST_CASE("A comparison's p survive their way through JSON, and old measurements have none") {
+  Measurement m;
+  m.metric = "passkey/rank_difference";
+  m.p_value = 0.01;
+  m.p_adjusted = 0.04;
+  m.detectable = 0.125;
+  const Measurement got = measurement_from_json(to_json(m));
+  CHECK(got.p_value == 0.01);
+  CHECK(got.p_adjusted == 0.04);
+  CHECK(got.detectable == 0.125);
+  const Measurement old = measurement_from_json(R"({"metric": "passkey/rank", "value": 1.0})");
+  CHECK(old.value == 1);
+  CHECK_FALSE(old.p_value);
+  Findings bad;
+  bad.measurements = {m};
+  bad.measurements[0].detectable = INFINITY;
+  CHECK(not_finite(bad) == "measurement passkey/rank_difference");
+}
+
 TEST_CASE("An outcome survives its way through JSON, and NaN is found by name") {
   const Outcome sent = outcome("a", 1.0 / 3);
   const Outcome got = outcome_from_json(to_json(sent));

@@ -41,7 +41,7 @@ TEST_CASE("A single unit gets a value but no interval") {
   CHECK_FALSE(m.standard_error);
   CHECK_FALSE(m.ci_low);
   CHECK_FALSE(m.ci_high);
-  CHECK(m.ci_method.empty());
+  CHECK(m.ci_method == "no interval; blocks: 1");
 }
 
 TEST_CASE("Samples that all score alike do not make a certain result") {
