@@ -12,6 +12,7 @@
 #include "harness/history.h"
 #include "metrics/machine_probe.h"
 #include "metrics/statistics.h"
+#include "model/scoring.h"
 
 namespace longreach::harness {
 namespace {
@@ -46,18 +47,24 @@ Measurement final_loss(const History& history, const metrics::Statistics& statis
                    fmt::format("the last {} steps", count), statistics, rng.fork("final loss"));
 }
 
-/// One sample, every token weighed as the dataset says.
-model::Batch batch_of(const datasets::Sample& sample) {
-  model::Batch batch;
-  batch.batch = 1;
-  batch.tokens = std::ssize(sample.tokens) - 1;
-  batch.inputs.assign(sample.tokens.begin(), sample.tokens.end() - 1);
-  batch.targets.assign(sample.tokens.begin() + 1, sample.tokens.end());
-  batch.weights.assign(static_cast<std::size_t>(batch.tokens), 1.0f);
-  if (!sample.weights.empty()) {
-    batch.weights.assign(sample.weights.begin() + 1, sample.weights.end());
+/// Nats a token of one sample, every token weighed as in training, in memory that does not grow
+/// with its logits.
+double sample_loss(const model::Transformer& model, const datasets::Sample& sample) {
+  const i64 length = std::ssize(sample.tokens);
+  const View<const Token, 2> tokens(sample.tokens.data(), {1, length});
+  const std::vector<double> log_p = model::tail_log_probabilities(model, tokens, length - 1)[0];
+  double loss = 0, weights = 0;
+  for (std::size_t i = 0; i < log_p.size(); ++i) {
+    const double weight = sample.weights.empty() ? 1 : static_cast<double>(sample.weights[i + 1]);
+    loss -= weight * log_p[i];
+    weights += weight;
   }
-  return batch;
+  return loss / weights;
+}
+
+/// The most streams that any step has.
+i64 most_streams(const Training& training) {
+  return std::max<i64>(1, training.params.batch_tokens / training.shortest);
 }
 
 Measurement rate(const char* name, const char* unit, double amount, const History& history) {
@@ -131,8 +138,7 @@ double most_repeats(const VirtualRepetition& repetition, i64 step, i64 steps) {
 model::Batch make_batch(const Training& training, const datasets::Dataset& data, i64 step,
                         i64 segment, const Rng& rng, i64 part, i64 parts) {
   const i64 length = sample_length(training, step, rng);
-  // The most streams that any step has keeps sample numbers apart between steps.
-  const i64 most = std::max<i64>(1, training.params.batch_tokens / training.shortest);
+  const i64 most = most_streams(training);  // keeps sample numbers apart between steps
   const i64 streams = std::max<i64>(1, training.params.batch_tokens / length);
   const i64 first = streams * part / parts, end = streams * (part + 1) / parts;
   model::Batch batch;
@@ -163,6 +169,22 @@ model::Batch make_batch(const Training& training, const datasets::Dataset& data,
   return batch;
 }
 
+std::vector<ScoredPair> scored_pairs(const Training& training, const datasets::Dataset& data,
+                                     const Rng& rng) {
+  constexpr i64 kPairs = 32;
+  constexpr i64 kSpread = 1 << 20;  // of more held-out samples than this the first ones will do
+  const i64 available = data.size(datasets::Split::test, training.length);
+  const i64 count = std::min({kPairs, training.params.steps, available});
+  std::vector<ScoredPair> pairs;
+  for (i64 i = 0; i < count; ++i) {
+    const i64 step = i * training.params.steps / count;
+    pairs.push_back({.seen = step * most_streams(training),
+                     .held_out = available > kSpread ? i : i * available / count,
+                     .length = sample_length(training, step, rng)});
+  }
+  return pairs;
+}
+
 namespace {
 
 /// A run with what goes on beside its steps: checkpoints, lines for people, reasons to stop.
@@ -186,7 +208,7 @@ class Run {
   }
 
   Findings train() {
-    if (run_.compares && before_.empty()) before_ = held_out_losses();
+    if (run_.compares && before_.empty()) before_ = losses_of(datasets::Split::test);
     while (!trainer_.done()) {
       if (asked_to_stop()) {
         save();
@@ -207,10 +229,7 @@ class Run {
         held("training/tape_bytes", history_.tape_bytes(), history_),
         held("training/state_bytes", history_.state_bytes(), history_)};
     if (const auto travel = gates_.travel()) findings.measurements.push_back(*travel);
-    if (!before_.empty()) {
-      findings.measurements.push_back(held_out("training/held_out_before", before_));
-      findings.measurements.push_back(held_out("training/held_out_after", held_out_losses()));
-    }
+    add_held_out(findings);
     findings.curves = history_.curves(kCurvePoints);
     std::ranges::move(gates_.curves(), std::back_inserter(findings.curves));
     return findings;
@@ -218,8 +237,6 @@ class Run {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr i64 kHeldOut = 32;
-  static constexpr i64 kSpread = 1 << 20;  ///< of more samples than this the first ones will do
 
   /// The best of a few probes: other work on the machine lowers one of them, nothing raises it.
   static double peak() {
@@ -242,20 +259,41 @@ class Run {
     return mean_loss(name, losses, "held-out samples", run_.statistics, run_.rng.fork("held out"));
   }
 
-  /// Nats a token of held-out samples, a loss each; the same ones whenever asked.
-  std::vector<double> held_out_losses() {
+  /// Losses of the pairs' samples of one split; the same samples whenever asked.
+  std::vector<double> losses_of(datasets::Split split) {
     std::vector<double> losses;
     processes_.together([&] {
-      const i64 length = run_.training.length;
-      const i64 available = run_.data.size(datasets::Split::test, length);
-      const i64 count = std::min(kHeldOut, available);
-      for (i64 i = 0; i < count; ++i) {
-        const i64 index = available > kSpread ? i : i * available / count;
-        const datasets::Sample sample = run_.data.sample(datasets::Split::test, index, length);
-        losses.push_back(model::batch_loss(trainer_.model(), batch_of(sample), {}));
+      for (const ScoredPair& pair : scored_pairs(run_.training, run_.data, run_.rng)) {
+        const i64 number = split == datasets::Split::train ? pair.seen : pair.held_out;
+        losses.push_back(
+            sample_loss(trainer_.model(), run_.data.sample(split, number, pair.length)));
       }
     });
     return losses;
+  }
+
+  void add_held_out(Findings& findings) {
+    if (!before_.empty()) {
+      findings.measurements.push_back(held_out("training/held_out_before", before_));
+    }
+    const std::vector<double> held = losses_of(datasets::Split::test);
+    if (held.empty()) {
+      for (const char* name : {"training/held_out", "training/gap"}) {
+        Measurement& m = findings.measurements.emplace_back();
+        m.metric = name;
+        m.unit = "nats/token";
+        m.ci_method = fmt::format("no held-out sample of {} tokens", run_.training.length);
+      }
+      return;
+    }
+    findings.measurements.push_back(held_out("training/held_out", held));
+    std::vector<double> gaps = held;
+    const std::vector<double> seen = losses_of(datasets::Split::train);
+    for (std::size_t i = 0; i < gaps.size(); ++i) gaps[i] -= seen[i];
+    Measurement gap = mean_loss("training/gap", gaps, "pairs of a held-out and a training sample",
+                                run_.statistics, run_.rng.fork("gap"));
+    gap.higher_is_better.reset();
+    findings.measurements.push_back(std::move(gap));
   }
 
   void take_checkpoint() {

@@ -29,6 +29,17 @@ double most_repeats(const VirtualRepetition&, i64 step, i64 steps);
 model::Batch make_batch(const Training&, const datasets::Dataset&, i64 step, i64 segment,
                         const Rng&, i64 part = 0, i64 parts = 1);
 
+/// A sample that training reads at one of its steps, and a held-out one of the same length, by
+/// their numbers.
+struct ScoredPair {
+  i64 seen, held_out, length;
+};
+
+/// What the loss is compared on: up to 32 pairs, of steps evenly spread over the training and of
+/// different held-out samples; one for each step when there are fewer, and none when the data holds
+/// out none of the training's length.
+std::vector<ScoredPair> scored_pairs(const Training&, const datasets::Dataset&, const Rng&);
+
 /// One step for people to see.
 struct StepLine {
   model::StepReport report;
@@ -64,16 +75,18 @@ struct TrainingRun {
   /// Who train it together; the first of them writes the checkpoint.
   model::Processes& processes = model::Processes::alone();
   /// Whether the weights before the first step mean something: held-out samples are then scored
-  /// before and after.
+  /// before it too.
   bool compares = false;
 };
 
 /// Trains in place. Measurements: training/loss (mean of the last 5 % of steps),
 /// training/tokens_per_second, training/mfu, training/tape_bytes and training/state_bytes (those of
-/// StepReport, of the step with most) and training/gate_travel; with `compares` also
-/// training/held_out_before and training/held_out_after, on the same samples; curves are History's
-/// and GateWatch's. Throws Error when a loss is not finite or spikes (History::spike()), or the
-/// checkpoint is damaged or another's.
+/// StepReport, of the step with most), training/gate_travel, training/held_out (loss of the
+/// held-out samples of scored_pairs(), weighed as in training) and training/gap (that less the loss
+/// of the samples seen, both after the last step: what was learnt of these alone); with `compares`
+/// also training/held_out_before, on the same samples; curves are History's and GateWatch's. Throws
+/// Error when a loss is not finite or spikes (History::spike()), or the checkpoint is damaged or
+/// another's.
 Findings train_model(model::Transformer&, const TrainingRun&);
 
 inline constexpr i64 kCurvePoints = 200;

@@ -90,6 +90,9 @@ const METRIC_NAMES = {
   "training/gate": "Gates over training",
   "training/gate_travel": "Gate travel",
   "training/tokens_per_second": "Training speed",
+  "training/held_out": "Held-out loss",
+  "training/held_out_before": "Held-out loss before training",
+  "training/gap": "Held-out less training loss",
   "training/mfu": "Training FLOP utilisation",
 };
 

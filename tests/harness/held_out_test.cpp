@@ -1,0 +1,138 @@
+// What a training says of samples it read and of held-out ones.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "harness/training.h"
+#include "trainings.h"
+
+using namespace longreach;
+using namespace longreach::harness;
+using namespace longreach::tests;
+using Catch::Matchers::Contains;
+
+TEST_CASE(
+    "Pairs are spread over the steps and the held-out samples, each of the length of its step") {
+  Training training = rising();
+  training.params.steps = 640;
+  const Counting data;
+  const std::vector<ScoredPair> pairs = scored_pairs(training, data, Rng(5));
+  REQUIRE(pairs.size() == 32);
+  for (i64 i = 0; i < 32; ++i) {
+    const ScoredPair& pair = pairs[static_cast<std::size_t>(i)];
+    CHECK(pair.length == sample_length(training, 20 * i, Rng(5)));
+    CHECK(pair.seen == 20 * i * 16);  // 2048 / 128 streams a step
+    CHECK(pair.held_out == i);
+    // The step reads it: its batch begins with that sample, whose first token is its number.
+    CHECK(make_batch(training, data, 20 * i, 0, Rng(5)).inputs[0] == pair.seen);
+  }
+  training.params.steps = 3;
+  CHECK(scored_pairs(training, data, Rng(5)).size() == 3);
+}
+
+namespace {
+
+/// Losses by hand: weighed means of -ln p of single samples, token by token.
+double loss_by_hand(const model::Transformer& model, const datasets::Sample& sample) {
+  const i64 vocabulary = model.architecture().vocabulary;
+  model::StreamState state = model.initial_state(1, std::ssize(sample.tokens));
+  std::vector<float> logits(static_cast<std::size_t>(vocabulary));
+  double loss = 0, weights = 0;
+  for (std::size_t t = 0; t + 1 < sample.tokens.size(); ++t) {
+    model.forward(View<const Token, 2>(&sample.tokens[t], {1, 1}), state,
+                  View<float, 3>(logits.data(), {1, 1, vocabulary}), nullptr);
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(static_cast<double>(logit));
+    const double logit =
+        static_cast<double>(logits[static_cast<std::size_t>(sample.tokens[t + 1])]);
+    const double weight = static_cast<double>(sample.weights[t + 1]);
+    loss += weight * (std::log(sum) - logit);
+    weights += weight;
+  }
+  return loss / weights;
+}
+
+const Measurement& named(const Findings& findings, std::string_view metric) {
+  const auto found = std::ranges::find(findings.measurements, metric, &Measurement::metric);
+  REQUIRE(found != findings.measurements.end());
+  return *found;
+}
+
+}  // namespace
+
+TEST_CASE("Held-out loss and gap are those of the trained weights on twelve samples each") {
+  const Small small;
+  model::Transformer model = small.model();
+  const Findings findings = small.train(model, "", "a", {});
+  double held = 0, seen = 0;
+  for (i64 i = 0; i < 12; ++i) {
+    held += loss_by_hand(model, small.data->sample(datasets::Split::test, i, 128)) / 12;
+    // Two samples of 128 tokens to a step of 256.
+    seen += loss_by_hand(model, small.data->sample(datasets::Split::train, 2 * i, 128)) / 12;
+  }
+  const Measurement& held_out = named(findings, "training/held_out");
+  CHECK(*held_out.value == Approx(held).epsilon(1e-5));
+  CHECK(held_out.n == 12);
+  CHECK(held_out.unit == "nats/token");
+  CHECK(held_out.higher_is_better == false);
+  const Measurement& gap = named(findings, "training/gap");
+  CHECK(*gap.value == Approx(held - seen).margin(2e-5));
+  CHECK(gap.n == 12);
+  CHECK((*gap.ci_low <= *gap.value && *gap.value <= *gap.ci_high));
+  for (const Measurement& m : findings.measurements) CHECK(m.metric != "training/held_out_before");
+}
+
+namespace {
+
+/// Few random sequences for training and others held out: nothing to learn but these themselves.
+class Random final : public datasets::Dataset {
+ public:
+  explicit Random(i64 held_out) : held_out_(held_out) {}
+  i64 version() const override { return 1; }
+  i64 size(datasets::Split split, i64) const override {
+    return split == datasets::Split::test ? held_out_ : 1 << 30;
+  }
+  datasets::Sample sample(datasets::Split split, i64 index, i64 length) const override {
+    datasets::Sample made;
+    Rng rng = Rng(4).fork(split == datasets::Split::test ? "test" : "train").fork(index % 4);
+    for (i64 i = 0; i < length; ++i) made.tokens.push_back(static_cast<Token>(rng.below(16)));
+    return made;
+  }
+
+ private:
+  i64 held_out_;
+};
+
+Findings train_on(const Random& data) {
+  Small small;
+  small.training.length = small.training.shortest = 32;
+  small.training.params.steps = 60;
+  small.training.params.warmup = 1;
+  model::Transformer model = small.model();
+  return train_model(model, {.training = small.training,
+                             .lr = 2e-2,
+                             .segment = 64,
+                             .data = data,
+                             .statistics = {},
+                             .rng = Rng(5),
+                             .checkpoint = "",
+                             .id = "a",
+                             .watch = {}});
+}
+
+}  // namespace
+
+TEST_CASE("A model that learns its training samples by heart shows a gap") {
+  const Findings findings = train_on(Random(8));
+  const Measurement& gap = named(findings, "training/gap");
+  CHECK(*gap.ci_low > 0.3);
+  CHECK(gap.n == 8);  // as many as are held out
+}
+
+TEST_CASE("Data that holds out nothing gives rows without a number that say so") {
+  const Findings findings = train_on(Random(0));
+  for (const char* name : {"training/held_out", "training/gap"}) {
+    CHECK_FALSE(named(findings, name).value.has_value());
+    CHECK_THAT(named(findings, name).ci_method, Contains("no held-out sample of 32 tokens"));
+  }
+}
