@@ -80,15 +80,11 @@ TEST_CASE("The smoke experiment gives every backend and metric a finished, whole
                                           "infini update=delta", "gated_delta", "hierarchical",
                                           "adaptive", "block_topk", "compress_select", "hybrid"});
   CHECK(metrics == std::set<std::string>{"training", "perplexity", "divergence", "generation",
-<<<<<<< HEAD
                                          "passkey", "utilization", "ablation", "mutual_information",
                                          "coherence", "relevance", "latency", "memory"});
-=======
-                                         "passkey", "utilization", "latency", "memory"});
   CHECK(reaches.contains("passkey/exact_match/effective_length"));
   CHECK(reaches.contains("passkey/exact_match/horizon"));
   CHECK(reaches.contains("passkey/exact_match/horizon_compressions"));
->>>>>>> 5db75cc (Derive effective lengths and recall horizons from stored cells)
   for (const char* file : {"records.csv", "samples.jsonl", "report.html", "manifest.json"}) {
     INFO(file);
     CHECK(std::filesystem::file_size(folder / (std::string("out/") + file)) > 100);
