@@ -21,6 +21,7 @@ std::string_view tables_js();
 std::string_view sections_js();
 std::string_view language_js();
 std::string_view trade_offs_js();
+std::string_view reach_js();
 std::string_view page_js();
 std::string_view chart_js();
 }  // namespace longreach::embedded
@@ -141,7 +142,7 @@ class Html final : public Report {
     for (const std::string_view part :
          {embedded::data_js(), embedded::figures_js(), embedded::tables_js(),
           embedded::sections_js(), embedded::language_js(), embedded::trade_offs_js(),
-          embedded::page_js()}) {
+          embedded::reach_js(), embedded::page_js()}) {
       script += part;
     }
     out << filled(embedded::page_html(), {{"style", std::string(embedded::page_css())},

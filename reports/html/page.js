@@ -2,7 +2,8 @@
 
 const SECTIONS = [
   ["What ran", whatRan], ["Summary", summary], ["Retrieval by context length", retrieval],
-  ["Retrieval by depth and length", depthHeatmaps], ["Perplexity by context length", perplexity],
+  ["Retrieval by depth and length", depthHeatmaps], ["How far answers reach", reach],
+  ["Perplexity by context length", perplexity],
   ["Divergence from the baseline", divergence], ["Use of context", utilization],
   ["Generated text", generation],
   ["Differences from the baseline", differences],

@@ -45,6 +45,22 @@ TEST_CASE("Defaults follow from the file: output, seeds, task data, model and le
   CHECK(experiment.statistics.baseline == "full");
 }
 
+TEST_CASE("The threshold of effective lengths is set, and absent in what older runs stored") {
+  Parts parts;
+  parts.more = "statistics: {effective_threshold: 0.5, effective_relative: false}\n";
+  const StatisticsChoice choice = read(parts).statistics;
+  CHECK(choice.effective_threshold == 0.5);
+  CHECK_FALSE(choice.effective_relative);
+  parts.more = "statistics: {effective_threshold: 1.5}\n";
+  CHECK_THROWS_AS(read(parts), Error);
+  StatisticsChoice old;
+  visit_params("confidence: 0.9, bootstrap: 100, baseline: full, correction: none",
+               [&old](Fields& f) { old.fields(f); });
+  CHECK(old.confidence == 0.9);
+  CHECK(old.effective_threshold == 0.85);
+  CHECK(old.effective_relative);
+}
+
 TEST_CASE("A list among a backend's parameters makes a backend of each value") {
   Parts parts;
   parts.backends = "[{name: infini, infini: {segment: 16..64*2, update: [linear, delta]}}]";

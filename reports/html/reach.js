@@ -1,0 +1,58 @@
+// How far answers reach: effective lengths, recall horizons, and scores by distance.
+
+const isReach = (r) => /\/(effective_length|horizon|horizon_compressions)$/.test(r.metric);
+
+/** "effective_length" -> "effective length"; what the row of the table is of. */
+const reachKind = (r) => r.metric.split("/").at(-1).replace("horizon_compressions", "horizon, compressions")
+  .replace("_", " ");
+const reachScore = (r) => metricName(r.metric.slice(0, r.metric.lastIndexOf("/")));
+
+function reachTable(records) {
+  const variant = variantNamer(records);
+  const amount = (value, unit) => (unit === "tokens" ? Math.round(value).toLocaleString("en-US") : show(value, unit));
+  const end = (value, unit) => (value === null ? "open" : amount(value, unit));
+  const rows = [...groupBy(records, (r) => `${r.task}\u0000${r.model}\u0000${r.metric}`).values()].flat().map((r) => [
+    `${reachScore(r)}: ${reachKind(r)}`, r.task, r.model,
+    make("span", {}, swatch(r.backend), ` ${[r.backend, variant(r)].filter(Boolean).join(" · ")}`),
+    r.value === null ? "none" : `${amount(r.value, r.unit)}${r.unit === "tokens" ? " tokens" : ""}`,
+    r.ci_low === null && r.ci_high === null ? "–" : `[${end(r.ci_low, r.unit)}, ${end(r.ci_high, r.unit)}]`,
+    r.n ?? "–", r.ci_method.split("; ").slice(1).join("; ") || "–"]);
+  return table(["score", "task", "model", "backend", "value", "interval", "n", "remarks"], rows,
+    { numeric: [4, 5, 6] });
+}
+
+/** Every bucket with its n and interval. */
+function bucketTable(curves) {
+  const rows = curves.flatMap((c) => c.records.map((r) => [c.label, show(r.distance, "tokens"),
+    show(r.value, r.unit), r.n ?? "–", interval(r), r.ci_method || "–"]));
+  return make("details", { class: "numbers" }, make("summary", {}, `Numbers (${rows.length})`),
+    table(["series", "distance", "value", "n", "interval", "interval by"], rows, { numeric: [1, 2, 3, 4] }));
+}
+
+function distanceFigures(records) {
+  return [...groupBy(records, (r) => `${r.task}\u0000${r.model}\u0000${r.metric}`).values()].map((group) => {
+    const runs = [...groupBy(group, (r) => `${r.backend}\u0000${r.seed}\u0000${r.lr}`).values()];
+    const curves = labelled(runs.map((run) => {
+      const ordered = [...run].sort((a, b) => a.distance - b.distance);
+      return { cell: run[0], series: "", records: ordered, points: ordered.map((r) => ({ x: r.distance, y: r.value })) };
+    }));
+    const name = metricName(group[0].metric.replace(/_by_distance$/, ""));
+    const chance = group[0].chance === null ? "" : ` Guessing scores ${show(group[0].chance, "1")}.`;
+    return figure([`${name} by distance`, group[0].task, group[0].model].filter(Boolean).join(" — "),
+      "By tokens from the evidence to the answer, all context lengths together; a point is a range from one power " +
+      `of two to the next, at its geometric middle.${chance}`,
+      () => curveChart(curves, "Distance (tokens)", name, { share: true, logX: true }),
+      bucketTable(curves), heightFor(curves.map((c) => c.label)));
+  });
+}
+
+function reach() {
+  const ends = RECORDS.filter(isReach);
+  const buckets = RECORDS.filter((r) => r.metric.endsWith("_by_distance") && r.value !== null);
+  if (ends.length === 0) return null;
+  return [paragraph("Effective length: the longest context tested up to which the score holds at every length; the " +
+    "threshold is in its protocol (All records). Horizon: how far back the evidence may lie until the score, made never " +
+    "rising with distance, falls through one half, in tokens and in segments passed (compressions). An end of an interval " +
+    "is open where too many resamples find none within what was tested.", "quiet"),
+  reachTable(ends), figures(distanceFigures(buckets))];
+}
