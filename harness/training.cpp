@@ -173,14 +173,19 @@ std::vector<ScoredPair> scored_pairs(const Training& training, const datasets::D
                                      const Rng& rng) {
   constexpr i64 kPairs = 32;
   constexpr i64 kSpread = 1 << 20;  // of more held-out samples than this the first ones will do
-  const i64 available = data.size(datasets::Split::test, training.length);
+  const bool text = !data.documents(datasets::Split::train).empty();
+  const i64 unread = training.params.steps * most_streams(training);
+  const i64 available = text ? data.size(datasets::Split::test, training.length) : kPairs;
   const i64 count = std::min({kPairs, training.params.steps, available});
   std::vector<ScoredPair> pairs;
   for (i64 i = 0; i < count; ++i) {
     const i64 step = i * training.params.steps / count;
     pairs.push_back({.seen = step * most_streams(training),
-                     .held_out = available > kSpread ? i : i * available / count,
-                     .length = sample_length(training, step, rng)});
+                     .held_out = !text                 ? unread + i
+                                 : available > kSpread ? i
+                                                       : i * available / count,
+                     .length = sample_length(training, step, rng),
+                     .split = text ? datasets::Split::test : datasets::Split::train});
   }
   return pairs;
 }
@@ -208,7 +213,7 @@ class Run {
   }
 
   Findings train() {
-    if (run_.compares && before_.empty()) before_ = losses_of(datasets::Split::test);
+    if (run_.compares && before_.empty()) before_ = losses(false);
     while (!trainer_.done()) {
       if (asked_to_stop()) {
         save();
@@ -259,24 +264,25 @@ class Run {
     return mean_loss(name, losses, "held-out samples", run_.statistics, run_.rng.fork("held out"));
   }
 
-  /// Losses of the pairs' samples of one split; the same samples whenever asked.
-  std::vector<double> losses_of(datasets::Split split) {
-    std::vector<double> losses;
+  /// Losses of the pairs' samples, seen or held out; the same samples whenever asked.
+  std::vector<double> losses(bool seen) {
+    std::vector<double> found;
     processes_.together([&] {
       for (const ScoredPair& pair : scored_pairs(run_.training, run_.data, run_.rng)) {
-        const i64 number = split == datasets::Split::train ? pair.seen : pair.held_out;
-        losses.push_back(
-            sample_loss(trainer_.model(), run_.data.sample(split, number, pair.length)));
+        const datasets::Sample sample =
+            seen ? run_.data.sample(datasets::Split::train, pair.seen, pair.length)
+                 : run_.data.sample(pair.split, pair.held_out, pair.length);
+        found.push_back(sample_loss(trainer_.model(), sample));
       }
     });
-    return losses;
+    return found;
   }
 
   void add_held_out(Findings& findings) {
     if (!before_.empty()) {
       findings.measurements.push_back(held_out("training/held_out_before", before_));
     }
-    const std::vector<double> held = losses_of(datasets::Split::test);
+    const std::vector<double> held = losses(false);
     if (held.empty()) {
       for (const char* name : {"training/held_out", "training/gap"}) {
         Measurement& m = findings.measurements.emplace_back();
@@ -288,7 +294,7 @@ class Run {
     }
     findings.measurements.push_back(held_out("training/held_out", held));
     std::vector<double> gaps = held;
-    const std::vector<double> seen = losses_of(datasets::Split::train);
+    const std::vector<double> seen = losses(true);
     for (std::size_t i = 0; i < gaps.size(); ++i) gaps[i] -= seen[i];
     Measurement gap = mean_loss("training/gap", gaps, "pairs of a held-out and a training sample",
                                 run_.statistics, run_.rng.fork("gap"));

@@ -33,11 +33,14 @@ model::Batch make_batch(const Training&, const datasets::Dataset&, i64 step, i64
 /// their numbers.
 struct ScoredPair {
   i64 seen, held_out, length;
+  datasets::Split split;  ///< that of the held-out one
 };
 
 /// What the loss is compared on: up to 32 pairs, of steps evenly spread over the training and of
 /// different held-out samples; one for each step when there are fewer, and none when the data holds
-/// out none of the training's length.
+/// out none of the training's length. Of text the held-out is Split::test; of generators it is
+/// samples of Split::train that no step reads, since those for testing may be of another kind
+/// (passkey's keys are never near there), which would pass for a gap.
 std::vector<ScoredPair> scored_pairs(const Training&, const datasets::Dataset&, const Rng&);
 
 /// One step for people to see.

@@ -21,8 +21,9 @@ TEST_CASE(
   for (i64 i = 0; i < 32; ++i) {
     const ScoredPair& pair = pairs[static_cast<std::size_t>(i)];
     CHECK(pair.length == sample_length(training, 20 * i, Rng(5)));
-    CHECK(pair.seen == 20 * i * 16);  // 2048 / 128 streams a step
-    CHECK(pair.held_out == i);
+    CHECK(pair.seen == 20 * i * 16);       // 2048 / 128 streams a step
+    CHECK(pair.held_out == 640 * 16 + i);  // no step reads so far
+    CHECK(pair.split == datasets::Split::train);
     // The step reads it: its batch begins with that sample, whose first token is its number.
     CHECK(make_batch(training, data, 20 * i, 0, Rng(5)).inputs[0] == pair.seen);
   }
@@ -66,8 +67,8 @@ TEST_CASE("Held-out loss and gap are those of the trained weights on twelve samp
   const Findings findings = small.train(model, "", "a", {});
   double held = 0, seen = 0;
   for (i64 i = 0; i < 12; ++i) {
-    held += loss_by_hand(model, small.data->sample(datasets::Split::test, i, 128)) / 12;
-    // Two samples of 128 tokens to a step of 256.
+    // Two samples of 128 tokens to a step of 256; of a generator the next ones are held out.
+    held += loss_by_hand(model, small.data->sample(datasets::Split::train, 24 + i, 128)) / 12;
     seen += loss_by_hand(model, small.data->sample(datasets::Split::train, 2 * i, 128)) / 12;
   }
   const Measurement& held_out = named(findings, "training/held_out");
@@ -84,7 +85,8 @@ TEST_CASE("Held-out loss and gap are those of the trained weights on twelve samp
 
 namespace {
 
-/// Few random sequences for training and others held out: nothing to learn but these themselves.
+/// Few random sequences for training and others held out, as of a text: nothing to learn but these
+/// themselves.
 class Random final : public datasets::Dataset {
  public:
   explicit Random(i64 held_out) : held_out_(held_out) {}
@@ -98,6 +100,7 @@ class Random final : public datasets::Dataset {
     for (i64 i = 0; i < length; ++i) made.tokens.push_back(static_cast<Token>(rng.below(16)));
     return made;
   }
+  std::vector<std::span<const Token>> documents(datasets::Split) const override { return {{}}; }
 
  private:
   i64 held_out_;
@@ -121,6 +124,19 @@ Findings train_on(const Random& data) {
 }
 
 }  // namespace
+
+TEST_CASE(
+    "Of a text the held-out samples are those for testing, evenly spread over all there are") {
+  Training training = rising();
+  training.params.steps = 640;
+  const std::vector<ScoredPair> pairs = scored_pairs(training, Random(320), Rng(5));
+  REQUIRE(pairs.size() == 32);
+  for (i64 i = 0; i < 32; ++i) {
+    CHECK(pairs[static_cast<std::size_t>(i)].held_out == 10 * i);
+    CHECK(pairs[static_cast<std::size_t>(i)].split == datasets::Split::test);
+  }
+  CHECK(scored_pairs(training, Random(7), Rng(5)).size() == 7);
+}
 
 TEST_CASE("A model that learns its training samples by heart shows a gap") {
   const Findings findings = train_on(Random(8));
