@@ -28,10 +28,10 @@ constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 // The parts of statements and questions, for one value asked and for several.
-constexpr std::string_view kStates = " the special number for", kIs = " is :", kStop = " .";
+constexpr std::string_view kStates = " the special number for", kIs = " is", kStop = " .";
 constexpr std::string_view kAsks = " what is the special number for", kMark = " ?";
 constexpr std::string_view kAsksSeveral = " what are the special numbers for";
-constexpr std::string_view kStatesSeveral = " the special numbers for", kAre = " are :";
+constexpr std::string_view kStatesSeveral = " the special numbers for", kAre = " are";
 
 enum class Filling { noise, prose, needles };
 
@@ -274,7 +274,13 @@ class Needle final : public Dataset {
   std::vector<std::vector<Token>> draw_decoys(const Needles& needles, const Span& answer,
                                               Rng rng) const {
     std::vector<std::vector<Token>> decoys;
-    for (i64 i = 0; i < kNeedleDecoys; ++i) {
+    if (form_.asked == 1) {
+      for (std::size_t i = 1; i < needles.values.size(); ++i) {
+        std::vector<Token> stated = tokens_of(needles.values[i]);
+        if (std::ssize(stated) == answer.length) decoys.push_back(std::move(stated));
+      }
+    }
+    while (std::ssize(decoys) < kNeedleDecoys) {
       std::vector<Token> decoy = draw_alike(static_cast<std::size_t>(answer.length), [&] {
         std::vector<std::vector<Token>> values;
         for (i64 v = 0; v < form_.asked; ++v) {
@@ -283,7 +289,8 @@ class Needle final : public Dataset {
         std::vector<Token> whole = joined(tokenizer_, values);
         return std::ranges::find(decoys, whole) == decoys.end() ? whole : std::vector<Token>{};
       });
-      if (!decoy.empty()) decoys.push_back(std::move(decoy));
+      if (decoy.empty()) break;
+      decoys.push_back(std::move(decoy));
     }
     return decoys;
   }

@@ -16,7 +16,9 @@ namespace longreach::datasets {
 
 /// Raised when a sample's text, weights or facts change.
 inline constexpr i64 kNeedleVersion = 1;
-/// Wrong answers of each sample, at most: as many tokens as the right one, none of its values.
+/// Wrong answers of each sample, at most: as many tokens as the right one, none of its values. Where
+/// one key of several is asked they begin with the values stated of the others, which reading
+/// without matching keys cannot tell from the right one.
 inline constexpr i64 kNeedleDecoys = 9;
 /// Needles stated in mk1 and mq, and values of the one key in mv.
 inline constexpr i64 kNeedles = 4;

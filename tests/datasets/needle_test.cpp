@@ -21,7 +21,7 @@ using Names = EnumNames<NeedleKind>;
 
 /// Key and value of each statement of a text without spaces, in order.
 std::vector<std::pair<std::string, std::string>> statements(const std::string& text) {
-  static const std::regex statement(R"(thespecialnumberfor([a-z0-9-]+)is:([0-9a-f-]+)\.)");
+  static const std::regex statement(R"(thespecialnumberfor([a-z0-9-]+?)is([0-9a-f-]+)\.)");
   std::vector<std::pair<std::string, std::string>> found;
   for (std::sregex_iterator at(text.begin(), text.end(), statement), end; at != end; ++at) {
     found.emplace_back((*at)[1], (*at)[2]);
@@ -113,7 +113,7 @@ TEST_CASE("Needle evidence is the statements asked, and nothing else") {
       const std::string text = compact(*bytes, part(sample, span));
       const auto found = statements(text);
       REQUIRE(found.size() == 1);
-      CHECK(text == "thespecialnumberfor" + found[0].first + "is:" + found[0].second + ".");
+      CHECK(text == "thespecialnumberfor" + found[0].first + "is" + found[0].second + ".");
       CHECK(std::ranges::find(asked, found[0].first) != asked.end());
       values.push_back(found[0].second);
     }
@@ -156,12 +156,11 @@ TEST_CASE("Needle lengths are exact for every kind and tokenizer") {
 TEST_CASE(
     "A needle that does not fit is refused with the smallest length, and 256 words hold all") {
   const auto data = dataset("s2", *words);
-  // the special number for brave stone is : ####### . = 4 + 2 + 2 + 7 + 1; what is the special
-  // number for brave stone ? the special number for brave stone is : ####### = 6 + 2 + 1 + 4 + 2 +
-  // 2 + 7.
-  CHECK_THROWS_WITH(data->sample(Split::test, 0, 39),
-                    Contains("needle: 39 tokens: does not fit; smallest length is 40"));
-  CHECK(std::ssize(data->sample(Split::test, 0, 40).tokens) == 40);
+  // the special number for brave stone is ####### . = 4 + 2 + 1 + 7 + 1; what is the special number
+  // for brave stone ? the special number for brave stone is ####### = 6 + 2 + 1 + 4 + 2 + 1 + 7.
+  CHECK_THROWS_WITH(data->sample(Split::test, 0, 37),
+                    Contains("needle: 37 tokens: does not fit; smallest length is 38"));
+  CHECK(std::ssize(data->sample(Split::test, 0, 38).tokens) == 38);
   for (const std::string_view kind : Names::names) {
     CHECK_NOTHROW(dataset(kind, *words)->sample(Split::test, 0, 256));
   }
