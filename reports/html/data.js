@@ -11,11 +11,11 @@ const RECORDS = DATA.records.rows.map((row) => {
   return record;
 });
 nameSweptBackends();
-const MEASURED = RECORDS.filter((r) => r.metric !== "" && r.value !== null && !isAcrossLengths(r));
-const isDifference = (r) => r.metric.endsWith("_difference");
 /** What only all lengths together tell: how far a score holds, and scores by how far back. */
 const isAcrossLengths = (r) =>
   /\/(effective_length|horizon|horizon_compressions)$|_by_(distance|compressions)$/.test(r.metric);
+const MEASURED = RECORDS.filter((r) => r.metric !== "" && r.value !== null && !isAcrossLengths(r));
+const isDifference = (r) => r.metric.endsWith("_difference");
 /** A timing over the baseline's. */
 const isTimeRatio = (r) => r.prefix === "latency" && r.metric.endsWith("_ratio");
 
