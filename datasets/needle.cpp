@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "datasets/draw.h"
 #include "datasets/prompt.h"
 #include "datasets/words.h"
 
@@ -223,7 +224,8 @@ class Needle final : public Dataset {
     std::vector<std::vector<Token>> values;
     for (const std::size_t i : order) values.push_back(tokens_of(needles.values[i]));
     const Answer answer(tokenizer_, values, prompt);
-    const Prompt::Assembled made = fill(prompt, length, needles, rng.fork("filler"));
+    const Filled filled = fill(prompt, length, needles, rng.fork("filler"));
+    const Prompt::Assembled& made = filled.made;
 
     Sample sample{.tokens = made.tokens};
     Question question = answer.question(made);
@@ -240,7 +242,7 @@ class Needle final : public Dataset {
                               .counterfactual = std::move(counterfactual)});
     }
     std::ranges::sort(question.evidence, {}, &Span::begin);
-    question.decoys = draw_decoys(needles, question.answer, rng.fork("decoys"));
+    question.decoys = draw_decoys(needles, values, filled.values, rng.fork("decoys"));
     sample.questions = {std::move(question)};
     sample.weights = answer_weights(length, sample.questions);
     sample.depth = 100 * needles.places.front();
@@ -248,22 +250,41 @@ class Needle final : public Dataset {
     return sample;
   }
 
-  Prompt::Assembled fill(const Prompt& prompt, i64 length, const Needles& needles,
-                         const Rng& rng) const {
-    if (haystack_ != nullptr) return prompt.assemble(length, *haystack_, rng, "needle");
+  struct Filled {
+    Prompt::Assembled made;
+    std::vector<std::string> values;  ///< that whole sentences of the haystack state
+  };
+  Filled fill(const Prompt& prompt, i64 length, const Needles& needles, const Rng& rng) const {
+    if (haystack_ != nullptr) return {prompt.assemble(length, *haystack_, rng, "needle"), {}};
+    struct Drawn {
+      std::string value;
+      i64 tokens = 0;
+    };
+    std::vector<Drawn> drawn;
     const SentenceHaystack others([&](Rng& draw) {
       std::vector<Token> sentence;
       const auto add = [&](const std::vector<Token>& part) {
         sentence.insert(sentence.end(), part.begin(), part.end());
       };
+      const std::string key = draw_unlike([&] { return draw_key(draw); }, needles.keys);
+      const std::string value = draw_value(draw);
       add(tokenizer_.encode(kStates));
-      add(tokens_of(draw_unlike([&] { return draw_key(draw); }, needles.keys)));
+      add(tokens_of(key));
       add(tokenizer_.encode(kIs));
-      add(tokens_of(draw_value(draw)));
+      add(tokens_of(value));
       add(tokenizer_.encode(kStop));
+      drawn.push_back({value, std::ssize(sentence)});
       return sentence;
     });
-    return prompt.assemble(length, others, rng, "needle");
+    Filled filled{prompt.assemble(length, others, rng, "needle"), {}};
+    auto next = drawn.begin();
+    for (const Span& span : filled.made.filler) {
+      for (i64 left = span.length; left > 0; left -= next++->tokens) {
+        // The front of a gap's last sentence is cut, perhaps its value.
+        if (next->tokens <= left) filled.values.push_back(next->value);
+      }
+    }
+    return filled;
   }
 
   /// A value of no needle stated.
@@ -271,28 +292,49 @@ class Needle final : public Dataset {
     return draw_unlike([&] { return draw_value(rng); }, needles.values);
   }
 
-  std::vector<std::vector<Token>> draw_decoys(const Needles& needles, const Span& answer,
-                                              Rng rng) const {
+  /// `right` are the values of the answer, `filler` those that the haystack states.
+  std::vector<std::vector<Token>> draw_decoys(const Needles& needles,
+                                              const std::vector<std::vector<Token>>& right,
+                                              std::vector<std::string> filler, Rng rng) const {
+    if (form_.asked > 1) return orders_of(right, rng);
+    std::vector<std::string> others(needles.values.begin() + 1, needles.values.end());
+    shuffle(filler, rng);
+    others.insert(others.end(), filler.begin(), filler.end());
     std::vector<std::vector<Token>> decoys;
-    if (form_.asked == 1) {
-      for (std::size_t i = 1; i < needles.values.size(); ++i) {
-        std::vector<Token> stated = tokens_of(needles.values[i]);
-        if (std::ssize(stated) == answer.length) decoys.push_back(std::move(stated));
+    const auto offer = [&](std::vector<Token> decoy) {
+      const bool known = decoy == right.front() || std::ranges::find(decoys, decoy) != decoys.end();
+      if (decoy.size() == right.front().size() && !known) decoys.push_back(std::move(decoy));
+    };
+    if (!needle_alone()) {
+      for (std::size_t i = 0; i < others.size() && std::ssize(decoys) < kNeedleDecoys; ++i) {
+        offer(tokens_of(others[i]));
       }
+      return decoys;
     }
-    while (std::ssize(decoys) < kNeedleDecoys) {
-      std::vector<Token> decoy = draw_alike(static_cast<std::size_t>(answer.length), [&] {
-        std::vector<std::vector<Token>> values;
-        for (i64 v = 0; v < form_.asked; ++v) {
-          values.push_back(tokens_of(draw_other(needles, rng)));
-        }
-        std::vector<Token> whole = joined(tokenizer_, values);
-        return std::ranges::find(decoys, whole) == decoys.end() ? whole : std::vector<Token>{};
-      });
-      if (decoy.empty()) break;
-      decoys.push_back(std::move(decoy));
+    constexpr i64 kTries = 64 * kNeedleDecoys;
+    for (i64 tries = 0; tries < kTries && std::ssize(decoys) < kNeedleDecoys; ++tries) {
+      offer(tokens_of(draw_other(needles, rng)));
     }
     return decoys;
+  }
+
+  /// Whether no other value is stated, so that a reader of values finds the right one alone.
+  bool needle_alone() const { return form_.stated == 1 && form_.filling != Filling::needles; }
+
+  /// Some of the other orders of the answer's values.
+  std::vector<std::vector<Token>> orders_of(const std::vector<std::vector<Token>>& right,
+                                            Rng& rng) const {
+    std::vector<std::size_t> order(right.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::vector<std::vector<Token>> orders;
+    while (std::ranges::next_permutation(order).found) {
+      std::vector<std::vector<Token>> values;
+      for (const std::size_t i : order) values.push_back(right[i]);
+      orders.push_back(joined(tokenizer_, values));
+    }
+    shuffle(orders, rng);
+    if (std::ssize(orders) > kNeedleDecoys) orders.resize(kNeedleDecoys);
+    return orders;
   }
 
   Params params_;

@@ -1,4 +1,4 @@
-// Needles in a haystack: statements "the special number for {key} is : {value} ." in filler, asked
+// Needles in a haystack: statements "the special number for {key} is {value} ." in filler, asked
 // for at the end.
 //
 // The tasks are those of RULER (Hsieh et al. 2024, arXiv 2404.06654, NIAH); the wording is ours.
@@ -16,9 +16,12 @@ namespace longreach::datasets {
 
 /// Raised when a sample's text, weights or facts change.
 inline constexpr i64 kNeedleVersion = 1;
-/// Wrong answers of each sample, at most: as many tokens as the right one, none of its values. Where
-/// one key of several is asked they begin with the values stated of the others, which reading
-/// without matching keys cannot tell from the right one.
+/// Wrong answers of each sample, at most: different ones, each of as many tokens as the right one.
+///
+/// Where others than the right values are stated (mk1, mk2, mk3) they are values that the context
+/// states under other keys, and only such (mk1 has three); where several values are asked (mv, mq),
+/// the right values in other orders. So their number tells the chance of a reader who finds values
+/// but does not match them to keys. A lone needle (s1, s2, s3) has none but values never stated.
 inline constexpr i64 kNeedleDecoys = 9;
 /// Needles stated in mk1 and mq, and values of the one key in mv.
 inline constexpr i64 kNeedles = 4;

@@ -199,23 +199,76 @@ TEST_CASE("Training samples have their needle at all depths alike") {
   CHECK(std::abs(near - 250) < 70);  // five standard deviations
 }
 
-TEST_CASE("Needle decoys are nine other answers of as many tokens, with none of the right values") {
-  for (const std::string_view kind : Names::names) {
+/// What is stated under a key that is not asked.
+std::set<std::string> others_stated(const std::string& text) {
+  const auto asked = keys_asked(text);
+  std::set<std::string> values;
+  for (const auto& [key, value] : statements(text)) {
+    if (std::ranges::find(asked, key) == asked.end()) values.insert(value);
+  }
+  return values;
+}
+
+/// The values of all decoys of a sample, each decoy of the right answer's number of tokens and
+/// different from it and from the others.
+std::vector<std::vector<std::string>> decoys_of(const Tokenizer& tokenizer, const Sample& sample) {
+  const Question& question = sample.last();
+  std::set<std::vector<Token>> different{part(sample, question.answer)};
+  std::vector<std::vector<std::string>> decoys;
+  for (const auto& decoy : question.decoys) {
+    CHECK(std::ssize(decoy) == question.answer.length);
+    CHECK(different.insert(decoy).second);
+    decoys.push_back(split(compact(tokenizer, decoy), ','));
+  }
+  return decoys;
+}
+
+TEST_CASE(
+    "Needle decoys are values stated in full under other keys, as many as there are to nine") {
+  for (const std::string kind : {"mk1", "mk2", "mk3"}) {
+    for (const Tokenizer* tokenizer : {words.get(), bytes.get(), bpe.get()}) {
+      const auto data = dataset(kind, *tokenizer);
+      for (i64 i = 0; i < 60; ++i) {
+        // Short ones state fewer than nine others, so that all of them are decoys.
+        const Sample sample = data->sample(Split::test, i, (i % 3 == 0 ? 3000 : 500) + i);
+        const std::string text = prompt_of(*tokenizer, sample);
+        const std::set<std::string> stated = others_stated(text);
+        INFO(kind << " " << tokenizer->name() << " " << text);
+        const auto decoys = decoys_of(*tokenizer, sample);
+        for (const auto& decoy : decoys) CHECK(stated.contains(decoy.at(0)));
+        if (tokenizer == words.get()) {
+          CHECK(decoys.size() == std::min<std::size_t>(stated.size(), kNeedleDecoys));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("Where all values stated are asked, decoys are other orders of them") {
+  for (const std::string kind : {"mv", "mq"}) {
     for (const Tokenizer* tokenizer : {words.get(), bytes.get(), bpe.get()}) {
       const Sample sample = dataset(kind, *tokenizer)->sample(Split::test, 4, 1200);
-      const Question& question = sample.last();
-      INFO(kind << " " << tokenizer->name());
-      CHECK(question.decoys.size() == kNeedleDecoys);
-      CHECK(std::set<std::vector<Token>>(question.decoys.begin(), question.decoys.end()).size() ==
-            question.decoys.size());
-      const auto answer = answer_of(*tokenizer, sample);
-      for (const auto& decoy : question.decoys) {
-        CHECK(std::ssize(decoy) == question.answer.length);
-        const auto values = split(compact(*tokenizer, decoy), ',');
-        CHECK(values.size() == answer.size());
-        for (const std::string& value : values) {
-          CHECK(std::ranges::find(answer, value) == answer.end());
-        }
+      auto answer = answer_of(*tokenizer, sample);
+      std::ranges::sort(answer);
+      const auto decoys = decoys_of(*tokenizer, sample);
+      CHECK(decoys.size() == kNeedleDecoys);
+      for (auto decoy : decoys) {
+        std::ranges::sort(decoy);
+        CHECK(decoy == answer);
+      }
+    }
+  }
+}
+
+TEST_CASE("A lone needle has nine decoys that its context does not state") {
+  for (const std::string kind : {"s1", "s2", "s3"}) {
+    for (const Tokenizer* tokenizer : {words.get(), bytes.get(), bpe.get()}) {
+      const Sample sample = dataset(kind, *tokenizer)->sample(Split::test, 4, 1200);
+      const auto decoys = decoys_of(*tokenizer, sample);
+      CHECK(decoys.size() == kNeedleDecoys);
+      for (const auto& decoy : decoys) {
+        CHECK(decoy.size() == 1);
+        CHECK(prompt_of(*tokenizer, sample).find(decoy.at(0)) == std::string::npos);
       }
     }
   }
