@@ -14,23 +14,39 @@
 namespace longreach::datasets {
 namespace {
 
-/// Something a user may tell, and what it may be.
+constexpr i64 kValues = 8;
+
+/// What a user may tell, and what it may be. Topics of one pool have the same values, so that an
+/// answer takes the topic and not only a word of the right sort. A pool has two values for each of
+/// its topics.
+constexpr std::array<std::array<std::string_view, kValues>, 3> kPools{
+    {{"anna", "emma", "nina", "lucy", "karl", "omar", "ivan", "hans"},
+     {"oslo", "rome", "bonn", "paris", "milan", "turin", "delft", "ghent"},
+     {"red", "tan", "blue", "pink", "green", "black", "white", "brown"}}};
+
 struct Topic {
   std::string_view name;
-  std::array<std::string_view, 8> values;
+  std::size_t pool;
 };
 
-constexpr std::array<Topic, kDialogueTopics> kTopics{
-    {{"favourite colour", {"red", "tan", "blue", "pink", "green", "black", "white", "brown"}},
-     {"favourite food", {"rice", "soup", "fish", "pasta", "pizza", "salad", "bread", "curry"}},
-     {"favourite drink", {"tea", "milk", "cola", "beer", "wine", "water", "juice", "cocoa"}},
-     {"favourite animal", {"fox", "owl", "bear", "wolf", "lion", "horse", "zebra", "otter"}},
-     {"favourite sport", {"golf", "polo", "judo", "chess", "rugby", "tennis", "hockey", "boxing"}},
-     {"favourite flower", {"rose", "lily", "iris", "tulip", "daisy", "peony", "poppy", "lotus"}},
-     {"home town", {"oslo", "rome", "bonn", "paris", "milan", "turin", "delft", "ghent"}},
-     {"job", {"cook", "nurse", "baker", "pilot", "judge", "tailor", "farmer", "lawyer"}},
-     {"doctor", {"weber", "moore", "klein", "reyes", "brown", "novak", "silva", "olsen"}},
-     {"best friend", {"anna", "emma", "nina", "lucy", "karl", "omar", "ivan", "hans"}}}};
+constexpr std::array<Topic, kDialogueTopics> kTopics{{{"doctor", 0},
+                                                      {"best friend", 0},
+                                                      {"sister", 0},
+                                                      {"teacher", 0},
+                                                      {"home town", 1},
+                                                      {"work town", 1},
+                                                      {"birth town", 1},
+                                                      {"favourite colour", 2},
+                                                      {"car colour", 2},
+                                                      {"door colour", 2}}};
+
+constexpr std::array<std::size_t, kDialogueTopics> kPoolOfTopic = [] {
+  std::array<std::size_t, kDialogueTopics> pools{};
+  for (std::size_t t = 0; t < pools.size(); ++t) pools[t] = kTopics[t].pool;
+  return pools;
+}();
+
+std::size_t pool_of(i64 topic) { return kPoolOfTopic[static_cast<std::size_t>(topic)]; }
 
 constexpr std::array<std::string_view, 3> kStatements{
     " user : my {} is", " user : just so you know , my {} is", " user : by the way , my {} is"};
@@ -97,7 +113,6 @@ class Dialogue final : public Dataset {
 
   i64 version() const override { return kDialogueVersion; }
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
-  std::string sha() const override { return haystack_->sha(); }
   std::string description() const override {
     return fmt::format("generated; {} of {} statements asked for, {:g} of them changed",
                        params_.questions, params_.statements, params_.changes);
@@ -134,8 +149,10 @@ class Dialogue final : public Dataset {
   /// Tokens of a sample without filler whose sentences are all as long as they can be.
   i64 longest_sample() const {
     std::vector<std::string> values, statements, changes, questions;
+    for (const auto& pool : kPools) {
+      for (const std::string_view value : pool) values.push_back(spaced(value));
+    }
     for (const Topic& topic : kTopics) {
-      for (const std::string_view value : topic.values) values.push_back(spaced(value));
       for (const auto wording : kStatements) statements.push_back(about(wording, topic));
       for (const auto wording : kChanges) changes.push_back(about(wording, topic));
       for (const auto wording : kQuestions) {
@@ -159,23 +176,26 @@ class Dialogue final : public Dataset {
   /// In order; the last one asks.
   std::vector<Turn> draw_turns(Rng& rng) const {
     std::vector<Turn> turns;
-    const std::vector<i64> topics = draw_distinct(params_.statements, kDialogueTopics, rng);
+    // Pool by pool, so that what is asked for has siblings stated.
+    const std::vector<i64> topics = draw_by_class(params_.statements, kPoolOfTopic, rng);
     std::vector<bool> changed(topics.size(), false);
     for (const i64 i :
          draw_distinct(draw_count(expected_changes(), rng), params_.statements, rng)) {
       changed[static_cast<std::size_t>(i)] = true;
     }
+    std::array<std::vector<i64>, kPools.size()> left;  // no value is stated twice
+    for (std::vector<i64>& values : left) values = draw_distinct(kValues, kValues, rng);
     for (std::size_t i = 0; i < topics.size(); ++i) {
       const i64 topic = topics[i];
-      const auto& values = kTopics[static_cast<std::size_t>(topic)].values;
-      const std::vector<i64> drawn = draw_distinct(2, std::ssize(values), rng);
-      const auto value = [&](std::size_t v) { return values[static_cast<std::size_t>(drawn[v])]; };
-      const double at = rng.uniform();
+      const auto next = [&, pool = pool_of(topic)] {
+        const i64 value = left[pool].back();
+        left[pool].pop_back();
+        return kPools[pool][static_cast<std::size_t>(value)];
+      };
+      const double at = rng.uniform() / 2;  // early, so that most questions follow the siblings
       const auto later = [&] { return at + (1 - at) * rng.uniform(); };
-      turns.push_back({Turn::Act::state, topic, value(0), at});
-      if (changed[i]) {
-        turns.push_back({Turn::Act::change, topic, value(1), later()});
-      }
+      turns.push_back({Turn::Act::state, topic, next(), at});
+      if (changed[i]) turns.push_back({Turn::Act::change, topic, next(), later()});
       if (static_cast<i64>(i) < params_.questions) {
         turns.push_back({Turn::Act::ask, topic, {}, later()});
       }
@@ -225,18 +245,24 @@ class Dialogue final : public Dataset {
     question.kind = turns[stating].act == Turn::Act::change ? "changed" : "stated";
     question.references = {tokenizer_.decode(tokens_at(made.tokens, answer))};
     question.age = turns_within(made.tokens, {evidence.begin, answer.begin - evidence.begin}) - 1;
-    std::vector<std::string_view> unstated;
-    for (const std::string_view value :
-         kTopics[static_cast<std::size_t>(turns[asking].topic)].values) {
+    const auto& pool = kPools[pool_of(turns[asking].topic)];
+    const auto until = turns.begin() + static_cast<std::ptrdiff_t>(asking);
+    std::vector<std::string_view> told, untold;  // of topics of the pool, before the question
+    for (const std::string_view value : pool) {
       if (value == turns[asking].value) continue;
-      question.decoys.push_back(tokenizer_.encode(spaced(value)));
-      const bool stated = std::ranges::any_of(turns, [&](const Turn& turn) {
-        return turn.topic == turns[asking].topic && turn.value == value;
+      const bool found = std::any_of(turns.begin(), until, [value](const Turn& turn) {
+        return turn.act != Turn::Act::ask && turn.value == value;
       });
-      if (!stated) unstated.push_back(value);
+      (found ? told : untold).push_back(value);
+    }
+    for (const auto& values : {told, untold}) {
+      for (const std::string_view value : values) {
+        question.decoys.push_back(tokenizer_.encode(spaced(value)));
+      }
     }
     sample.questions.push_back(std::move(question));
-    const auto other = draw_as_long(tokenizer_, turns[asking].value, unstated, rng);
+    auto other = draw_as_long(tokenizer_, turns[asking].value, untold, rng);
+    if (!other) other = draw_as_long(tokenizer_, turns[asking].value, pool, rng);
     if (!other) return;
     sample.facts.push_back(
         {{span_of(made, phrases[stating], 1)}, answer, tokenizer_.encode(spaced(*other))});
@@ -272,13 +298,11 @@ void DialogueParams::fields(Fields& f) {
 
 std::vector<std::string> dialogue_words() {
   std::vector<std::string_view> texts;
-  for (const Topic& topic : kTopics) {
-    texts.push_back(topic.name);
-    texts.insert(texts.end(), topic.values.begin(), topic.values.end());
-  }
+  for (const Topic& topic : kTopics) texts.push_back(topic.name);
   const auto add = [&texts](const auto& wordings) {
     texts.insert(texts.end(), wordings.begin(), wordings.end());
   };
+  for (const auto& pool : kPools) add(pool);
   add(kStatements);
   add(kChanges);
   add(kQuestions);

@@ -29,14 +29,17 @@ std::vector<std::string> dialogue_words();
 /// sample is turns of small talk among which the user states `statements` things about themselves,
 /// each but once (" user : my favourite colour is red ."), of which a share of `changes` becomes
 /// another one in a later turn, and asks for `questions` different ones of them: " user : what is
-/// my favourite colour ? assistant :" and the answer. The last answer ends the sample.
+/// my favourite colour ? assistant :" and the answer. The last answer ends the sample. Several
+/// things have the same values (a doctor, a sister and a teacher are names), each stated once in a
+/// sample, and they come together: so a value of the right sort need not be the answer.
 ///
 /// A question asks for what was stated last before it: its `evidence` is the user's sentence, its
 /// `age` the turns since, 1 for the very next; turns of which a cut has taken the word "user" do
 /// not count. `kind` is "changed" when the evidence replaces an earlier statement and "stated" when
-/// it is the first; `references` is the value, `decoys` all other values of the same thing.
-/// `facts`: each value asked for, in its newest statement, and another one, never stated, to swap
-/// in; left out when the tokenizer writes none with as many tokens.
+/// it is the first; `references` is the value, `decoys` all other values there are of its sort,
+/// first those stated before the question, of other things or before a change. `facts`: each value
+/// asked for, in its newest statement, and another one to swap in, one not stated before the
+/// question where there is one; left out when the tokenizer writes none with as many tokens.
 ///
 /// Throws Error when there are more questions than statements. The tokenizer must outlive the
 /// dataset.

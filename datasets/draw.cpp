@@ -19,6 +19,19 @@ std::vector<i64> draw_distinct(i64 count, i64 of, Rng& rng) {
   return numbers;
 }
 
+std::vector<i64> draw_by_class(i64 count, std::span<const std::size_t> classes, Rng& rng) {
+  std::vector<i64> numbers = draw_distinct(std::ssize(classes), std::ssize(classes), rng);
+  const auto class_of = [classes](i64 number) { return classes[static_cast<std::size_t>(number)]; };
+  for (auto first = numbers.begin(); first != numbers.end();) {
+    first = std::stable_partition(first, numbers.end(), [&, one = class_of(*first)](i64 number) {
+      return class_of(number) == one;
+    });
+  }
+  check(0 <= count && count <= std::ssize(numbers), "there are that many numbers");
+  numbers.resize(static_cast<std::size_t>(count));
+  return numbers;
+}
+
 i64 draw_count(double expected, Rng& rng) {
   return static_cast<i64>(std::floor(expected + rng.uniform()));
 }

@@ -32,6 +32,11 @@ void shuffle(std::vector<T>& values, Rng& rng) {
 /// `count` different numbers of [0, of), in random order.
 std::vector<i64> draw_distinct(i64 count, i64 of, Rng& rng);
 
+/// `count` different numbers of [0, classes.size()), those of a class next to each other as far as
+/// they go: number n has the class classes[n]. Classes, and the numbers of each, come in random
+/// order.
+std::vector<i64> draw_by_class(i64 count, std::span<const std::size_t> classes, Rng& rng);
+
 /// A whole number that is `expected` on average: one of the two nearest.
 i64 draw_count(double expected, Rng& rng);
 

@@ -17,43 +17,37 @@ namespace {
 
 constexpr i64 kMostCandidates = 8, kValues = 8;
 
+/// What facts may tell. Facts of one pool have the same values, so that a summary takes each
+/// fact's and not only a word of the right sort.
+constexpr std::array<std::array<std::string_view, kValues>, 4> kPools{
+    {{"monday", "friday", "sunday", "easter", "thursday", "saturday", "wednesday", "christmas"},
+     {"oskar", "agnes", "bruno", "celia", "doris", "edgar", "fiona", "gavin"},
+     {"green", "black", "white", "brown", "amber", "olive", "ivory", "beige"},
+     {"paris", "milan", "turin", "delft", "ghent", "cairo", "tokyo", "lyons"}}};
+
 /// A key fact: how it is stated and how a summary says it, up to the value.
 struct KeyFact {
   std::string_view stated, summed;
-  std::array<std::string_view, kValues> values;
+  std::size_t pool;
 };
 
 constexpr std::array<KeyFact, kSummaryFacts> kFacts{
-    {{" the council of the town will meet on",
-      " the council meets on",
-      {"monday", "friday", "sunday", "tuesday", "thursday", "saturday", "wednesday", "christmas"}},
-     {" the new bridge was a gift of",
-      " the bridge was paid for by",
-      {"oskar", "agnes", "bruno", "celia", "doris", "edgar", "fiona", "gavin"}},
-     {" after long talks the mill was sold to",
-      " the mill now belongs to",
-      {"helga", "irene", "jacob", "karen", "lukas", "maria", "nadia", "peter"}},
-     {" this year the fields gave above all",
-      " the harvest was mostly",
-      {"wheat", "maize", "grapes", "apples", "barley", "olives", "cotton", "onions"}},
-     {" all doors of the school were painted",
-      " the doors of the school are",
-      {"red", "blue", "pink", "green", "black", "white", "brown", "yellow"}},
-     {" the great storm came in",
-      " there was a storm in",
-      {"may", "june", "july", "march", "april", "august", "october", "november"}},
-     {" the lost ring was found in the",
-      " the ring lay in the",
-      {"well", "barn", "oven", "attic", "canal", "cellar", "garden", "forest"}},
-     {" the fair was won by a",
-      " first at the fair was a",
-      {"cow", "pig", "duck", "goat", "goose", "horse", "sheep", "rabbit"}},
-     {" the old doctor moved to",
-      " the doctor lives in",
-      {"oslo", "rome", "bonn", "paris", "milan", "turin", "delft", "ghent"}},
-     {" at the feast a band played the",
-      " the music was made with the",
-      {"harp", "drum", "horn", "flute", "viola", "piano", "cello", "organ"}}}};
+    {{" the council of the town will meet on", " the council meets on", 0},
+     {" the fair of this year will open on", " the fair begins on", 0},
+     {" the market has been moved to", " the market is held on", 0},
+     {" the new bridge was a gift of", " the bridge was paid for by", 1},
+     {" after long talks the mill was sold to", " the mill now belongs to", 1},
+     {" from this year the school is led by", " the head of the school is", 1},
+     {" all doors of the school were painted", " the doors of the school are", 2},
+     {" the boats of the town were painted", " the boats are", 2},
+     {" the old doctor moved to", " the doctor lives in", 3},
+     {" the new baker came from", " the baker was born in", 3}}};
+
+constexpr std::array<std::size_t, kSummaryFacts> kPoolOfFact = [] {
+  std::array<std::size_t, kSummaryFacts> pools{};
+  for (std::size_t f = 0; f < pools.size(); ++f) pools[f] = kFacts[f].pool;
+  return pools;
+}();
 
 constexpr std::string_view kSummary = " summary :", kStop = " .";
 
@@ -61,7 +55,23 @@ constexpr std::string_view kSummary = " summary :", kStop = " .";
 struct Drawn {
   const KeyFact* fact;
   std::string_view value;
+  const auto& pool() const { return kPools[fact->pool]; }
 };
+
+/// Pool by pool, so that facts have siblings, but in random order; no value comes twice.
+std::vector<Drawn> draw_facts(i64 count, Rng& rng) {
+  std::array<std::vector<i64>, kPools.size()> left;
+  for (std::vector<i64>& values : left) values = draw_distinct(kValues, kValues, rng);
+  std::vector<Drawn> drawn;
+  for (const i64 number : draw_by_class(count, kPoolOfFact, rng)) {
+    const KeyFact& fact = kFacts[static_cast<std::size_t>(number)];
+    const auto value = static_cast<std::size_t>(left[fact.pool].back());
+    left[fact.pool].pop_back();
+    drawn.push_back({&fact, kPools[fact.pool][value]});
+  }
+  shuffle(drawn, rng);
+  return drawn;
+}
 
 class Summary final : public Dataset {
  public:
@@ -86,11 +96,7 @@ class Summary final : public Dataset {
     require_length(length, smallest_, "summary");
     const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
     Rng drawn_rng = rng.fork("facts"), place_rng = rng.fork("place");
-    std::vector<Drawn> drawn;
-    for (const i64 fact : draw_distinct(params_.facts, kSummaryFacts, drawn_rng)) {
-      const KeyFact& key = kFacts[static_cast<std::size_t>(fact)];
-      drawn.push_back({&key, pick(key.values, drawn_rng)});
-    }
+    const std::vector<Drawn> drawn = draw_facts(params_.facts, drawn_rng);
     const std::vector<double> shares = gap_shares(params_.facts, -1, 0, place_rng);
 
     Prompt prompt(tokenizer_);
@@ -122,7 +128,7 @@ class Summary final : public Dataset {
     std::vector<i64> facts;
     for (const KeyFact& fact : kFacts) {
       std::vector<std::string> values;
-      for (const std::string_view value : fact.values) values.push_back(spaced(value));
+      for (const std::string_view value : kPools[fact.pool]) values.push_back(spaced(value));
       Prompt rest(tokenizer_);
       for (const std::string_view part : {fact.stated, kStop, fact.summed, kStop}) rest.add(part);
       facts.push_back(rest.smallest() - std::ssize(tokenizer_.opening()) +
@@ -164,17 +170,36 @@ class Summary final : public Dataset {
     return tokens;
   }
 
+  std::size_t size_of(std::string_view value) const {
+    return tokenizer_.encode(spaced(value)).size();
+  }
+
+  /// Facts that could have the i-th one's value in as many tokens, and it theirs.
+  std::vector<std::size_t> siblings(const std::vector<Drawn>& drawn, std::size_t i) const {
+    std::vector<std::size_t> found;
+    for (std::size_t j = 0; j < drawn.size(); ++j) {
+      const bool sibling = j != i && drawn[j].fact->pool == drawn[i].fact->pool;
+      if (sibling && size_of(drawn[j].value) == size_of(drawn[i].value)) found.push_back(j);
+    }
+    return found;
+  }
+
   std::vector<std::vector<Token>> draw_decoys(const std::vector<Drawn>& drawn, Rng rng) const {
-    constexpr i64 kTries = 50;  // of equal length, before lengths may differ
+    constexpr i64 kSwaps = 50;   // tries with values of the text alone, before others are taken
+    constexpr i64 kTries = 100;  // of equal length, before lengths may differ
     std::set<std::vector<Token>> used{summary_of(drawn)};
     std::vector<std::vector<Token>> decoys;
     for (i64 tries = 0; std::ssize(decoys) + 1 < params_.candidates; ++tries) {
       std::vector<Drawn> wrong = drawn;
       for (const i64 i : draw_distinct(1 + rng.below(params_.facts), params_.facts, rng)) {
-        Drawn& one = wrong[static_cast<std::size_t>(i)];
-        if (tries >= kTries) {
-          one.value = pick(one.fact->values, rng);
-        } else if (const auto other = draw_as_long(tokenizer_, one.value, one.fact->values, rng)) {
+        const auto number = static_cast<std::size_t>(i);
+        Drawn& one = wrong[number];
+        if (tries < kSwaps) {
+          const std::vector<std::size_t> others = siblings(drawn, number);
+          if (!others.empty()) std::swap(one.value, wrong[pick(others, rng)].value);
+        } else if (tries >= kSwaps + kTries) {
+          one.value = pick(one.pool(), rng);
+        } else if (const auto other = draw_as_long(tokenizer_, one.value, one.pool(), rng)) {
           one.value = *other;
         }
       }
@@ -189,7 +214,12 @@ class Summary final : public Dataset {
                              Rng rng) const {
     std::vector<Fact> facts;
     for (std::size_t i = 0; i < drawn.size(); ++i) {
-      const auto other = draw_as_long(tokenizer_, drawn[i].value, drawn[i].fact->values, rng);
+      std::vector<std::string_view> unused;
+      for (const std::string_view value : drawn[i].pool()) {
+        if (std::ranges::find(drawn, value, &Drawn::value) == drawn.end()) unused.push_back(value);
+      }
+      auto other = draw_as_long(tokenizer_, drawn[i].value, unused, rng);
+      if (!other) other = draw_as_long(tokenizer_, drawn[i].value, drawn[i].pool(), rng);
       if (!other) continue;
       facts.push_back({{span_of(made, stated[i], 1)},
                        span_of(made, summed[i], 1),
@@ -219,8 +249,8 @@ std::vector<std::string> summary_words() {
   std::vector<std::string_view> texts(prose.begin(), prose.end());
   for (const KeyFact& fact : kFacts) {
     texts.insert(texts.end(), {fact.stated, fact.summed});
-    texts.insert(texts.end(), fact.values.begin(), fact.values.end());
   }
+  for (const auto& pool : kPools) texts.insert(texts.end(), pool.begin(), pool.end());
   texts.insert(texts.end(), {kSummary, kStop});
   return words_of(texts);
 }

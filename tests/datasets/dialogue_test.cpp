@@ -110,6 +110,58 @@ TEST_CASE("The share of changes says how many statements become others") {
   }
 }
 
+TEST_CASE("The last value of a question's sort answers less than half of the questions") {
+  const std::vector<std::set<std::string>> sorts{
+      {"anna", "emma", "nina", "lucy", "karl", "omar", "ivan", "hans"},
+      {"oslo", "rome", "bonn", "paris", "milan", "turin", "delft", "ghent"},
+      {"red", "tan", "blue", "pink", "green", "black", "white", "brown"}};
+  const auto words = word_tokenizer(dialogue_words());
+  const auto data = make_dataset("dialogue", {}, *words, Rng(5));
+  i64 right = 0, all = 0;
+  for (i64 i = 0; i < 300; ++i) {
+    const Sample sample = data->sample(Split::test, i, 300);
+    for (const Question& question : sample.questions) {
+      const std::string answer = text_at(*words, sample.tokens, question.answer);
+      const auto sort =
+          std::ranges::find_if(sorts, [&](const auto& s) { return s.contains(answer); });
+      REQUIRE(sort != sorts.end());
+      // Statements end with their values: "my doctor is anna ."
+      std::string last;
+      const Words before = split_words(text_at(*words, sample.tokens, {0, question.answer.begin}));
+      for (std::size_t w = 1; w < before.size(); ++w) {
+        if (before[w - 1] == "is" && sort->contains(before[w])) last = before[w];
+      }
+      right += last == answer;
+      ++all;
+    }
+  }
+  INFO(right << " of " << all);
+  CHECK(2 * right < all);
+}
+
+TEST_CASE("A dialogue question's first decoys are the other values stated before it") {
+  const auto words = word_tokenizer(dialogue_words());
+  const auto data = make_dataset("dialogue", {{"changes", "1"}}, *words, Rng(6));
+  for (i64 i = 0; i < 50; ++i) {
+    const Sample sample = data->sample(Split::test, i, 300);
+    for (const Question& question : sample.questions) {
+      const Words before = split_words(text_at(*words, sample.tokens, {0, question.answer.begin}));
+      bool stated = true;
+      for (const auto& decoy : question.decoys) {
+        const bool found = std::ranges::find(before, plain(words->decode(decoy))) != before.end();
+        CHECK((stated || !found));
+        stated = found;
+      }
+    }
+  }
+}
+
+TEST_CASE("A dialogue of 192 words holds the defaults") {
+  const auto words = word_tokenizer(dialogue_words());
+  const auto data = make_dataset("dialogue", {}, *words, Rng(3));
+  for (i64 i = 0; i < 200; ++i) CHECK_NOTHROW(data->sample(Split::test, i, 192));
+}
+
 TEST_CASE("A dialogue of 256 words holds all statements at the defaults, however many change") {
   const auto words = word_tokenizer(dialogue_words());
   const auto data = make_dataset("dialogue", {{"changes", "1"}}, *words, Rng(3));

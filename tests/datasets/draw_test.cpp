@@ -34,6 +34,23 @@ TEST_CASE("Numbers drawn are different and in range") {
   }
 }
 
+TEST_CASE("Numbers drawn by class keep classes together, and all come first alike") {
+  constexpr std::array<std::size_t, 5> kClasses{0, 1, 0, 2, 1};
+  std::array<i64, 5> first{};
+  Rng rng(7);
+  for (int i = 0; i < 5000; ++i) {
+    const std::vector<i64> drawn = draw_by_class(4, kClasses, rng);
+    REQUIRE(std::set(drawn.begin(), drawn.end()).size() == 4);
+    std::vector<std::size_t> classes;
+    for (const i64 number : drawn) classes.push_back(kClasses[static_cast<std::size_t>(number)]);
+    const auto end = std::unique(classes.begin(), classes.end());
+    CHECK(std::set(classes.begin(), end).size() == static_cast<std::size_t>(end - classes.begin()));
+    ++first[static_cast<std::size_t>(drawn[0])];
+  }
+  // 1000 each, deviation 28.3; five allowed.
+  for (const i64 count : first) CHECK(std::abs(count - 1000) < 142);
+}
+
 TEST_CASE("A number drawn for a share is one of its neighbours and right on average") {
   Rng rng(6);
   i64 sum = 0;

@@ -13,15 +13,15 @@ using Words = std::vector<std::string>;
 /// How a text and its summary say the same, up to the value.
 const std::vector<std::array<std::string, 2>> kSentences{
     {"the council of the town will meet on", "the council meets on"},
+    {"the fair of this year will open on", "the fair begins on"},
+    {"the market has been moved to", "the market is held on"},
     {"the new bridge was a gift of", "the bridge was paid for by"},
     {"after long talks the mill was sold to", "the mill now belongs to"},
-    {"this year the fields gave above all", "the harvest was mostly"},
+    {"from this year the school is led by", "the head of the school is"},
     {"all doors of the school were painted", "the doors of the school are"},
-    {"the great storm came in", "there was a storm in"},
-    {"the lost ring was found in the", "the ring lay in the"},
-    {"the fair was won by a", "first at the fair was a"},
+    {"the boats of the town were painted", "the boats are"},
     {"the old doctor moved to", "the doctor lives in"},
-    {"at the feast a band played the", "the music was made with the"}};
+    {"the new baker came from", "the baker was born in"}};
 
 /// The summary that a reader of the text alone writes: its key facts in their order.
 Words solve(const std::string& decoded) {
@@ -67,7 +67,22 @@ TEST_CASE("Other summaries say the same of other values, in as many tokens where
       }
     }
     CHECK(wrong_values[0] == 0);
-    for (i64 count = 1; count <= 4; ++count) CHECK(wrong_values[count] > 0);
+    for (i64 count = 2; count <= 4; ++count) CHECK(wrong_values[count] > 0);
+  }
+}
+
+TEST_CASE("Other summaries take their wrong values from the text as long as it has siblings") {
+  const auto words = word_tokenizer(summary_words());
+  const auto data = make_dataset("summary", {}, *words, Rng(5));
+  for (i64 i = 0; i < 100; ++i) {
+    const Sample sample = data->sample(Split::test, i, 300);
+    Words right = split_words(answers_of(*words, sample)[0]);
+    std::ranges::sort(right);
+    for (const auto& decoy : sample.last().decoys) {
+      Words wrong = split_words(words->decode(decoy));
+      std::ranges::sort(wrong);
+      CHECK(wrong == right);
+    }
   }
 }
 
@@ -89,10 +104,10 @@ TEST_CASE("Evidence are the facts' sentences and references their values, in ord
   }
 }
 
-TEST_CASE("A text with its summary fits 256 words at the defaults") {
+TEST_CASE("A text with its summary fits 192 words at the defaults") {
   const auto words = word_tokenizer(summary_words());
   const auto data = make_dataset("summary", {}, *words, Rng(3));
-  for (i64 i = 0; i < 200; ++i) CHECK_NOTHROW(data->sample(Split::test, i, 256));
+  for (i64 i = 0; i < 200; ++i) CHECK_NOTHROW(data->sample(Split::test, i, 192));
 }
 
 TEST_CASE("Summaries are functions of seed, split, number and length, up to a million tokens") {
