@@ -148,7 +148,9 @@ class Facts final : public Dataset {
   Question question_of(const Story& story, const Prompt::Assembled& made,
                        const std::vector<Phrase>& sentences, const Span& answer) const {
     Question question{.answer = answer, .kind = std::string(kind_name())};
-    for (const Label& label : labels_of(params_.kind)) {
+    for (const Label& label : labels_of(params_.kind, story.answer.label.sort)) {
+      // Rooms that the map lacks would be told from the answer without reading it.
+      if (params_.kind == StoryTask::qa4 && !mentioned(story.events, label)) continue;
       if (label != story.answer.label) question.decoys.push_back(encode(label));
     }
     for (const std::size_t event : story.answer.evidence) {

@@ -30,8 +30,9 @@ std::vector<std::string> facts_words();
 /// then " question : where is mary ? answer :" and the answer, its last tokens.
 ///
 /// Its question's `kind` is "qa1" to "qa5", `evidence` the supporting sentences, `references` the
-/// answer alone, and `decoys` all other labels of the task, so that the decoy or answer of highest
-/// probability is an answer from the closed label set. `facts`: for each supporting sentence a name
+/// answer alone, and `decoys` all other labels that could answer it: the rooms of the story (qa4),
+/// those that people walk in (qa1 to qa3), people or things (qa5). In qa1 and qa2 the move that
+/// answers is each of the last ones alike. `facts`: for each supporting sentence a name
 /// that can be exchanged there (or, failing that, everywhere in the story) such that the story
 /// still holds and has another answer; left out when the tokenizer writes no such names with as
 /// many tokens. `depth` is that of the first supporting sentence, spread evenly over test samples.

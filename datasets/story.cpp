@@ -13,13 +13,15 @@ namespace {
 /// Of one story: fewer than there are, so that a name can be exchanged for one it does not use.
 constexpr i64 kPeopleInStory = 4, kThingsInStory = 3;
 constexpr i64 kMostEvents = 64;
+/// Places that the answer's move can have among the last ones.
+constexpr i64 kMoveRanks = 8, kHandledMoveRanks = 6;
 constexpr i64 kGridSide = 4;
 constexpr i64 kUnknown = -1;
 
 /// What is known of people and things after some events.
 class World {
  public:
-  /// False, and nothing changes, when the event contradicts those before it.
+  /// False, and nothing that is known changes, when the event contradicts those before it.
   bool apply(const Event& event, std::size_t number) {
     const i64 who = event.labels[0].number, what = event.labels[1].number;
     Person& person = people_[who];
@@ -273,6 +275,40 @@ std::size_t supporting_facts(StoryTask task) {
   return task == StoryTask::qa2 ? 2 : task == StoryTask::qa3 ? 3 : 1;
 }
 
+/// How many ranks to draw the answer's move from, as far as stories of that length have them; 0
+/// where a question's rank is left as it comes.
+i64 move_ranks(StoryTask task, i64 events) {
+  if (task == StoryTask::qa1) return std::min(events, kMoveRanks);
+  if (task == StoryTask::qa2) return std::min(events - 1, kHandledMoveRanks);
+  return 0;
+}
+
+/// Moves told after the one that brought what is asked for to the answer.
+i64 rank_of(const Story& story) {
+  i64 rank = 0;
+  for (std::size_t e = story.events.size(); e-- > 0;) {
+    const Event& event = story.events[e];
+    if (event.act != Act::move) continue;
+    const bool supports =
+        std::ranges::find(story.answer.evidence, e) != story.answer.evidence.end();
+    if (supports && event.labels[1] == story.answer.label) break;
+    ++rank;
+  }
+  return rank;
+}
+
+/// Each question once, in random order: who moves more often is not asked more often.
+std::vector<StoryQuestion> shuffled_questions(const Story& story, StoryTask task, Rng& rng) {
+  std::vector<StoryQuestion> questions;
+  for (StoryQuestion& question : questions_of(task, story.events)) {
+    if (std::ranges::find(questions, question) == questions.end()) {
+      questions.push_back(std::move(question));
+    }
+  }
+  shuffle(questions, rng);
+  return questions;
+}
+
 /// Without any one of them the story would contradict itself or have another answer.
 bool all_needed(const Story& story) {
   return std::ranges::all_of(story.answer.evidence, [&story](std::size_t number) {
@@ -298,17 +334,20 @@ i64 most_events(StoryTask task) {
 Story draw_story(StoryTask task, i64 events, Rng& rng) {
   check(fewest_events(task) <= events && events <= most_events(task), "a story there is");
   constexpr i64 kTries = 1'000'000;
+  // The rank comes first, and a story that has it after: the last move of all always answers some
+  // question, so that of any one story's questions it would answer far too many.
+  const i64 ranks = move_ranks(task, events);
+  const i64 rank = ranks == 0 ? 0 : rng.below(ranks);
   for (i64 attempt = 0; attempt < kTries; ++attempt) {
     Story story;
     story.events =
         task == StoryTask::qa4 ? draw_rooms(events, rng) : draw_events(task, events, rng);
-    std::vector<StoryQuestion> questions = questions_of(task, story.events);
-    shuffle(questions, rng);
-    for (const StoryQuestion& question : questions) {
+    for (const StoryQuestion& question : shuffled_questions(story, task, rng)) {
       const std::optional<StoryAnswer> answer = answer_of(story.events, question);
       if (!answer || answer->evidence.size() != supporting_facts(task)) continue;
       story.question = question;
       story.answer = *answer;
+      if (ranks > 0 && rank_of(story) != rank) continue;
       if (all_needed(story)) return story;
     }
   }

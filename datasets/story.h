@@ -55,6 +55,7 @@ struct StoryQuestion {
   i64 form = 0;
   i64 direction = 0;
   std::vector<Label> labels;
+  bool operator==(const StoryQuestion&) const = default;
 };
 
 struct StoryAnswer {
@@ -73,7 +74,8 @@ i64 fewest_events(StoryTask);
 i64 most_events(StoryTask);
 
 /// A story of that many events with a question that has one answer, for which all of its evidence
-/// is needed.
+/// is needed. In qa1 and qa2 the move that answers is each of the last ones alike, so that the last
+/// place told is no good guess.
 Story draw_story(StoryTask, i64 events, Rng& rng);
 
 /// None when the events contradict each other or leave the question without one answer.
