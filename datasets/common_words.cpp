@@ -64,7 +64,7 @@ class CommonWords final : public Dataset {
       if (left < 0 && word != others.front()) break;
       task.counts.push_back({word, times.rare});
     }
-    return list_.write(length, task, rng, "common_words");
+    return list_.write(split, length, task, rng, "common_words");
   }
 
  private:

@@ -132,7 +132,8 @@ class Dialogue final : public Dataset {
       prompt.gap(shares[t]);
       phrases.push_back(add_turn(prompt, turns[t], t + 1 == turns.size(), wording));
     }
-    Prompt::Assembled made = prompt.assemble(length, *haystack_, rng.fork("filler"), "dialogue");
+    Prompt::Assembled made =
+        prompt.assemble(length, *haystack_, split, rng.fork("filler"), "dialogue");
 
     Sample sample;
     Rng facts_rng = rng.fork("facts");

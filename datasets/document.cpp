@@ -121,8 +121,8 @@ class Document final : public Dataset {
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   std::string sha() const override { return haystack_->sha(); }
   std::string description() const override {
-    return fmt::format("generated; {} questions on {} sections", params_.questions,
-                       params_.sections);
+    return fmt::format("generated; {} questions on {} sections{}", params_.questions,
+                       params_.sections, haystack_->description());
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
@@ -135,7 +135,8 @@ class Document final : public Dataset {
     Prompt prompt(tokenizer_);
     const std::vector<Phrase> stated = add_sections(plan, prompt);
     const std::vector<Phrase> asked = add_questions(plan, prompt);
-    Prompt::Assembled made = prompt.assemble(length, *haystack_, rng.fork("filler"), "document");
+    Prompt::Assembled made =
+        prompt.assemble(length, *haystack_, split, rng.fork("filler"), "document");
 
     Sample sample;
     Rng facts_rng = rng.fork("facts");

@@ -82,8 +82,8 @@ class Facts final : public Dataset {
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   std::string sha() const override { return haystack_->sha(); }
   std::string description() const override {
-    return fmt::format("generated; {} asked of {} statements in filler", kind_name(),
-                       params_.statements);
+    return fmt::format("generated; {} asked of {} statements in filler{}", kind_name(),
+                       params_.statements, haystack_->description());
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
@@ -105,7 +105,8 @@ class Facts final : public Dataset {
     add_phrase(prompt, {std::string(kBeforeQuestion), sentence_of(story.question),
                         std::string(kBeforeAnswer)});
     const Prompt::Piece answer = prompt.add(spaced(name_of(story.answer.label)));
-    Prompt::Assembled made = prompt.assemble(length, *haystack_, rng.fork("filler"), "facts");
+    Prompt::Assembled made =
+        prompt.assemble(length, *haystack_, split, rng.fork("filler"), "facts");
 
     Sample sample;
     sample.questions = {question_of(story, made, sentences, made.pieces[answer])};

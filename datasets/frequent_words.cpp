@@ -50,7 +50,7 @@ class FrequentWords final : public Dataset {
     ranks.insert(ranks.begin(), WordList::kDots);
     const std::vector<i64> counts = fitting(length - list_.size_around(task.asked), ranks);
     for (std::size_t k = 0; k < counts.size(); ++k) task.counts.push_back({ranks[k], counts[k]});
-    return list_.write(length, task, rng, "frequent_words");
+    return list_.write(split, length, task, rng, "frequent_words");
   }
 
  private:

@@ -96,7 +96,9 @@ class Needle final : public Dataset {
         "RULER's tasks: s1 one needle in noise; s2 in prose; s3 in prose, the value a uuid; mk1 "
         "four keys, one asked; mk2 among needles with other keys; mk3 the same, all uuids; mv four "
         "values of one key; mq four keys, all asked");
-      f("path", path, "a text, folder or .jsonl file to take prose from; \"\": our own");
+      f("path", path,
+        "a text, folder or .jsonl file to take prose from, its last tenth for test samples; \"\": "
+        "our own");
       f("digits", digits, between(1, 18, Unit::count), "digits of a number");
       f("depths", depths, between(0, 100),
         "per cent of the filler before the needle asked (the first, if several are; the others lie "
@@ -124,11 +126,11 @@ class Needle final : public Dataset {
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   std::string sha() const override { return haystack_ == nullptr ? "" : haystack_->sha(); }
   std::string description() const override {
-    return fmt::format("generated; {} of {} needles asked, among {}", form_.asked, form_.stated,
+    return fmt::format("generated; {} of {} needles asked, among {}{}", form_.asked, form_.stated,
                        form_.filling == Filling::noise     ? "noise"
                        : form_.filling == Filling::needles ? "needles with other keys"
-                       : params_.path.empty()              ? "prose"
-                                                           : "prose of " + params_.path);
+                                                           : "prose",
+                       haystack_ == nullptr ? "" : haystack_->description());
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
@@ -138,7 +140,7 @@ class Needle final : public Dataset {
       const std::size_t turn = static_cast<std::size_t>(index) % params_.depths.size();
       needles.places.front() = params_.depths[turn] / 100;
     }
-    return write(needles, length, rng);
+    return write(needles, split, length, rng);
   }
 
  private:
@@ -209,7 +211,7 @@ class Needle final : public Dataset {
     prompt.add(several ? kAre : kIs);
   }
 
-  Sample write(const Needles& needles, i64 length, const Rng& rng) const {
+  Sample write(const Needles& needles, Split split, i64 length, const Rng& rng) const {
     Prompt prompt(tokenizer_);
     std::vector<Statement> statements(needles.keys.size());
     double before = 0;
@@ -224,7 +226,7 @@ class Needle final : public Dataset {
     std::vector<std::vector<Token>> values;
     for (const std::size_t i : order) values.push_back(tokens_of(needles.values[i]));
     const Answer answer(tokenizer_, values, prompt);
-    const Filled filled = fill(prompt, length, needles, rng.fork("filler"));
+    const Filled filled = fill(prompt, split, length, needles, rng.fork("filler"));
     const Prompt::Assembled& made = filled.made;
 
     Sample sample{.tokens = made.tokens};
@@ -254,8 +256,10 @@ class Needle final : public Dataset {
     Prompt::Assembled made;
     std::vector<std::string> values;  ///< that whole sentences of the haystack state
   };
-  Filled fill(const Prompt& prompt, i64 length, const Needles& needles, const Rng& rng) const {
-    if (haystack_ != nullptr) return {prompt.assemble(length, *haystack_, rng, "needle"), {}};
+  Filled fill(const Prompt& prompt, Split split, i64 length, const Needles& needles,
+              const Rng& rng) const {
+    if (haystack_ != nullptr)
+      return {prompt.assemble(length, *haystack_, split, rng, "needle"), {}};
     struct Drawn {
       std::string value;
       i64 tokens = 0;
@@ -276,7 +280,7 @@ class Needle final : public Dataset {
       drawn.push_back({value, std::ssize(sentence)});
       return sentence;
     });
-    Filled filled{prompt.assemble(length, others, rng, "needle"), {}};
+    Filled filled{prompt.assemble(length, others, split, rng, "needle"), {}};
     auto next = drawn.begin();
     for (const Span& span : filled.made.filler) {
       for (i64 left = span.length; left > 0; left -= next++->tokens) {

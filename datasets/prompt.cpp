@@ -72,7 +72,7 @@ std::vector<std::string> sentences_of(std::string_view text) {
 
 class TextHaystack final : public Haystack {
  public:
-  TextHaystack(const std::string& path, const Tokenizer& tokenizer) {
+  TextHaystack(const std::string& path, const Tokenizer& tokenizer) : path_(path) {
     TextParams params;
     params.path = path;
     std::string hashes;
@@ -85,30 +85,41 @@ class TextHaystack final : public Haystack {
     std::erase_if(sentences_, [](const auto& sentence) { return sentence.empty(); });
     if (sentences_.empty()) throw error("haystack '{}': has no text", path);
     sha_ = sha256(hashes);
-  }
-  void append(i64 count, const Rng& rng, std::vector<Token>& tokens) const override {
-    Rng own = rng;
     const i64 all = std::ssize(sentences_);
+    held_out_ = all < kFewestToSplit ? 0 : all / 10;
+  }
+  void append(i64 count, Split split, const Rng& rng, std::vector<Token>& tokens) const override {
+    Rng own = rng;
+    const i64 training = std::ssize(sentences_) - held_out_;
+    const bool rest = split == Split::test && held_out_ > 0;
+    const i64 begin = rest ? training : 0, all = rest ? held_out_ : training;
     i64 at = own.below(all);
     append_backwards(
         count,
         [&] {
           const i64 here = at;
           at = (at + all - 1) % all;
-          return sentences_[static_cast<std::size_t>(here)];
+          return sentences_[static_cast<std::size_t>(begin + here)];
         },
         tokens);
   }
   std::string sha() const override { return sha_; }
+  std::string description() const override {
+    return fmt::format("; prose of '{}', {} sentences, {}", path_, sentences_.size(),
+                       held_out_ == 0 ? std::string("too few to hold some out for test")
+                                      : fmt::format("the last {} for test alone", held_out_));
+  }
 
  private:
+  std::string path_;
   std::vector<std::vector<Token>> sentences_;
+  i64 held_out_ = 0;  ///< of the last ones
   std::string sha_;
 };
 
 }  // namespace
 
-void SentenceHaystack::append(i64 count, const Rng& rng, std::vector<Token>& tokens) const {
+void SentenceHaystack::append(i64 count, Split, const Rng& rng, std::vector<Token>& tokens) const {
   Rng own = rng;
   append_backwards(
       count, [&] { return draw_(own); }, tokens);
@@ -117,8 +128,10 @@ void SentenceHaystack::append(i64 count, const Rng& rng, std::vector<Token>& tok
 void HaystackParams::fields(Fields& f) {
   f("haystack", kind,
     "noise: one sentence over and over; prose: sentences of ordinary English at random, or those "
-    "of `path` in order");
-  f("path", path, "a text, folder or .jsonl file to take prose from; \"\": our own");
+    "of `path`, each stretch of filler having neighbours in order");
+  f("path", path,
+    "a text, folder or .jsonl file to take prose from, its last tenth for test samples; \"\": our "
+    "own");
 }
 
 std::unique_ptr<Haystack> make_haystack(const HaystackParams& params, const Tokenizer& tokenizer) {
@@ -172,8 +185,8 @@ i64 Prompt::smallest() const {
   return sum;
 }
 
-Prompt::Assembled Prompt::assemble(i64 length, const Haystack& haystack, const Rng& rng,
-                                   std::string_view where) const {
+Prompt::Assembled Prompt::assemble(i64 length, const Haystack& haystack, Split split,
+                                   const Rng& rng, std::string_view where) const {
   if (length < smallest()) {
     throw error("{}: {} tokens: does not fit; smallest length is {}", where, length, smallest());
   }
@@ -195,7 +208,7 @@ Prompt::Assembled Prompt::assemble(i64 length, const Haystack& haystack, const R
       // Rounded sums, so that the gaps add up to the room.
       share += part.share;
       const i64 until = shares == 0 ? 0 : std::llround(share / shares * static_cast<double>(room));
-      haystack.append(until - filled, rng.fork("gap").fork(gaps++), tokens);
+      haystack.append(until - filled, split, rng.fork("gap").fork(gaps++), tokens);
       if (until > filled) made.filler.push_back({begin, until - filled});
       filled = until;
     } else {

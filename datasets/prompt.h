@@ -20,8 +20,10 @@ class Haystack {
   virtual ~Haystack() = default;
   /// Appends exactly `count` tokens that end with a whole sentence; their front may be cut. The
   /// same `rng` gives the same tokens at the end however many are asked for.
-  virtual void append(i64 count, const Rng& rng, std::vector<Token>& tokens) const = 0;
+  virtual void append(i64 count, Split split, const Rng& rng, std::vector<Token>& tokens) const = 0;
   virtual std::string sha() const { return ""; }  ///< of a file's contents, hex; "" for our own
+  /// What a generator's description() ends with: "; prose of 'book.txt', ..."; "" for our own.
+  virtual std::string description() const { return ""; }
 };
 
 /// Sentences drawn one after the other, from the last to the first: `draw` makes the next one
@@ -30,7 +32,7 @@ class SentenceHaystack final : public Haystack {
  public:
   using Draw = std::function<std::vector<Token>(Rng&)>;
   explicit SentenceHaystack(Draw draw) : draw_(std::move(draw)) {}
-  void append(i64 count, const Rng& rng, std::vector<Token>& tokens) const override;
+  void append(i64 count, Split, const Rng& rng, std::vector<Token>& tokens) const override;
 
  private:
   Draw draw_;
@@ -38,7 +40,7 @@ class SentenceHaystack final : public Haystack {
 
 enum class HaystackKind {
   noise,  ///< one sentence over and over
-  prose   ///< sentences of our own at random, or those of a file in order
+  prose   ///< sentences of our own at random, or those of a file, in order within a gap
 };
 
 /// A generator's filler: fields `haystack` and `path`, to be visited by its own Params.
@@ -48,8 +50,13 @@ struct HaystackParams {
   void fields(Fields&);
 };
 
+/// Sentences of a file of which some are held out.
+inline constexpr i64 kFewestToSplit = 20;
+
 /// Throws Error for a file that is missing, empty, or has words that `tokenizer` cannot write. A
-/// file shorter than what is asked for begins again from its end.
+/// file shorter than what is asked for begins again from its end. The last tenth of a file's
+/// sentences is for test samples alone, the others for training; fewer than kFewestToSplit are for
+/// both, as description() then says.
 std::unique_ptr<Haystack> make_haystack(const HaystackParams&, const Tokenizer& tokenizer);
 
 /// The words that our own noise and prose are written with.
@@ -85,7 +92,7 @@ class Prompt {
   /// Throws Error, "needle: 200 tokens: does not fit; smallest length is 245", opening with
   /// `where`, when the pieces have more than `length` tokens; and when they have fewer and there is
   /// no gap.
-  Assembled assemble(i64 length, const Haystack&, const Rng&, std::string_view where) const;
+  Assembled assemble(i64 length, const Haystack&, Split, const Rng&, std::string_view where) const;
 
  private:
   struct Part {

@@ -162,8 +162,9 @@ class Records final : public Dataset {
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   std::string sha() const override { return haystack_->sha(); }
   std::string description() const override {
-    return fmt::format("generated; notes of {} patients and {} drugs, {:g} of them updated",
-                       params_.patients, params_.patients + kMoreDrugs, params_.updates);
+    return fmt::format("generated; notes of {} patients and {} drugs, {:g} of them updated{}",
+                       params_.patients, params_.patients + kMoreDrugs, params_.updates,
+                       haystack_->description());
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
@@ -181,7 +182,8 @@ class Records final : public Dataset {
     prompt.add(question_about(drawn.ward.patients[drawn.patient]));
     const Phrase answer = add_phrase(prompt, {spaced(drug_name(drawn.ward, drawn.drug)),
                                               spaced(dose_name(dose_of(drawn.ward, drawn.drug)))});
-    Prompt::Assembled made = prompt.assemble(length, *haystack_, rng.fork("filler"), "records");
+    Prompt::Assembled made =
+        prompt.assemble(length, *haystack_, split, rng.fork("filler"), "records");
 
     Sample sample;
     sample.questions = {question_of(drawn, phrases, answer, made)};

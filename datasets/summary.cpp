@@ -88,8 +88,8 @@ class Summary final : public Dataset {
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   std::string sha() const override { return haystack_->sha(); }
   std::string description() const override {
-    return fmt::format("generated; {} key facts, {} candidate summaries", params_.facts,
-                       params_.candidates);
+    return fmt::format("generated; {} key facts, {} candidate summaries{}", params_.facts,
+                       params_.candidates, haystack_->description());
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
@@ -110,7 +110,8 @@ class Summary final : public Dataset {
     for (const Drawn& one : drawn) {
       summed.push_back(add_sentence(prompt, one.fact->summed, one.value));
     }
-    Prompt::Assembled made = prompt.assemble(length, *haystack_, rng.fork("filler"), "summary");
+    Prompt::Assembled made =
+        prompt.assemble(length, *haystack_, split, rng.fork("filler"), "summary");
 
     Sample sample;
     sample.questions = {question_of(stated, summed, made)};

@@ -60,8 +60,8 @@ class VariableTracking final : public Dataset {
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   std::string sha() const override { return haystack_->sha(); }
   std::string description() const override {
-    return fmt::format("generated; one of {} chains of {} variables asked", params_.chains,
-                       params_.hops + 1);
+    return fmt::format("generated; one of {} chains of {} variables asked{}", params_.chains,
+                       params_.hops + 1, haystack_->description());
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
@@ -75,7 +75,7 @@ class VariableTracking final : public Dataset {
       values.push_back(
           draw_unlike([&] { return draw_text(params_.digits, kDigits, digits); }, values));
     }
-    return write(names, values, length, rng);
+    return write(names, values, split, length, rng);
   }
 
  private:
@@ -136,7 +136,7 @@ class VariableTracking final : public Dataset {
 
   /// Asks for the first chain; chains are alike and lie anywhere.
   Sample write(const std::vector<std::string>& names, const std::vector<std::string>& values,
-               i64 length, const Rng& rng) const {
+               Split split, i64 length, const Rng& rng) const {
     Prompt prompt(tokenizer_);
     const Stated stated = state(names, values, draw_places(rng.fork("places")), prompt);
     prompt.add(kAsks);
@@ -148,7 +148,7 @@ class VariableTracking final : public Dataset {
     }
     const Answer answer(tokenizer_, found, prompt);
     const Prompt::Assembled made =
-        prompt.assemble(length, *haystack_, rng.fork("filler"), "variable_tracking");
+        prompt.assemble(length, *haystack_, split, rng.fork("filler"), "variable_tracking");
 
     Sample sample{.tokens = made.tokens};
     Question question = answer.question(made);

@@ -80,7 +80,8 @@ i64 WordList::size_around(std::span<const Word> asked) const {
   return prompt.smallest();
 }
 
-Sample WordList::write(i64 length, const Task& task, const Rng& rng, std::string_view where) const {
+Sample WordList::write(Split split, i64 length, const Task& task, const Rng& rng,
+                       std::string_view where) const {
   // Where in the list each word asked is.
   std::vector<std::vector<i64>> places(words_.size());
   std::vector<Token> list;
@@ -103,7 +104,8 @@ Sample WordList::write(i64 length, const Task& task, const Rng& rng, std::string
   const Prompt::Piece words = prompt.add(std::move(list));
   prompt.add(question_);
   const Answer answer(tokenizer_, values, prompt);
-  const Prompt::Assembled made = prompt.assemble(length, *haystack_, rng.fork("filler"), where);
+  const Prompt::Assembled made =
+      prompt.assemble(length, *haystack_, split, rng.fork("filler"), where);
 
   Sample sample{.tokens = made.tokens};
   Question question = answer.question(made);

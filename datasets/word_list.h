@@ -50,7 +50,7 @@ class WordList {
   /// Exactly `length` tokens, the prose taking what the list leaves. Evidence is the whole list. A
   /// fact is all that the list has of a word asked, its counterfactual a spare word of as many
   /// tokens. Throws Error, opening with `where`, when the length is too short.
-  Sample write(i64 length, const Task&, const Rng&, std::string_view where) const;
+  Sample write(Split, i64 length, const Task&, const Rng&, std::string_view where) const;
 
  private:
   const Tokenizer& tokenizer_;

@@ -33,7 +33,7 @@ TEST_CASE("A list has each word as often as told, in an order of its own, after 
   const i64 smallest = 61 + 7 * 6 + 2 * 4;
   std::set<std::string> orders;
   for (i64 i = 0; i < 20; ++i) {
-    const Sample sample = list.write(smallest + 30, task, Rng(1).fork(i), "test");
+    const Sample sample = list.write(Split::test, smallest + 30, task, Rng(1).fork(i), "test");
     REQUIRE(std::ssize(sample.tokens) == smallest + 30);
     REQUIRE(sample.filler.size() == 1);
     CHECK(sample.filler[0].begin == 0);
@@ -55,7 +55,7 @@ TEST_CASE("A list has each word as often as told, in an order of its own, after 
     CHECK(sample.last().references == std::vector<std::string>{b, a});
   }
   CHECK(orders.size() == 20);
-  CHECK_THROWS_WITH(list.write(smallest - 1, task, Rng(1), "test"),
+  CHECK_THROWS_WITH(list.write(Split::test, smallest - 1, task, Rng(1), "test"),
                     Catch::Matchers::Contains("smallest length is 111"));
 }
 

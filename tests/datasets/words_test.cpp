@@ -42,7 +42,7 @@ TEST_CASE("An answer's references are its values without the space before them")
   prompt.add(" which ?");
   const Answer answer(*bytes, values, prompt);
   const Prompt::Assembled made =
-      prompt.assemble(prompt.smallest(), *make_haystack({}, *bytes), Rng(1), "test");
+      prompt.assemble(prompt.smallest(), *make_haystack({}, *bytes), Split::test, Rng(1), "test");
   CHECK(bytes->decode(made.tokens) == " which ? ab , c d");
   const Question question = answer.question(made);
   CHECK(question.references == std::vector<std::string>{"ab", "c d"});
