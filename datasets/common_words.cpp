@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "core/error.h"
+#include "datasets/draw.h"
 #include "datasets/word_list.h"
-#include "datasets/words.h"
 
 namespace longreach::datasets {
 namespace {
@@ -46,9 +46,9 @@ class CommonWords final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
-    const std::vector<WordList::Word> order =
-        draw_distinct(kListWords, kListWords, rng.fork("words"));
+    const Rng rng = stream_of(rng_, split, index);
+    Rng words = rng.fork("words");
+    const std::vector<WordList::Word> order = draw_distinct(kListWords, kListWords, words);
     WordList::Task task{.by_appearance = true};
     task.asked.assign(order.begin(), order.begin() + params_.common);
     task.spare.assign(order.end() - kSpareWords, order.end());

@@ -24,6 +24,10 @@ std::map<std::string, RegisteredVocabulary::Words>& vocabularies() {
 
 }  // namespace
 
+Rng stream_of(const Rng& rng, Split split, i64 index) {
+  return rng.fork(split == Split::train ? "train" : "test").fork(index);
+}
+
 std::string Sample::sha() const { return sha256(std::span<const Token>(tokens)); }
 
 RegisteredVocabulary::RegisteredVocabulary(std::string type, Words words) {

@@ -58,6 +58,9 @@ struct Sample {
 
 enum class Split { train, test };
 
+/// The stream of one sample of a generator whose stream is `rng`.
+Rng stream_of(const Rng& rng, Split, i64 index);
+
 /// Samples by number. No cursor to save, so shards and resumed runs agree. The splits draw from
 /// disjoint streams (generators) or disjoint text.
 class Dataset {

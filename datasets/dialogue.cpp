@@ -120,7 +120,7 @@ class Dialogue final : public Dataset {
 
   Sample sample(Split split, i64 index, i64 length) const override {
     require_length(length, smallest_, "dialogue");
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     Rng turns_rng = rng.fork("turns"), place_rng = rng.fork("place"), wording = rng.fork("wording");
     const std::vector<Turn> turns = draw_turns(turns_rng);
     std::vector<double> shares = gap_shares(std::ssize(turns), -1, 0, place_rng);
@@ -244,7 +244,7 @@ class Dialogue final : public Dataset {
     const Span evidence = span_of(made, phrases[stating]);
     Question question{.answer = answer, .evidence = {evidence}};
     question.kind = turns[stating].act == Turn::Act::change ? "changed" : "stated";
-    question.references = {tokenizer_.decode(tokens_at(made.tokens, answer))};
+    question.references = {reference_at(tokenizer_, made.tokens, answer)};
     question.age = turns_within(made.tokens, {evidence.begin, answer.begin - evidence.begin}) - 1;
     const auto& pool = kPools[pool_of(turns[asking].topic)];
     const auto until = turns.begin() + static_cast<std::ptrdiff_t>(asking);

@@ -127,7 +127,7 @@ class Document final : public Dataset {
 
   Sample sample(Split split, i64 index, i64 length) const override {
     require_length(length, smallest_, "document");
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     Rng plan_rng = rng.fork("plan"), place_rng = rng.fork("place");
     const double place = split == Split::train ? place_rng.uniform() : even_place(index);
     const Plan plan = draw_plan(params_, place, plan_rng);
@@ -214,7 +214,7 @@ class Document final : public Dataset {
     const FactKind& kind = kKinds[section.kind];
     Question question{.answer = answer, .evidence = {span_of(made, stated)}};
     question.kind = kind.name;
-    question.references = {tokenizer_.decode(tokens_at(made.tokens, answer))};
+    question.references = {reference_at(tokenizer_, made.tokens, answer)};
     std::vector<std::string_view> unused;
     for (const std::string_view value : kind.values) {
       if (value != section.value) question.decoys.push_back(tokenizer_.encode(spaced(value)));

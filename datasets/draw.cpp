@@ -14,7 +14,10 @@ std::vector<i64> draw_distinct(i64 count, i64 of, Rng& rng) {
   check(0 <= count && count <= of, "there are that many different numbers");
   std::vector<i64> numbers(static_cast<std::size_t>(of));
   std::iota(numbers.begin(), numbers.end(), 0);
-  shuffle(numbers, rng);
+  for (i64 i = 0; i < count; ++i) {
+    std::swap(numbers[static_cast<std::size_t>(i)],
+              numbers[static_cast<std::size_t>(i + rng.below(of - i))]);
+  }
   numbers.resize(static_cast<std::size_t>(count));
   return numbers;
 }
@@ -60,6 +63,29 @@ std::vector<double> gap_shares(i64 facts, i64 anchor, double place, Rng& rng) {
   }
   shares.push_back(1 - before);
   return shares;
+}
+
+std::string draw_text(i64 count, std::string_view alphabet, Rng& rng) {
+  std::string text(static_cast<std::size_t>(count), ' ');
+  for (char& c : text) c = pick(alphabet, rng);
+  return text;
+}
+
+std::string draw_unlike(const std::function<std::string()>& draw,
+                        std::span<const std::string> used) {
+  while (true) {
+    std::string text = draw();
+    if (std::ranges::find(used, text) == used.end()) return text;
+  }
+}
+
+std::vector<Token> draw_alike(std::size_t count, const std::function<std::vector<Token>()>& draw) {
+  constexpr int kDraws = 64;
+  for (int i = 0; i < kDraws; ++i) {
+    std::vector<Token> tokens = draw();
+    if (tokens.size() == count) return tokens;
+  }
+  return {};
 }
 
 std::optional<std::string_view> draw_as_long(const Tokenizer& tokenizer, std::string_view text,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +49,16 @@ double even_place(i64 index);
 /// independent uniform places. When `anchor` is a fact's number, that fact lies at `place` and the
 /// others on their sides of it.
 std::vector<double> gap_shares(i64 facts, i64 anchor, double place, Rng& rng);
+
+/// `count` characters of `alphabet`, drawn evenly.
+std::string draw_text(i64 count, std::string_view alphabet, Rng& rng);
+
+/// `draw` until it gives a text that `used` lacks; the caller sees to it that there are some.
+std::string draw_unlike(const std::function<std::string()>& draw,
+                        std::span<const std::string> used);
+
+/// `draw` until it gives `count` tokens; empty when 64 draws do not.
+std::vector<Token> draw_alike(std::size_t count, const std::function<std::vector<Token>()>& draw);
 
 /// A random member of `pool`, other than `text`, that the tokenizer writes with as many tokens as
 /// `text`, each after a space; none when there is none.

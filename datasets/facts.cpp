@@ -88,7 +88,7 @@ class Facts final : public Dataset {
 
   Sample sample(Split split, i64 index, i64 length) const override {
     require_length(length, smallest_, "facts");
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     Rng story_rng = rng.fork("story"), place_rng = rng.fork("place");
     const Story story = draw_story(params_.kind, params_.statements, story_rng);
     const double place = split == Split::train ? place_rng.uniform() : even_place(index);
@@ -157,7 +157,7 @@ class Facts final : public Dataset {
     for (const std::size_t event : story.answer.evidence) {
       question.evidence.push_back(span_of(made, sentences[event]));
     }
-    question.references = {tokenizer_.decode(tokens_at(made.tokens, answer))};
+    question.references = {reference_at(tokenizer_, made.tokens, answer)};
     return question;
   }
 

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "core/error.h"
+#include "datasets/draw.h"
 #include "datasets/word_list.h"
-#include "datasets/words.h"
 
 namespace longreach::datasets {
 namespace {
@@ -42,8 +42,9 @@ class FrequentWords final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
-    std::vector<WordList::Word> ranks = draw_distinct(kListWords, kListWords, rng.fork("words"));
+    const Rng rng = stream_of(rng_, split, index);
+    Rng words = rng.fork("words");
+    std::vector<WordList::Word> ranks = draw_distinct(kListWords, kListWords, words);
     WordList::Task task;
     task.asked.assign(ranks.begin(), ranks.begin() + kFrequentWordsAsked);
     task.spare.assign(ranks.end() - kSpareWords, ranks.end());

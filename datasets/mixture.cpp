@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/sha256.h"
+#include "datasets/draw.h"
 
 namespace longreach::datasets {
 namespace {
@@ -79,10 +80,8 @@ class Mixture final : public Dataset {
   std::size_t part_at(Split split, i64 row, i64 place) const {
     std::vector<std::size_t> order(parts_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    Rng draw = rng_.fork(split == Split::train ? "train" : "test").fork(row);
-    for (std::size_t i = order.size(); i-- > 1;) {
-      std::swap(order[i], order[static_cast<std::size_t>(draw.below(static_cast<i64>(i) + 1))]);
-    }
+    Rng draw = stream_of(rng_, split, row);
+    shuffle(order, draw);
     return order[static_cast<std::size_t>(place)];
   }
 

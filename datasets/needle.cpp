@@ -7,8 +7,8 @@
 
 #include "core/error.h"
 #include "datasets/draw.h"
+#include "datasets/phrases.h"
 #include "datasets/prompt.h"
-#include "datasets/words.h"
 
 namespace longreach::datasets {
 namespace {
@@ -73,11 +73,6 @@ std::string draw_uuid(Rng& rng) {
   return uuid;
 }
 
-template <std::size_t N>
-std::string_view one_of(const std::array<std::string_view, N>& words, Rng& rng) {
-  return words[static_cast<std::size_t>(rng.below(static_cast<i64>(N)))];
-}
-
 /// Statements of one sample; the first `asked` are asked.
 struct Needles {
   std::vector<std::string> keys, values;
@@ -134,7 +129,7 @@ class Needle final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     Needles needles = draw_needles(rng);
     if (split == Split::test) {
       const std::size_t turn = static_cast<std::size_t>(index) % params_.depths.size();
@@ -146,8 +141,8 @@ class Needle final : public Dataset {
  private:
   std::string draw_key(Rng& rng) const {
     if (form_.uuid_keys) return draw_uuid(rng);
-    const std::string_view adjective = one_of(kAdjectives, rng);
-    return fmt::format("{} {}", adjective, one_of(kNouns, rng));
+    const std::string_view adjective = pick(kAdjectives, rng);
+    return fmt::format("{} {}", adjective, pick(kNouns, rng));
   }
   std::string draw_value(Rng& rng) const {
     return form_.uuid_values ? draw_uuid(rng) : draw_text(params_.digits, kDigits, rng);
@@ -225,7 +220,7 @@ class Needle final : public Dataset {
     const std::vector<std::size_t> order = asked(needles);
     std::vector<std::vector<Token>> values;
     for (const std::size_t i : order) values.push_back(tokens_of(needles.values[i]));
-    const Answer answer(tokenizer_, values, prompt);
+    const ListedAnswer answer(tokenizer_, values, prompt);
     const Filled filled = fill(prompt, split, length, needles, rng.fork("filler"));
     const Prompt::Assembled& made = filled.made;
 

@@ -6,9 +6,10 @@
 #include <cmath>
 #include <limits>
 #include <set>
-#include <sstream>
 
 #include "core/error.h"
+#include "datasets/draw.h"
+#include "datasets/prompt.h"
 
 namespace longreach::datasets {
 namespace {
@@ -131,8 +132,7 @@ class Writer {
     std::vector<const std::vector<Token>*> sentences;
     i64 drawn = 0;
     while (drawn < count) {
-      sentences.push_back(
-          &filler_[static_cast<std::size_t>(rng.below(static_cast<i64>(filler_.size())))]);
+      sentences.push_back(&pick(filler_, rng));
       drawn += end_of(*sentences.back());
     }
     // Drawn from the last to the first: more room adds sentences in front and keeps the rest.
@@ -206,7 +206,7 @@ class Passkey final : public Dataset {
   i64 version() const override { return kPasskeyVersion; }
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   Sample sample(Split split, i64 index, i64 length) const override {
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     const i64 filler = writer_.room(length);
     Rng place = rng.fork("place");
     i64 before = place.below(filler + 1);
@@ -231,17 +231,11 @@ class Passkey final : public Dataset {
 }  // namespace
 
 std::vector<std::string> passkey_words() {
-  std::vector<std::string> words;
-  for (const char digit : kDigits) words.emplace_back(1, digit);
-  const auto add = [&words](std::string_view text) {
-    std::istringstream in{std::string(text)};
-    for (std::string word; in >> word;) {
-      if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
-    }
-  };
-  for (const auto part : {kBeforeFirst, kBeforeSecond, kAfterSecond, kQuestion}) add(part);
-  for (const auto sentence : kFiller) add(sentence);
-  return words;
+  std::string digits;
+  for (const char digit : kDigits) digits += std::string(" ") + digit;
+  std::vector<std::string_view> texts{digits, kBeforeFirst, kBeforeSecond, kAfterSecond, kQuestion};
+  texts.insert(texts.end(), kFiller.begin(), kFiller.end());
+  return words_of(texts);
 }
 
 i64 smallest_passkey(const Tokenizer& tokenizer) { return Writer(tokenizer).smallest(); }

@@ -33,6 +33,13 @@ std::span<const Token> tokens_at(const std::vector<Token>& tokens, const Span& s
                                    static_cast<std::size_t>(span.length));
 }
 
+std::string reference_at(const Tokenizer& tokenizer, const std::vector<Token>& tokens,
+                         const Span& span) {
+  std::string text = tokenizer.decode(tokens_at(tokens, span));
+  text.erase(0, text.find_first_not_of(' '));
+  return text;
+}
+
 i64 longest_of(const Tokenizer& tokenizer, std::span<const std::string> texts) {
   i64 longest = 0;
   for (const std::string& text : texts) {
@@ -54,6 +61,40 @@ double depth_of(const Prompt::Assembled& made, const Span& evidence) {
     if (span.begin < evidence.begin) before += span.length;
   }
   return all == 0 ? 0 : 100 * static_cast<double>(before) / static_cast<double>(all);
+}
+
+std::vector<Token> joined(const Tokenizer& tokenizer, std::span<const std::vector<Token>> values) {
+  const std::vector<Token> between = tokenizer.encode(kBetweenValues);
+  std::vector<Token> tokens;
+  for (const std::vector<Token>& value : values) {
+    if (!tokens.empty()) tokens.insert(tokens.end(), between.begin(), between.end());
+    tokens.insert(tokens.end(), value.begin(), value.end());
+  }
+  return tokens;
+}
+
+ListedAnswer::ListedAnswer(const Tokenizer& tokenizer, std::span<const std::vector<Token>> values,
+                           Prompt& prompt)
+    : tokenizer_(tokenizer) {
+  check(!values.empty(), "an answer has values");
+  for (const std::vector<Token>& value : values) {
+    if (!pieces_.empty()) prompt.add(kBetweenValues);
+    pieces_.push_back(prompt.add(value));
+  }
+}
+
+Span ListedAnswer::value(std::size_t i, const Prompt::Assembled& made) const {
+  return made.pieces[pieces_[i]];
+}
+
+Question ListedAnswer::question(const Prompt::Assembled& made) const {
+  Question question;
+  const i64 begin = made.pieces[pieces_.front()].begin;
+  question.answer = {begin, made.pieces[pieces_.back()].end() - begin};
+  for (const Prompt::Piece piece : pieces_) {
+    question.references.push_back(reference_at(tokenizer_, made.tokens, made.pieces[piece]));
+  }
+  return question;
 }
 
 }  // namespace longreach::datasets

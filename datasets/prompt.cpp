@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/sha256.h"
+#include "datasets/draw.h"
 #include "datasets/text.h"
 
 namespace longreach::datasets {
@@ -145,9 +146,7 @@ std::unique_ptr<Haystack> make_haystack(const HaystackParams& params, const Toke
   if (!params.path.empty()) return std::make_unique<TextHaystack>(params.path, tokenizer);
   std::vector<std::vector<Token>> sentences;
   for (const std::string_view sentence : kProse) sentences.push_back(tokenizer.encode(sentence));
-  return std::make_unique<SentenceHaystack>([sentences](Rng& rng) {
-    return sentences[static_cast<std::size_t>(rng.below(std::ssize(sentences)))];
-  });
+  return std::make_unique<SentenceHaystack>([sentences](Rng& rng) { return pick(sentences, rng); });
 }
 
 std::vector<std::string> haystack_words() {

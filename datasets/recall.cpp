@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "core/error.h"
-#include "datasets/words.h"
+#include "datasets/draw.h"
 
 namespace longreach::datasets {
 namespace {
@@ -75,8 +75,9 @@ class Writer {
       throw error("recall: {} pairs in {} tokens: does not fit; smallest length is {}", pairs,
                   length, smallest_recall(pairs));
     }
-    const std::vector<i64> keys = draw_distinct(pairs, kRecallWords, rng.fork("keys"));
-    const std::vector<i64> values = draw_distinct(pairs + 1, kRecallWords, rng.fork("values"));
+    Rng keys_rng = rng.fork("keys"), values_rng = rng.fork("values");
+    const std::vector<i64> keys = draw_distinct(pairs, kRecallWords, keys_rng);
+    const std::vector<i64> values = draw_distinct(pairs + 1, kRecallWords, values_rng);
     const i64 stated = 2 * pairs;
     const std::vector<i64> slots =
         place_questions((length - stated) / 2, pairs, options, rng.fork("slots"));
@@ -117,7 +118,7 @@ class Writer {
     for (const i64 word : excluded_keys) std::erase(choice, key(word));
     std::vector<Token> tokens(static_cast<std::size_t>(count));
     for (Token& token : tokens) {
-      token = choice[static_cast<std::size_t>(rng.below(std::ssize(choice)))];
+      token = pick(choice, rng);
     }
     return tokens;
   }
@@ -167,7 +168,7 @@ class Recall final : public Dataset {
   i64 version() const override { return kRecallVersion; }
   i64 size(Split, i64) const override { return std::numeric_limits<i64>::max(); }
   Sample sample(Split split, i64 index, i64 length) const override {
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     return writer_.write(length, draw_pairs(length, rng.fork("pairs")), params_.options, rng);
   }
   std::string description() const override {

@@ -38,9 +38,9 @@ constexpr std::string_view kQuestion = " question : which drug does patient",
 using History = std::vector<i64>;
 
 struct Ward {
-  std::vector<i64> patients, drugs, doses;  ///< numbers of their names; doses by number of drug
-  std::vector<History> taken;               ///< by patient: numbers in `drugs`
-  std::vector<History> given;               ///< by drug: numbers in kDoses
+  std::vector<i64> patients, drugs;  ///< numbers of their names
+  std::vector<History> taken;        ///< by patient: numbers in `drugs`
+  std::vector<History> given;        ///< by drug: numbers in kDoses
 };
 
 std::string_view drug_name(const Ward& ward, i64 drug) {
@@ -169,7 +169,7 @@ class Records final : public Dataset {
 
   Sample sample(Split split, i64 index, i64 length) const override {
     require_length(length, smallest_, "records");
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     Rng case_rng = rng.fork("case"), place_rng = rng.fork("place");
     const Case drawn = draw_case(params_, case_rng);
     const double place = split == Split::train ? place_rng.uniform() : even_place(index);
@@ -271,7 +271,7 @@ class Records final : public Dataset {
     question.evidence = {span_of(made, phrases[first]), span_of(made, phrases[second])};
     for (const std::size_t part : {0, 1}) {
       question.references.push_back(
-          tokenizer_.decode(tokens_at(made.tokens, span_of(made, answer, part))));
+          reference_at(tokenizer_, made.tokens, span_of(made, answer, part)));
     }
     for (i64 drug = 0; drug < std::ssize(ward.drugs); ++drug) {
       if (drug == drawn.drug) continue;

@@ -94,7 +94,7 @@ class Summary final : public Dataset {
 
   Sample sample(Split split, i64 index, i64 length) const override {
     require_length(length, smallest_, "summary");
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     Rng drawn_rng = rng.fork("facts"), place_rng = rng.fork("place");
     const std::vector<Drawn> drawn = draw_facts(params_.facts, drawn_rng);
     const std::vector<double> shares = gap_shares(params_.facts, -1, 0, place_rng);
@@ -153,7 +153,7 @@ class Summary final : public Dataset {
     for (const Phrase& sentence : stated) question.evidence.push_back(span_of(made, sentence));
     for (const Phrase& sentence : summed) {
       question.references.push_back(
-          tokenizer_.decode(tokens_at(made.tokens, span_of(made, sentence, 1))));
+          reference_at(tokenizer_, made.tokens, span_of(made, sentence, 1)));
     }
     return question;
   }

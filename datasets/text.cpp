@@ -271,7 +271,7 @@ Sample TextDataset::sample(Split split, i64 index, i64 length) const {
 
 std::span<const Token> TextDataset::training_window(i64 index, i64 length) const {
   const auto& train = parts().train;
-  i64 start = rng_.fork("train").fork(index).below(size(Split::train, length));
+  i64 start = stream_of(rng_, Split::train, index).below(size(Split::train, length));
   std::size_t d = 0;
   for (; start >= windows(train[d], length); ++d) start -= windows(train[d], length);
   return std::span(train[d]).subspan(static_cast<std::size_t>(start),

@@ -6,8 +6,9 @@
 #include <limits>
 
 #include "core/error.h"
+#include "datasets/draw.h"
+#include "datasets/phrases.h"
 #include "datasets/prompt.h"
-#include "datasets/words.h"
 
 namespace longreach::datasets {
 namespace {
@@ -65,7 +66,7 @@ class VariableTracking final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
-    const Rng rng = rng_.fork(split == Split::train ? "train" : "test").fork(index);
+    const Rng rng = stream_of(rng_, split, index);
     Rng letters = rng.fork("names"), digits = rng.fork("values");
     std::vector<std::string> names, values;
     for (i64 i = 0; i < params_.chains * (params_.hops + 1); ++i) {
@@ -146,7 +147,7 @@ class VariableTracking final : public Dataset {
     for (std::size_t i = 0; i <= static_cast<std::size_t>(params_.hops); ++i) {
       found.push_back(tokens_of(names[i]));
     }
-    const Answer answer(tokenizer_, found, prompt);
+    const ListedAnswer answer(tokenizer_, found, prompt);
     const Prompt::Assembled made =
         prompt.assemble(length, *haystack_, split, rng.fork("filler"), "variable_tracking");
 

@@ -4,7 +4,8 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "datasets/words.h"
+#include "datasets/draw.h"
+#include "datasets/phrases.h"
 
 namespace longreach::datasets {
 namespace {
@@ -42,9 +43,7 @@ std::vector<WordList::Word> shuffled(const std::vector<WordList::Counted>& count
   for (const auto& [word, count] : counts) {
     list.insert(list.end(), static_cast<std::size_t>(count), word);
   }
-  for (i64 i = std::ssize(list) - 1; i > 0; --i) {
-    std::swap(list[static_cast<std::size_t>(i)], list[static_cast<std::size_t>(rng.below(i + 1))]);
-  }
+  shuffle(list, rng);
   return list;
 }
 
@@ -103,7 +102,7 @@ Sample WordList::write(Split split, i64 length, const Task& task, const Rng& rng
   prompt.add(kBefore);
   const Prompt::Piece words = prompt.add(std::move(list));
   prompt.add(question_);
-  const Answer answer(tokenizer_, values, prompt);
+  const ListedAnswer answer(tokenizer_, values, prompt);
   const Prompt::Assembled made =
       prompt.assemble(length, *haystack_, split, rng.fork("filler"), where);
 
@@ -117,8 +116,7 @@ Sample WordList::write(Split split, i64 length, const Task& task, const Rng& rng
       fact.stated.push_back({made.pieces[words].begin + place, fact.answer.length});
     }
     fact.counterfactual = draw_alike(values[i].size(), [&] {
-      const auto spare = static_cast<std::size_t>(other.below(std::ssize(task.spare)));
-      return words_[static_cast<std::size_t>(task.spare[spare])];
+      return words_[static_cast<std::size_t>(pick(task.spare, other))];
     });
     if (!fact.counterfactual.empty()) sample.facts.push_back(std::move(fact));
   }

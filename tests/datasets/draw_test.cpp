@@ -110,5 +110,32 @@ TEST_CASE("What is drawn to take a word's place has its length in tokens and is 
   CHECK_FALSE(draw_as_long(*bytes, "yellow", kPool, rng));
 }
 
+TEST_CASE("Numbers drawn without repetition are all of them in every order") {
+  std::map<std::vector<i64>, i64> orders;
+  Rng rng(1);
+  for (i64 i = 0; i < 6000; ++i) ++orders[draw_distinct(3, 3, rng)];
+  REQUIRE(orders.size() == 6);
+  // 1000 +- 29 each.
+  for (const auto& [order, count] : orders) CHECK(std::abs(count - 1000) < 150);
+  const std::vector<i64> some = draw_distinct(5, 1000, rng);
+  CHECK(std::set<i64>(some.begin(), some.end()).size() == 5);
+  CHECK(*std::ranges::max_element(some) < 1000);
+}
+
+TEST_CASE("A random text has each character of its alphabet alike") {
+  Rng rng(3);
+  const std::string text = draw_text(9000, "xyz", rng);
+  REQUIRE(text.size() == 9000);
+  // 3000 +- 45.
+  for (const char c : {'x', 'y', 'z'}) CHECK(std::abs(std::ranges::count(text, c) - 3000) < 230);
+}
+
+TEST_CASE("Other tokens are as many as asked for, or none when none are found") {
+  Rng rng(4);
+  const auto draw = [&] { return std::vector<Token>(static_cast<std::size_t>(rng.below(4))); };
+  CHECK(draw_alike(3, draw).size() == 3);
+  CHECK(draw_alike(4, draw).empty());
+}
+
 }  // namespace
 }  // namespace longreach::datasets

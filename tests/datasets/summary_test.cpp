@@ -48,13 +48,14 @@ TEST_CASE("Other summaries say the same of other values, in as many tokens where
   for (const auto& tokenizer : tokenizers_for("summary")) {
     const auto data = make_dataset("summary", {}, *tokenizer, Rng(1));
     std::map<i64, i64> wrong_values;
+    i64 other_lengths = 0;
     for (i64 i = 0; i < 60; ++i) {
       const Sample sample = data->sample(Split::test, i, 1000);
       REQUIRE(sample.questions.size() == 1);
       const Words right = split_words(answers_of(*tokenizer, sample)[0]);
       REQUIRE(sample.last().decoys.size() == 3);
       for (const auto& decoy : sample.last().decoys) {
-        CHECK(std::ssize(decoy) == sample.last().answer.length);
+        other_lengths += std::ssize(decoy) != sample.last().answer.length;
         const Words wrong = split_words(tokenizer->decode(decoy));
         REQUIRE(wrong.size() == right.size());
         i64 differences = 0;
@@ -67,6 +68,8 @@ TEST_CASE("Other summaries say the same of other values, in as many tokens where
       }
     }
     CHECK(wrong_values[0] == 0);
+    // Pairs of letters leave few a value that no other is as long as.
+    CHECK(other_lengths <= (tokenizer->name() == "pairs" ? 5 : 0));
     for (i64 count = 2; count <= 4; ++count) CHECK(wrong_values[count] > 0);
   }
 }
@@ -98,7 +101,7 @@ TEST_CASE("Evidence are the facts' sentences and references their values, in ord
       const std::string sentence = text_at(*bytes, sample.tokens, question.evidence[f]);
       CHECK_THAT(sentence, Catch::EndsWith(question.references[f] + " ."));
       CHECK(std::ranges::any_of(kSentences, [&](const auto& known) {
-        return sentence == known[0] + question.references[f] + " .";
+        return sentence == known[0] + " " + question.references[f] + " .";
       }));
     }
   }
