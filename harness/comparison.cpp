@@ -125,12 +125,12 @@ std::optional<Comparison> difference(const Measured& cell, const Measured& basel
   m.ci_high = interval.high;
   m.p_value = pairs.binary
                   ? metrics::mcnemar_exact(pairs.better, pairs.worse)
-                  : metrics::paired_bootstrap_p(pairs.differences, choice.bootstrap, rng.fork("p"));
+                  : metrics::sign_flip_p(pairs.differences, choice.bootstrap, rng.fork("p"));
   if (*m.standard_error > 0) {
     m.detectable = metrics::minimum_detectable_effect(*m.standard_error, choice.confidence);
   }
   m.ci_method = fmt::format("{}, against {}; {}", method, baseline.info.backend,
-                            pairs.binary ? "exact McNemar" : "paired bootstrap");
+                            pairs.binary ? "exact McNemar" : "sign flips");
   return made;
 }
 

@@ -12,7 +12,7 @@ namespace longreach::harness {
 /// - "<task metric>/<score>_difference": the mean of (backend - baseline) over samples paired by
 ///   their hash. Samples of one cluster are one unit, their mean difference. Interval: paired
 ///   bootstrap over units. p_value: exact McNemar's for scores that are 0 or 1 and independent,
-///   else the paired bootstrap's. p_adjusted: Holm's over the backends, lengths, seeds and rates of
+///   else sign_flip_p's. p_adjusted: Holm's over the backends, lengths, seeds and rates of
 ///   one task, model and score; empty when the correction is `none`. detectable: of a test at the
 ///   level of one comparison; empty when the differences do not vary. Without depth.
 /// - the same at each depth for which the score has a measurement. These make up a heatmap, so

@@ -326,8 +326,8 @@ class Introspection final : public Metric {
       Measurement& m = add(row_of(part + "_off", by));
       if (by.size() < 2) continue;
       m.ci_method +=
-          fmt::format("; paired bootstrap p={:.4g}",
-                      paired_bootstrap_p(by, session.statistics.bootstrap, session.rng.fork(part)));
+          fmt::format("; sign flips p={:.4g}",
+                      sign_flip_p(by, session.statistics.bootstrap, session.rng.fork(part)));
     }
     for (const Row& row : rows.pooled()) add(row);
     for (const Row& row : rows.heads()) add(row);

@@ -39,6 +39,9 @@ double resampled_mean(std::span<const double> values, Rng& rng) {
   return sum / static_cast<double>(n);
 }
 
+/// Up to as many differences, all ways to give them signs are gone through.
+constexpr std::size_t kExactFlips = 16;
+
 /// Up to as many values a set, the null distribution of U is counted out.
 constexpr std::size_t kExactValues = 40;
 
@@ -164,17 +167,34 @@ double mcnemar_exact(i64 b, i64 c) {
   return std::min(1.0, 2 * fair_coin_cdf(b + c, std::min(b, c)));
 }
 
-double paired_bootstrap_p(std::span<const double> differences, i64 resamples, Rng rng) {
-  check(!differences.empty() && resamples > 0, "a bootstrap has units and resamples");
-  i64 not_above = 0, not_below = 0;
-  for (i64 r = 0; r < resamples; ++r) {
-    const double resampled = resampled_mean(differences, rng);
-    not_above += resampled <= 0;
-    not_below += resampled >= 0;
+double sign_flip_p(std::span<const double> differences, i64 resamples, Rng rng) {
+  check(!differences.empty() && resamples > 0, "signs are flipped of differences");
+  double observed = 0, farthest = 0;
+  for (const double difference : differences) {
+    observed += difference;
+    farthest += std::abs(difference);
   }
-  const double n = static_cast<double>(resamples);
-  const double p = 2 * static_cast<double>(std::min(not_above, not_below)) / n;
-  return std::clamp(p, 1 / (n + 1), 1.0);
+  // Sums that are equal but for the order of rounding are as far.
+  const double reached = std::abs(observed) - 1e-12 * farthest;
+  const auto as_far = [&](const auto& flipped) {
+    double sum = 0;
+    for (std::size_t i = 0; i < differences.size(); ++i) {
+      sum += flipped(i) ? -differences[i] : differences[i];
+    }
+    return std::abs(sum) >= reached;
+  };
+  i64 found = 0;
+  if (differences.size() <= kExactFlips) {
+    const std::uint64_t ways = std::uint64_t{1} << differences.size();
+    for (std::uint64_t way = 0; way < ways; ++way) {
+      found += as_far([way](std::size_t i) { return (way >> i & 1) != 0; });
+    }
+    return static_cast<double>(found) / static_cast<double>(ways);
+  }
+  for (i64 r = 0; r < resamples; ++r) {
+    found += as_far([&rng](std::size_t) { return rng.below(2) == 1; });
+  }
+  return static_cast<double>(found + 1) / static_cast<double>(resamples + 1);
 }
 
 double mann_whitney(std::span<const double> a, std::span<const double> b) {

@@ -41,9 +41,11 @@ double standard_error(std::span<const double> values);
 /// Two-sided exact McNemar: p of b against c discordant pairs under a fair coin.
 double mcnemar_exact(i64 b, i64 c);
 
-/// Two-sided paired bootstrap p of mean(differences) = 0: 2 min(share <= 0, share >= 0) of the
-/// resampled means, at least 1 / (resamples + 1).
-double paired_bootstrap_p(std::span<const double> differences, i64 resamples, Rng rng);
+/// Two-sided p that paired differences are as often of either sign: the share of ways to give them
+/// signs whose sum is at least as far from 0 (Fisher 1935, The Design of Experiments, section 21).
+/// All 2^n ways up to n = 16, which needs no luck; else `resamples` random ones, the one found
+/// among them (Phipson & Smyth 2010). At least 2 / 2^n, so fewer than 6 find nothing at .05. n > 0.
+double sign_flip_p(std::span<const double> differences, i64 resamples, Rng rng);
 
 /// Two-sided p that two independent sets of values come from one distribution (Mann & Whitney
 /// 1947): exact where no value of one equals one of the other and neither set has more than 40,

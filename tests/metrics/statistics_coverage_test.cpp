@@ -92,6 +92,29 @@ TEST_CASE("Mann and Whitney's test errs in at most alpha of cases, with ties and
   }
 }
 
+TEST_CASE("Sign flips err in at most alpha of cases, however few or heavy-tailed the differences") {
+  constexpr int kRepetitions = 3000;
+  for (const bool skewed : {false, true}) {
+    for (const int n : {3, 6, 12, 30}) {
+      const double rate = share(kRepetitions, 27, [&](Rng rng) {
+        std::vector<double> differences = normals(n, rng);
+        if (skewed) {  // of two sets that are skewed alike
+          const std::vector<double> others = normals(n, rng);
+          for (std::size_t i = 0; i < differences.size(); ++i) {
+            differences[i] = std::exp(1.5 * differences[i]) - std::exp(1.5 * others[i]);
+          }
+        }
+        return sign_flip_p(differences, 400, rng.fork("flips")) <= 0.05;
+      });
+      // Multiples of 2 / 2^n: at n = 3 none is below alpha, at 6 only 2/64.
+      const double exact = n == 3 ? 0 : n == 6 ? 2 / 64.0 : 0.05;
+      INFO(n << (skewed ? " skewed: " : " normal: ") << rate);
+      CHECK(rate <= exact + noise(exact, kRepetitions));
+      CHECK(rate >= exact - 0.003 - noise(exact, kRepetitions));
+    }
+  }
+}
+
 TEST_CASE("The ratio's interval covers the true ratio at least as often as it says") {
   constexpr int kRepetitions = 1000;
   for (const auto& [m, n] : {std::pair{9, 10}, std::pair{45, 50}}) {

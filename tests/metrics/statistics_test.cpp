@@ -220,13 +220,30 @@ TEST_CASE("A ratio is bootstrapped whole, not as a mean of ratios") {
         bootstrap_mean(values, 0.9, 500, Rng(3)).low);
 }
 
-TEST_CASE("The paired bootstrap's p is 1 without difference and smallest for a constant one") {
-  CHECK(paired_bootstrap_p(std::vector<double>{0, 0, 0}, 100, Rng(1)) == 1);
-  CHECK(paired_bootstrap_p(std::vector<double>{1, 1}, 99, Rng(1)) == Approx(0.01));
-  CHECK(paired_bootstrap_p(std::vector<double>{-1, -1}, 99, Rng(1)) == Approx(0.01));
-  // {-1, 2}: means -1, 0.5, 2 with 1/4, 1/2, 1/4, so the smaller share is 1/4 and p 1/2; its
-  // deviation is 2 sqrt(3/16 / 4000) = 0.0137.
-  CHECK(std::abs(paired_bootstrap_p(std::vector<double>{-1, 2}, 4000, Rng(2)) - 0.5) < 0.07);
+TEST_CASE("The p of sign flips counts the ways that are as far from 0") {
+  using Values = std::vector<double>;
+  const auto p = [](const Values& differences) { return sign_flip_p(differences, 99, Rng(1)); };
+  CHECK(p({0, 0, 0}) == 1);
+  CHECK(p({5}) == 1);
+  CHECK(p({-1, 2}) == 1);  // 1 of 3 1 1 3
+  CHECK(p({1, 1}) == 0.5);
+  // Sums of +-1 +-2 +-4 are the odd numbers to 7, each once: 5 and 7 on either side are 4 of 8.
+  CHECK(p({-1, 2, 4}) == 0.5);
+  CHECK(p({1, 2, 4}) == 0.25);
+  CHECK(p({-1, -2, -4}) == 0.25);
+  // 0.1 + 0.2 - 0.1, which rounding leaves above 0.2, is as far as the 0.2 of other orders: only
+  // two of 4 2 0 2 2 0 2 4 tenths, the zeros, are nearer.
+  CHECK(p({0.1, 0.2, -0.1}) == 0.75);
+  CHECK(p(Values(16, 1)) == std::exp2(-15));
+}
+
+TEST_CASE("Of more than 16 differences random signs are drawn, and what was found is one of them") {
+  // Binomial: 20 of one sign have p 2 / 2^20, which none of 99 draws meets; 13 of 20 have
+  // 2 x 0.131588, of which 10000 draws miss by 0.0044.
+  CHECK(sign_flip_p(std::vector<double>(20, 1), 99, Rng(1)) == Approx(0.01));
+  std::vector<double> mixed(20, 1);
+  std::fill_n(mixed.begin(), 7, -1);
+  CHECK(std::abs(sign_flip_p(mixed, 10000, Rng(2)) - 0.263176) < 0.0132);
 }
 
 }  // namespace
