@@ -54,8 +54,10 @@ EffectiveLength effective_length(std::span<const LengthScores> scores,
   check(!scores.empty() && statistics.bootstrap > 0, "an effective length has lengths");
   std::vector<Units> urns;
   std::vector<double> means;
+  i64 fewest = scores.front().units.count();
   for (const LengthScores& at : scores) {
     check(at.units.count() > 0, "a length has units");
+    fewest = std::min(fewest, at.units.count());
     means.push_back(mean_of(at.units));
     urns.push_back(drawn_from(at.units));
   }
@@ -70,7 +72,8 @@ EffectiveLength effective_length(std::span<const LengthScores> scores,
     }
     results.push_back(static_cast<double>(holding(means, threshold)));
   }
-  const Interval held_between = percentile_interval(std::move(results), statistics.confidence);
+  const Interval held_between =
+      percentile_interval(std::move(results), statistics.confidence, fewest);
   const auto length_of = [&](double count) {
     return count > 0 ? scores[static_cast<std::size_t>(count) - 1].length : 0;
   };

@@ -32,10 +32,11 @@ struct EffectiveLength {
 };
 
 /// The longest tested L such that the score holds at every tested L' <= L (RULER, Hsieh et al.
-/// 2024, arXiv 2404.06654), with the percentile bootstrap interval over the units of each length,
-/// the relative threshold drawn anew with them. Where all units of a length score 0, or all 1,
-/// resampling would claim certainty: one opposite unit joins the draw, which is the rule of three.
-/// Lengths ascending, at least one; units positive in size and at least one a length.
+/// 2024, arXiv 2404.06654), with the expanded percentile bootstrap interval (by the fewest units
+/// of a length) over the units of each length, the relative threshold drawn anew with them. Where
+/// all units of a length score 0, or all 1, resampling would claim certainty: one opposite unit
+/// joins the draw, which is the rule of three. Lengths ascending, at least one; units positive in
+/// size and at least one a length.
 EffectiveLength effective_length(std::span<const LengthScores>, const LengthThreshold&,
                                  const Statistics&, Rng);
 

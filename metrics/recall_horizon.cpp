@@ -108,8 +108,10 @@ RecallHorizon recall_horizon(std::span<const Recalled> recalled, double level, d
     lows.push_back(one.before);
     highs.push_back(one.after);
   }
-  found.low = position_of(percentile_interval(std::move(lows), statistics.confidence).low);
-  found.high = position_of(percentile_interval(std::move(highs), statistics.confidence).high);
+  found.low =
+      position_of(percentile_interval(std::move(lows), statistics.confidence, found.clusters).low);
+  found.high = position_of(
+      percentile_interval(std::move(highs), statistics.confidence, found.clusters).high);
   return found;
 }
 

@@ -20,7 +20,7 @@ struct Recalled {
 struct RecallHorizon {
   /// Empty: the fit never falls below the level, or lies below it everywhere.
   std::optional<double> position;
-  /// Percentiles; an end is empty where that many resamples never fall below, or are below
+  /// Expanded percentiles; an end is empty where that many resamples never fall below, or are below
   /// everywhere. Distances between two that were tested are not told apart: the ends are tested
   /// ones.
   std::optional<double> low, high;

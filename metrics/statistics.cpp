@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/math/distributions/binomial.hpp>
 #include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <numeric>
 
@@ -22,13 +23,22 @@ double fair_coin_cdf(i64 n, i64 k) {
   return boost::math::cdf(coins, static_cast<double>(k));
 }
 
-/// The interval of `resamples` results of draw().
+/// The share of resamples of n units that an expanded percentile interval cuts off each end.
+double expanded_tail(double confidence, i64 units) {
+  if (confidence >= 1 || units < 2) return 0;
+  const auto n = static_cast<double>(units);
+  const double t = boost::math::quantile(
+      boost::math::complement(boost::math::students_t(n - 1), (1 - confidence) / 2));
+  return boost::math::cdf(boost::math::normal(), -std::sqrt(n / (n - 1)) * t);
+}
+
+/// The interval of `resamples` results of draw(), each of so many units.
 template <class Draw>
-Interval percentiles(double confidence, i64 resamples, const Draw& draw) {
+Interval percentiles(double confidence, i64 resamples, i64 units, const Draw& draw) {
   check(resamples > 0, "a bootstrap has resamples");
   std::vector<double> results(static_cast<std::size_t>(resamples));
   for (double& result : results) result = draw();
-  return percentile_interval(std::move(results), confidence);
+  return percentile_interval(std::move(results), confidence, units);
 }
 
 /// Mean of as many values as there are, drawn with replacement.
@@ -101,24 +111,25 @@ Interval wilson(i64 successes, i64 trials, double confidence) {
           successes == trials ? 1 : std::min(1.0, centre + half)};
 }
 
-Interval percentile_interval(std::vector<double> results, double confidence) {
-  check(!results.empty(), "percentiles are of results");
+Interval percentile_interval(std::vector<double> results, double confidence, i64 units) {
+  check(!results.empty() && units > 0, "percentiles are of results");
   std::sort(results.begin(), results.end());
-  const double tail = (1 - confidence) / 2 * static_cast<double>(results.size());
+  const double tail = expanded_tail(confidence, units) * static_cast<double>(results.size());
   const auto cut = std::min(static_cast<std::size_t>(tail), (results.size() - 1) / 2);
   return {results[cut], results[results.size() - 1 - cut]};
 }
 
 Interval bootstrap_mean(std::span<const double> units, double confidence, i64 resamples, Rng rng) {
   check(!units.empty(), "a bootstrap has units");
-  return percentiles(confidence, resamples, [&] { return resampled_mean(units, rng); });
+  return percentiles(confidence, resamples, std::ssize(units),
+                     [&] { return resampled_mean(units, rng); });
 }
 
 Interval bootstrap_ratio(std::span<const double> numerators, std::span<const double> denominators,
                          double confidence, i64 resamples, Rng rng) {
   check(!numerators.empty() && numerators.size() == denominators.size(), "ratios pair up");
   const i64 n = static_cast<i64>(numerators.size());
-  return percentiles(confidence, resamples, [&] {
+  return percentiles(confidence, resamples, n, [&] {
     double numerator = 0, denominator = 0;
     for (i64 i = 0; i < n; ++i) {
       const auto unit = static_cast<std::size_t>(rng.below(n));

@@ -17,15 +17,20 @@ struct Interval {
 /// Wilson score interval of a proportion (Wilson 1927). trials > 0.
 Interval wilson(i64 successes, i64 trials, double confidence);
 
-/// Cuts the same number of results, (1 - confidence) / 2 of them, off both ends. Results are those
-/// of resamples, at least one; infinite ones are as good as others.
-Interval percentile_interval(std::vector<double> results, double confidence);
+/// Expanded percentile interval (Hesterberg 2015, doi 10.1080/00031305.2015.1089789) of the results
+/// of resamples of `units` independent units: off both ends it cuts Phi(-sqrt(n / (n - 1)) t) of
+/// them, t being Student's quantile for n - 1 degrees of freedom, in place of (1 - confidence) / 2.
+/// Plain percentiles of few units are too narrow by both. No resample leaves the range of the
+/// units, so it covers the middle of what is symmetric at most 1 - 2^(1-n) of the time: .5 at n =
+/// 2, .875 at n = 4. At least one result and one unit, of which nothing is cut; infinite results
+/// are as good as others.
+Interval percentile_interval(std::vector<double> results, double confidence, i64 units);
 
-/// Percentile bootstrap of the mean over independent units. n > 0.
+/// Expanded percentile bootstrap of the mean over independent units. n > 0.
 Interval bootstrap_mean(std::span<const double> units, double confidence, i64 resamples, Rng rng);
 
-/// Percentile bootstrap of sum(numerators) / sum(denominators) over independent units, for means of
-/// units of unequal size (tokens in documents). Sizes equal, n > 0, denominators positive.
+/// Expanded percentile bootstrap of sum(numerators) / sum(denominators) over independent units, for
+/// means of units of unequal size (tokens in documents). Sizes equal, n > 0, denominators positive.
 Interval bootstrap_ratio(std::span<const double> numerators, std::span<const double> denominators,
                          double confidence, i64 resamples, Rng rng);
 
