@@ -2,10 +2,14 @@
 #include "harness/comparison.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "core/error.h"
 #include "harness/measured.h"
+#include "metrics/blocks.h"
+#include "metrics/clusters.h"
+#include "metrics/estimate.h"
 #include "metrics/statistics.h"
 
 namespace longreach::harness {
@@ -18,9 +22,11 @@ std::string setting(const CellInfo& info) {
 }
 
 struct Pairs {
-  std::vector<double> differences;  ///< one a cluster
+  metrics::Units differences{"samples", {}, {}};  ///< of a cluster: their sum, and how many
+  std::vector<SampleRecord> samples;              ///< the cell's that found one to pair with
   i64 better = 0, worse = 0;
-  bool binary = true;  ///< all scores are 0 or 1, and samples independent
+  bool bounded = true;  ///< all scores are between 0 and 1
+  bool binary = true;   ///< all scores are 0 or 1, and samples independent
 };
 
 /// Samples may repeat; the n-th occurrence of a hash pairs with the n-th.
@@ -28,31 +34,25 @@ Pairs pair_up(const std::vector<Measured::Scored>& cell,
               const std::vector<Measured::Scored>& baseline) {
   std::map<std::string, std::vector<double>> reference;
   for (const auto& [sample, value] : baseline) reference[sample->sample_sha].push_back(value);
-  std::map<std::string, std::size_t> used, cluster_of;
-  std::vector<i64> sizes;
+  std::map<std::string, std::size_t> used;
   Pairs pairs;
+  metrics::ClusteredUnits units(pairs.differences);
   for (const auto& [sample, value] : cell) {
     const auto found = reference.find(sample->sample_sha);
     if (found == reference.end()) continue;
     std::size_t& next = used[sample->sample_sha];
     if (next == found->second.size()) continue;
     const double base = found->second[next++];
-    std::size_t unit = sizes.size();
-    if (!sample->cluster.empty()) unit = cluster_of.emplace(sample->cluster, unit).first->second;
-    if (unit == sizes.size()) {
-      sizes.push_back(0);
-      pairs.differences.push_back(0);
-    }
-    ++sizes[unit];
-    pairs.differences[unit] += value - base;
+    units.add(sample->cluster, value - base);
+    pairs.samples.push_back(*sample);
     pairs.better += value > base;
     pairs.worse += value < base;
     const auto bit = [](double x) { return x == 0 || x == 1; };
-    pairs.binary = pairs.binary && bit(value) && bit(base) && sizes[unit] == 1;
+    const auto share = [](double x) { return 0 <= x && x <= 1; };
+    pairs.bounded = pairs.bounded && share(value) && share(base);
+    pairs.binary = pairs.binary && bit(value) && bit(base);
   }
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    pairs.differences[i] /= static_cast<double>(sizes[i]);
-  }
+  pairs.binary = pairs.binary && pairs.differences.count() == std::ssize(pairs.samples);
   return pairs;
 }
 
@@ -77,21 +77,25 @@ Comparison comparison_of(const Measured& cell, const Measurement& of, std::strin
   return made;
 }
 
-/// Resampling differences that are all alike would claim certainty. Where they come from right and
-/// wrong answers, Wilson's bound says how many more pairs may be of another kind.
-metrics::Interval interval_of(const Pairs& pairs, double value, const StatisticsChoice& choice,
-                              const Rng& rng, std::string& method) {
-  const std::vector<double>& all = pairs.differences;
-  const i64 n = std::ssize(all);
-  const bool alike = std::adjacent_find(all.begin(), all.end(), std::not_equal_to<>()) == all.end();
-  if (pairs.binary && alike) {
-    method = fmt::format("wilson {} over {} samples, all alike", choice.confidence, n);
-    const double others = metrics::wilson(0, n, choice.confidence).high;
-    return {value - (1 + value) * others, value + (1 - value) * others};
+/// Resampling differences that are all alike would claim certainty. Where none can be beyond 1,
+/// Wilson's bound says how many more units may be of another kind.
+void set_difference(Measurement& m, const Pairs& pairs, const StatisticsChoice& choice,
+                    const Rng& rng) {
+  const metrics::Units& units = pairs.differences;
+  const metrics::Statistics statistics{choice.confidence, choice.bootstrap};
+  metrics::set_mean(m, units, statistics, rng.fork("interval"));
+  m.ci_method = "paired " + m.ci_method;
+  bool alike = true;
+  for (std::size_t i = 0; i < units.amounts.size(); ++i) {
+    // Differences of decimals are alike but for rounding.
+    alike = alike && std::abs(units.amounts[i] / units.sizes[i] - *m.value) < 1e-9;
   }
-  method = fmt::format("paired bootstrap {} over {} samples, {} resamples", choice.confidence, n,
-                       choice.bootstrap);
-  return metrics::bootstrap_mean(all, choice.confidence, choice.bootstrap, rng.fork("interval"));
+  if (!alike || !pairs.bounded) return;
+  const double others = metrics::wilson(0, units.count(), choice.confidence).high;
+  m.ci_low = *m.value - (1 + *m.value) * others;
+  m.ci_high = *m.value + (1 - *m.value) * others;
+  m.ci_method =
+      fmt::format("wilson {} over {} {}, all alike", choice.confidence, units.count(), units.name);
 }
 
 /// Of all samples, or of those at one depth.
@@ -106,31 +110,26 @@ std::optional<Comparison> difference(const Measured& cell, const Measured& basel
     return samples;
   };
   const Pairs pairs = pair_up(chosen(cell), chosen(baseline));
-  if (pairs.differences.size() < 2) return std::nullopt;
+  if (pairs.differences.count() < 2) return std::nullopt;
   Comparison made = comparison_of(cell, *cell.of(score), "difference");
   Measurement& m = made.record.measurement;
   if (depth) {
     m.depth = depth;
     made.heatmap = true;
-    made.family += fmt::format("|{}|{}|{}", cell.info.backend, cell.info.seed.value_or(0),
-                               cell.info.lr.value_or(0));
+    made.family += fmt::format("|{}|{}|{}|{}", cell.info.backend, cell.info.backend_params,
+                               cell.info.seed.value_or(0), cell.info.lr.value_or(0));
     rng = rng.fork(fmt::format("depth {}", *depth));
   }
-  m.value = metrics::mean(pairs.differences);
-  m.n = std::ssize(pairs.differences);
-  m.standard_error = metrics::standard_error(pairs.differences);
-  std::string method;
-  const metrics::Interval interval = interval_of(pairs, *m.value, choice, rng, method);
-  m.ci_low = interval.low;
-  m.ci_high = interval.high;
-  m.p_value = pairs.binary
-                  ? metrics::mcnemar_exact(pairs.better, pairs.worse)
-                  : metrics::sign_flip_p(pairs.differences, choice.bootstrap, rng.fork("p"));
+  m.data_sha = metrics::set_sha(pairs.samples);
+  set_difference(m, pairs, choice, rng);
+  m.p_value = pairs.binary ? metrics::mcnemar_exact(pairs.better, pairs.worse)
+                           : metrics::sign_flip_p(pairs.differences.amounts, choice.bootstrap,
+                                                  rng.fork("p"));
   if (*m.standard_error > 0) {
     m.detectable = metrics::minimum_detectable_effect(*m.standard_error, choice.confidence);
   }
-  m.ci_method = fmt::format("{}, against {}; {}", method, baseline.info.backend,
-                            pairs.binary ? "exact McNemar" : "sign flips");
+  m.ci_method += fmt::format(", against {}; {}", baseline.info.backend,
+                             pairs.binary ? "exact McNemar" : "sign flips");
   return made;
 }
 

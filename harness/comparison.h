@@ -10,11 +10,13 @@ namespace longreach::harness {
 /// the same task, model, seed, rate and length:
 ///
 /// - "<task metric>/<score>_difference": the mean of (backend - baseline) over samples paired by
-///   their hash. Samples of one cluster are one unit, their mean difference. Interval: paired
-///   bootstrap over units. p_value: exact McNemar's for scores that are 0 or 1 and independent,
-///   else sign_flip_p's. p_adjusted: Holm's over the backends, lengths, seeds and rates of
-///   one task, model and score; empty when the correction is `none`. detectable: of a test at the
-///   level of one comparison; empty when the differences do not vary. Without depth.
+///   their hash, which is the difference of the pooled values where all pair. Samples of one
+///   cluster are one unit. Interval: paired bootstrap over units; where they all differ alike in a
+///   score between 0 and 1, Wilson's bound on the share that would not. data_sha: of what was
+///   paired. p_value: exact McNemar's for scores that are 0 or 1 and independent, else
+///   sign_flip_p's. p_adjusted: Holm's over the backends, lengths, seeds and rates of one task,
+///   model and score; empty when the correction is `none`. detectable: of a test at the level of
+///   one comparison; empty when the differences do not vary. Without depth.
 /// - the same at each depth for which the score has a measurement. These make up a heatmap, so
 ///   p_adjusted is Benjamini and Hochberg's over its depths and lengths, always.
 /// - "<task metric>/<score>_ratio" for samples without a hash, which are repetitions of a timing:

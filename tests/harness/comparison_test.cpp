@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "metrics/blocks.h"
 
 using namespace longreach;
 using namespace longreach::harness;
@@ -115,6 +116,14 @@ TEST_CASE("Scores that are not right or wrong are tested by flipping signs") {
   // Every difference is 0.2: of 2^6 ways to give them signs, two are as far from 0.
   CHECK(*rows[0].measurement.p_value == 2.0 / 64);
   CHECK_THAT(rows[0].measurement.ci_method, Contains("; sign flips, Holm"));
+  // Alike but for rounding, which is no certainty: z^2 / (6 + z^2) = 0.390334 may be otherwise.
+  CHECK(*rows[0].measurement.ci_low == Approx(0.2 - 1.2 * 0.390334).epsilon(1e-5));
+  CHECK(*rows[0].measurement.ci_high == Approx(0.2 + 0.8 * 0.390334).epsilon(1e-5));
+  // Beyond 1 nothing is bounded.
+  for (SampleRecord& sample : stored.samples) sample.scores[0].second *= 10;
+  const Record unbounded = compare_to_baseline(stored, {}, 1).at(0);
+  CHECK(*unbounded.measurement.ci_low == Approx(2));
+  CHECK_THAT(unbounded.measurement.ci_method, Contains("paired bootstrap 0.95 over 6 samples"));
 }
 
 TEST_CASE("Only samples that both have are paired, and failed or lone cells are left out") {
@@ -125,6 +134,9 @@ TEST_CASE("Only samples that both have are paired, and failed or lone cells are 
   std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
   REQUIRE(rows.size() == 1);
   CHECK(*rows[0].measurement.n == 3);
+  // What was paired, not all that the cell has read.
+  CHECK(rows[0].measurement.data_sha ==
+        metrics::set_sha(std::vector(stored.samples.begin(), stored.samples.begin() + 3)));
   CHECK(*rows[0].measurement.value == Approx(-1.0 / 3));
   stored.records[0].cell.status = Status::failed;
   CHECK(compare_to_baseline(stored, {}, 1).empty());
@@ -143,7 +155,13 @@ TEST_CASE("Samples of one cluster are one unit, and McNemar does not take them f
   REQUIRE(rows.size() == 1);
   const Measurement& m = rows[0].measurement;
   CHECK(*m.n == 3);
-  CHECK(*m.value == Approx((-2.0 / 3 - 1 + 0) / 3));
+  // 4 of 6 lost, whatever the clusters: their means' mean would be -5/9.
+  CHECK(*m.value == Approx(-4.0 / 6));
+  // Residuals (-2 + 3 x 2/3, -2 + 2 x 2/3, 0 + 2/3) / 2 = 0, -1/3, 1/3.
+  CHECK(*m.standard_error == Approx(std::sqrt(2.0 / 9 / 2 / 3)));
+  CHECK_THAT(m.ci_method, Contains("over 3 clusters"));
+  // Of -2 -2 0: both signs alike in 2 of 4 ways.
+  CHECK(*m.p_value == 0.5);
   CHECK_THAT(m.ci_method, Contains("; sign flips") && !Contains("McNemar"));
 }
 
