@@ -147,7 +147,8 @@ struct Record {
 struct SampleRecord {
   std::string cell_id;  ///< filled in by the harness
   i64 index = 0;
-  std::string sample_sha;  ///< hash of what was read and asked: equal across backends
+  /// Hash of what was read and asked: equal across backends. Repetitions of a timing have none.
+  std::string sample_sha;
   std::string target, output;
   std::vector<std::pair<std::string, double>> scores;  ///< "exact_match" -> 1
   std::optional<double> depth, distance, segments_crossed;

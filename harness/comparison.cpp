@@ -133,6 +133,17 @@ std::optional<Comparison> difference(const Measured& cell, const Measured& basel
   return made;
 }
 
+/// "ms", "ms/token"
+bool is_time(std::string_view unit) {
+  const std::string_view of = unit.substr(0, unit.find('/'));
+  return of == "s" || of == "ms" || of == "us" || of == "ns";
+}
+
+/// A store may hold cells of several machines and builds.
+bool timed_alike(const CellInfo& a, const CellInfo& b) {
+  return a.cpu == b.cpu && a.build == b.build && a.flags == b.flags && a.threads == b.threads;
+}
+
 /// The repetitions of a timing: samples without a hash.
 std::vector<double> repetitions(const Measured& cell, const std::string& score) {
   std::vector<double> values;
@@ -146,8 +157,8 @@ std::optional<Comparison> ratio(const Measured& cell, const Measured& baseline,
                                 const std::string& score, const StatisticsChoice& choice) {
   const Measurement& of = *cell.of(score);
   const Measurement* other = baseline.of(score);
-  // Timed on other threads or otherwise: not comparable.
-  if (!other || other->protocol != of.protocol) return std::nullopt;
+  if (!other || other->protocol != of.protocol || !is_time(of.unit)) return std::nullopt;
+  if (!timed_alike(cell.info, baseline.info)) return std::nullopt;
   const std::vector<double> own = repetitions(cell, score), base = repetitions(baseline, score);
   if (own.size() < 2 || base.size() < 2) return std::nullopt;
   Comparison made = comparison_of(cell, of, "ratio");

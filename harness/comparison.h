@@ -19,7 +19,8 @@ namespace longreach::harness {
 ///   one comparison; empty when the differences do not vary. Without depth.
 /// - the same at each depth for which the score has a measurement. These make up a heatmap, so
 ///   p_adjusted is Benjamini and Hochberg's over its depths and lengths, always.
-/// - "<task metric>/<score>_ratio" for samples without a hash, which are repetitions of a timing:
+/// - "<task metric>/<score>_ratio" for samples without a hash, which are repetitions of a timing,
+///   where both cells were timed by the same protocol, build, flags and threads on the same cpu:
 ///   how many times as long the backend takes (1 = as long). A ratio, since machines scale all
 ///   times alike and a difference in ms says nothing across lengths. Hodges and Lehmann's estimate
 ///   with the interval that belongs to Mann and Whitney's p_value; Holm as above. The repetitions

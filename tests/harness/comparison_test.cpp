@@ -233,6 +233,52 @@ TEST_CASE("Repetitions of a timing are compared as ratios, unpaired") {
   CHECK(*m.p_value == Approx(2 * 19 / 252.0));
   CHECK(*m.p_adjusted == *m.p_value);
   CHECK_THAT(m.ci_method, Contains("5 and 5 repetitions, against base; Mann-Whitney, Holm over 1"));
-  stored.records[0].measurement.protocol = "threads=1";
-  CHECK(compare_to_baseline(stored, {}, 1).empty());  // timed otherwise
+}
+
+TEST_CASE("Only times are compared as ratios, and only those that were taken alike") {
+  Stored stored;
+  add(stored, "base", 64, "decode", {1, 2, 3});
+  add(stored, "other", 64, "decode", {2, 3, 4});
+  for (SampleRecord& sample : stored.samples) sample.sample_sha.clear();
+  for (Record& record : stored.records) record.measurement.unit = "ms";
+  const auto rows_where = [&](const auto& change) {
+    Stored changed = stored;
+    change(changed.records[0]);
+    return compare_to_baseline(changed, {}, 1).size();
+  };
+  CHECK(rows_where([](Record&) {}) == 1);
+  CHECK(rows_where([](Record& r) { r.measurement.protocol = "repetitions=1"; }) == 0);
+  CHECK(rows_where([](Record& r) { r.cell.cpu = "another"; }) == 0);
+  CHECK(rows_where([](Record& r) { r.cell.build = "debug"; }) == 0);
+  CHECK(rows_where([](Record& r) { r.cell.flags = "-O0"; }) == 0);
+  CHECK(rows_where([](Record& r) { r.cell.threads = 1; }) == 0);
+  for (const std::string unit : {"J/token", "samples", "tokens/s"}) {
+    for (Record& record : stored.records) record.measurement.unit = unit;
+    CHECK(compare_to_baseline(stored, {}, 1).empty());
+  }
+}
+
+TEST_CASE("Backends of one name and other parameters have heatmaps of their own") {
+  Stored stored;
+  add(stored, "base", 64, "exact_match", {1, 1, 1, 1});
+  for (const std::string params : {"window: 8", "window: 16"}) {
+    add(stored, "other", 64, "exact_match", {0, 0, 1, 1});
+    Record& record = stored.records.back();
+    record.cell.backend_params = params;
+    record.cell.cell_id = params;
+    for (std::size_t i = 4; i > 0; --i) {
+      SampleRecord& sample = stored.samples[stored.samples.size() - i];
+      sample.cell_id = params;
+    }
+    stored.records.push_back(record);
+    stored.records.back().measurement.depth = 0;
+  }
+  for (SampleRecord& sample : stored.samples) sample.depth = 0;
+  i64 deep = 0;
+  for (const Record& row : compare_to_baseline(stored, {}, 1)) {
+    if (!row.measurement.depth) continue;
+    ++deep;
+    CHECK_THAT(row.measurement.ci_method, Contains("Benjamini-Hochberg over 1"));
+  }
+  CHECK(deep == 2);
 }
