@@ -20,6 +20,10 @@ namespace {
 /// a length that they hold to nor a distance.
 constexpr std::array<std::string_view, 7> kShares{"exact_match", "found", "choice",    "accuracy",
                                                   "f1",          "rank",  "efficiency"};
+/// Those of one answer, whose evidence lies at the sample's distance. Accuracy is of several
+/// answers at distances of their own, and efficiency of how the context is used, not of one answer.
+constexpr std::array<std::string_view, 5> kOfOneAnswer{"exact_match", "found", "choice", "f1",
+                                                       "rank"};
 constexpr double kHorizonLevel = 0.5;
 
 using Scored = Measured::Scored;
@@ -265,6 +269,8 @@ std::vector<Record> derive_across_lengths(const Stored& stored, const Statistics
                           .rng = rng.fork(group.back()->info.cell_id).fork(score)};
       if (!derivable(series)) continue;
       add_effective_length(series, records);
+      if (std::find(kOfOneAnswer.begin(), kOfOneAnswer.end(), score) == kOfOneAnswer.end())
+        continue;
       for (const Axis& axis : axes) add_horizon(series, axis, records);
     }
   }

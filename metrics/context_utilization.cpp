@@ -235,7 +235,9 @@ class ContextUtilization final : public Metric {
     record.target = session.tokenizer.decode(part(sample.tokens, sample.last().answer));
     record.scores = {{"efficiency", efficiency}, {"fact_effect", effect}};
     record.depth = sample.depth;
-    if (const datasets::Question& last = sample.last(); !last.evidence.empty()) {
+    // Of several questions each has a distance of its own, and the effect is not of the last alone.
+    const datasets::Question& last = sample.last();
+    if (sample.questions.size() == 1 && !last.evidence.empty()) {
       record.distance = static_cast<double>(last.answer.begin - last.evidence.front().begin);
       if (session.segment > 0) {
         record.segments_crossed = *record.distance / static_cast<double>(session.segment);

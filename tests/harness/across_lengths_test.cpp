@@ -188,6 +188,21 @@ TEST_CASE("Questions of one cluster are one unit of a bucket and of a length") {
   CHECK(row_of(records, "passkey/exact_match/horizon").n == 8);
 }
 
+TEST_CASE("Scores of several answers have an effective length, but no distance") {
+  for (const std::string score : {"accuracy", "efficiency", "f1"}) {
+    Stored stored;
+    add(stored, {.answers = {{20, 1}, {50, 0}}, .score = score});
+    add(stored, {.length = 128, .answers = {{20, 1}, {100, 0}}, .score = score});
+    const std::vector<Record> records = derive_across_lengths(stored, {}, 1);
+    INFO(score);
+    CHECK(rows_of(records, "passkey/" + score + "/effective_length").size() == 1);
+    const bool of_one = score == "f1";
+    CHECK(rows_of(records, "passkey/" + score + "_by_distance").empty() != of_one);
+    CHECK(rows_of(records, "passkey/" + score + "_by_compressions").empty() != of_one);
+    CHECK(rows_of(records, "passkey/" + score + "/horizon").empty() != of_one);
+  }
+}
+
 TEST_CASE("Only right answers' shares are derived from, of cells that are ok and belong together") {
   Stored stored = window();
   add(stored, {.length = 512, .answers = {{500, 1}}});
