@@ -264,7 +264,7 @@ class Introspection final : public Metric {
           session.tokenizer.decode(std::span(sample.tokens)
                                        .subspan(static_cast<std::size_t>(last.begin),
                                                 static_cast<std::size_t>(last.length)));
-      passage.record.depth = sample.depth;
+      if (sample.questions.size() == 1) passage.record.depth = sample.depth;
       passage.tokens = std::move(sample.tokens);
     }
     if (passages.empty()) {

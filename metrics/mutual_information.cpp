@@ -121,7 +121,7 @@ class MutualInformation final : public Metric {
       SampleRecord record;
       record.index = i;
       record.sample_sha = sample.sha();
-      record.depth = sample.depth;
+      if (sample.questions.size() == 1) record.depth = sample.depth;
       all.push_back(of_sample(session, sample, record));
       findings.samples.push_back(std::move(record));
     }

@@ -144,8 +144,9 @@ class Questions final : public Metric {
       if (sample.questions.size() > 1) {
         record.sample_sha = sha256(fmt::format("{}:{}", sha, q));
         record.cluster = sha;
+      } else {
+        record.depth = sample.depth;
       }
-      record.depth = sample.depth;
       Asked& one = asked.emplace_back();
       one.sample = number;
       one.kind = question.kind;

@@ -10,6 +10,7 @@
 #include "metrics/blocks.h"
 #include "metrics/probed_model.h"
 #include "model/scoring.h"
+#include "tests/metrics/listed.h"
 #include "tests/metrics/models.h"
 #include "tests/metrics/settings.h"
 
@@ -214,6 +215,7 @@ TEST_CASE("Of data without text the answers are the targets") {
         model::tail_log_probabilities(model, {sample.tokens.data(), {1, 128}}, answer.length);
     for (const double log_p : tail[0]) nats -= log_p, ++tokens;
     CHECK(found.samples[static_cast<std::size_t>(i)].sample_sha == sample.sha());
+    CHECK(found.samples[static_cast<std::size_t>(i)].depth == sample.depth);
   }
   const Measurement& loss = find(found, "introspection/loss");
   CHECK(*loss.value == Approx(nats / tokens).epsilon(1e-5));
@@ -244,6 +246,22 @@ TEST_CASE("Answers apart from each other are all looked at, and nothing between 
     mean += nats / static_cast<double>(sample.questions.size()) / 3;
   }
   CHECK(*find(found, "introspection/loss").value == Approx(mean).epsilon(1e-5));
+}
+
+TEST_CASE("A passage with several answers has no depth") {
+  datasets::Sample sample;
+  sample.tokens.assign(32, 1);
+  sample.depth = 25;
+  sample.questions = {{.answer = {20, 1}}, {.answer = {31, 1}}};
+  const Listed several({sample});
+  sample.questions.pop_back();
+  const Listed one({sample});
+  const model::Transformer model = model_of("full", {}, words->vocabulary_size());
+  Session s = session(model, *words, 32);
+  s.data = &several;
+  CHECK_FALSE(make_metric("introspection", {})->measure(s).samples[0].depth);
+  s.data = &one;
+  CHECK(make_metric("introspection", {})->measure(s).samples[0].depth == 25.0);
 }
 
 TEST_CASE("Knock-outs can be left out, and introspection repeats to the bit") {

@@ -48,6 +48,7 @@ TEST_CASE("A passkey's statement tells a model that copies all it knows of each 
           static_cast<double>(sample.last().answer.begin - sample.last().evidence[0].begin));
     CHECK(*record.segments_crossed == *record.distance / 16);
     CHECK(record.sample_sha == sample.sha());
+    CHECK(record.depth == sample.depth);
   }
   CHECK(*find(measure(uniform_model(words->vocabulary_size()), *data, *words, 150, {}),
               "mutual_information/per_token")
@@ -63,6 +64,7 @@ class Two final : public datasets::Dataset {
     datasets::Sample sample;
     //                0  1  2  3  4  5  6  7  8  9
     sample.tokens = {9, 9, 1, 2, 5, 6, 7, 8, 1, 2};
+    sample.depth = 50;
     sample.questions = {{.answer = {8, 1}, .evidence = {{2, 1}}},
                         {.answer = {9, 1}, .evidence = {{3, 1}}}};
     if (index % 2 == 0) sample.filler = {{0, 2}, {4, 4}};
@@ -79,7 +81,8 @@ TEST_CASE("Evidence gives way to the filler right after it, and nothing else cha
         return -1;
       },
       1);
-  measure(model, Two(), letter_tokenizer(), 10, {{"samples", "1"}});
+  const Findings found = measure(model, Two(), letter_tokenizer(), 10, {{"samples", "1"}});
+  CHECK_FALSE(found.samples[0].depth);  // whose of the two would it be?
   const std::vector<std::vector<Token>> wanted{{9, 9, 1, 2, 5, 6, 7, 8},     // the first question
                                                {9, 9, 5, 2, 5, 6, 7, 8},     // without token 2
                                                {9, 9, 1, 2, 5, 6, 7, 8, 1},  // the second

@@ -199,20 +199,18 @@ struct Bucketed {
   }
 };
 
-TEST_CASE("Questions are told apart by depth, kind, age, distance and segments crossed") {
+TEST_CASE("Questions are told apart by kind, age, distance and segments crossed") {
   const Bucketed b;
   const Listed data(b.samples());
   const Findings found = measure(b.model, *b.words, data, 50, {}, 4);
-  const auto value = [&](const std::string& subtask, std::optional<double> depth = std::nullopt) {
-    return *find(found, "questions/exact_match", subtask, depth).value;
+  const auto value = [&](const std::string& subtask) {
+    return *find(found, "questions/exact_match", subtask).value;
   };
   CHECK(value("") == Approx(8.0 / 12));
   CHECK(find(found, "questions/exact_match").n == 3);  // samples, though they ask twelve questions
   CHECK(find(found, "questions/exact_match").ci_method ==
         "bootstrap 0.95 over 3 samples, 200 resamples");
   CHECK(inside_interval(find(found, "questions/exact_match")));
-  CHECK(value("", 0.0) == Approx(3.0 / 4));
-  CHECK(value("", 50.0) == Approx(5.0 / 8));
   CHECK(value("kind=a") == Approx(5.0 / 6));
   CHECK(value("kind=b") == Approx(1.0 / 3));
   CHECK_FALSE(has(found, "kind="));
@@ -247,6 +245,19 @@ TEST_CASE("Questions are told apart by depth, kind, age, distance and segments c
   const Findings unasked = measure(b.model, *b.words, data, 50, {{"choices", "false"}});
   for (const Measurement& m : unasked.measurements) CHECK(m.metric != "questions/choice");
   CHECK_FALSE(has(unasked, "crossed=0"));  // no segments
+}
+
+TEST_CASE("A sample's depth is that of its one question, and of no question among several") {
+  const Bucketed b;
+  std::vector<Sample> samples = b.samples();
+  const Findings several = measure(b.model, *b.words, Listed(samples), 50);
+  for (const Measurement& m : several.measurements) CHECK_FALSE(m.depth);
+  for (const SampleRecord& record : several.samples) CHECK_FALSE(record.depth);
+  for (Sample& sample : samples) sample.questions = {sample.questions[1]};
+  const Findings one = measure(b.model, *b.words, Listed(samples), 50);
+  CHECK(*find(one, "questions/exact_match", "", 0.0).value == 1);
+  CHECK(*find(one, "questions/exact_match", "", 50.0).value == 0.5);
+  CHECK(one.samples[1].depth == 50.0);
 }
 
 TEST_CASE("One right answer of two in each sample is one half, of as many units as samples") {
