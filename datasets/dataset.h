@@ -78,6 +78,12 @@ class Dataset {
   /// Content hash of what the samples come from, hex; "" for generators (their parameters and the
   /// seed say it all).
   virtual std::string sha() const { return ""; }
+  /// Of a mixture the part whose sample it is; else this dataset itself. What samples say of each
+  /// other, such as a training's of held-out ones, they say of those of one part.
+  virtual const Dataset& part(Split, i64 index) const {
+    (void)index;
+    return *this;
+  }
   /// One line for people: what the samples come from and what is held out; may be "".
   virtual std::string description() const { return ""; }
 };

@@ -35,9 +35,8 @@ class Mixture final : public Dataset {
   i64 version() const override { return kMixtureVersion; }
 
   Sample sample(Split split, i64 index, i64 length) const override {
-    const i64 count = std::ssize(parts_), row = index / count;
-    const MixturePart& part = parts_[part_at(split, row, index % count)];
-    Sample sample = part.data->sample(split, row, length);
+    const MixturePart& part = part_of(split, index);
+    Sample sample = part.data->sample(split, row_of(index), length);
     for (Question& question : sample.questions) {
       question.kind = question.kind.empty() ? part.name : part.name + " " + question.kind;
     }
@@ -60,6 +59,10 @@ class Mixture final : public Dataset {
     return all;
   }
 
+  const Dataset& part(Split split, i64 index) const override {
+    return part_of(split, index).data->part(split, row_of(index));
+  }
+
   std::string sha() const override {
     std::vector<std::string> shas;
     for (const MixturePart& part : parts_) shas.push_back(part.data->sha());
@@ -76,6 +79,12 @@ class Mixture final : public Dataset {
   }
 
  private:
+  i64 row_of(i64 index) const { return index / std::ssize(parts_); }
+
+  const MixturePart& part_of(Split split, i64 index) const {
+    return parts_[part_at(split, row_of(index), index % std::ssize(parts_))];
+  }
+
   /// Whose sample stands at that place of the row.
   std::size_t part_at(Split split, i64 row, i64 place) const {
     std::vector<std::size_t> order(parts_.size());

@@ -28,6 +28,11 @@ void describe_model(const model::Transformer& model, CellInfo& info) {
   info.weights_sha = model::weights_sha(model);
 }
 
+void require_finite(const Findings& findings) {
+  const std::string name = not_finite(findings);
+  if (!name.empty()) throw error("{}: not a finite number", name);
+}
+
 /// What a training needs; made by each of its processes.
 struct TrainingParts {
   TrainingParts(const Experiment& experiment, const Cell& cell)
@@ -70,6 +75,7 @@ void run_train(const Experiment& experiment, const Cell& cell, const std::string
                                                 .compares = starts_imported(parts->choice)});
   for (Measurement& m : outcome.findings.measurements) m.data_sha = training.data.sha;
   processes.together([&] {
+    require_finite(outcome.findings);  // before there are weights that measurements would use
     if (processes.rank() != 0) return;
     model::save_checkpoint(parts->model, path);
     std::filesystem::remove(checkpoint);
@@ -132,10 +138,7 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
                                                         : nullptr,
                                  .baseline_name = experiment.statistics.baseline};
   outcome.findings = metric->measure(session);
-  if (const std::string name = not_finite(outcome.findings); !name.empty()) {
-    outcome.findings = {};
-    throw error("{}: not a finite number", name);
-  }
+  require_finite(outcome.findings);
   outcome.info.state_bytes_measured = model.initial_state(1, length).bytes();
   const std::string mismatch = check_activity(model, std::min(length, kCheckedTokens), length);
   if (!mismatch.empty()) {

@@ -5,7 +5,10 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <limits>
+#include <numeric>
 #include <omp.h>
+#include <set>
 
 #include "core/error.h"
 #include "harness/gates.h"
@@ -47,19 +50,24 @@ Measurement final_loss(const History& history, const metrics::Statistics& statis
                    fmt::format("the last {} steps", count), statistics, rng.fork("final loss"));
 }
 
+/// What all of a sample's predictions weigh together.
+double weight_of(const datasets::Sample& sample) {
+  if (sample.weights.empty()) return static_cast<double>(sample.tokens.size() - 1);
+  return std::accumulate(sample.weights.begin() + 1, sample.weights.end(), 0.0);
+}
+
 /// Nats a token of one sample, every token weighed as in training, in memory that does not grow
-/// with its logits.
+/// with its logits. It weighs something.
 double sample_loss(const model::Transformer& model, const datasets::Sample& sample) {
   const i64 length = std::ssize(sample.tokens);
   const View<const Token, 2> tokens(sample.tokens.data(), {1, length});
   const std::vector<double> log_p = model::tail_log_probabilities(model, tokens, length - 1)[0];
-  double loss = 0, weights = 0;
+  double loss = 0;
   for (std::size_t i = 0; i < log_p.size(); ++i) {
     const double weight = sample.weights.empty() ? 1 : static_cast<double>(sample.weights[i + 1]);
     loss -= weight * log_p[i];
-    weights += weight;
   }
-  return loss / weights;
+  return loss / weight_of(sample);
 }
 
 /// The most streams that any step has.
@@ -169,23 +177,49 @@ model::Batch make_batch(const Training& training, const datasets::Dataset& data,
   return batch;
 }
 
+namespace {
+
+/// The first index from `first` on, in a circle of `available`, whose sample is that part's and not
+/// taken yet.
+std::optional<i64> find_sample(const datasets::Dataset& data, datasets::Split split, i64 first,
+                               i64 available, const datasets::Dataset& part,
+                               const std::set<std::pair<datasets::Split, i64>>& taken) {
+  constexpr i64 kSearched = 4096;  // of every part a mixture has a sample in each row
+  for (i64 i = 0; i < std::min(available, kSearched); ++i) {
+    const i64 index = first + i < available ? first + i : first + i - available;
+    if (&data.part(split, index) == &part && !taken.contains({split, index})) return index;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::vector<ScoredPair> scored_pairs(const Training& training, const datasets::Dataset& data,
                                      const Rng& rng) {
+  using datasets::Split;
   constexpr i64 kPairs = 32;
   constexpr i64 kSpread = 1 << 20;  // of more held-out samples than this the first ones will do
-  const bool text = !data.documents(datasets::Split::train).empty();
+  const bool text = !data.documents(Split::train).empty();
   const i64 unread = training.params.steps * most_streams(training);
-  const i64 available = text ? data.size(datasets::Split::test, training.length) : kPairs;
+  const i64 available = text ? data.size(Split::test, training.length) : kPairs;
   const i64 count = std::min({kPairs, training.params.steps, available});
   std::vector<ScoredPair> pairs;
+  std::set<std::pair<Split, i64>> taken;
   for (i64 i = 0; i < count; ++i) {
     const i64 step = i * training.params.steps / count;
-    pairs.push_back({.seen = step * most_streams(training),
-                     .held_out = !text                 ? unread + i
-                                 : available > kSpread ? i
-                                                       : i * available / count,
+    const i64 seen = step * most_streams(training);
+    const datasets::Dataset& part = data.part(Split::train, seen);
+    const Split split = part.documents(Split::train).empty() ? Split::train : Split::test;
+    const bool unseen = split == Split::train;
+    const i64 first = unseen ? unread + i : available > kSpread ? i : i * available / count;
+    const auto held_out = find_sample(
+        data, split, first, unseen ? std::numeric_limits<i64>::max() : available, part, taken);
+    if (!held_out) continue;
+    taken.emplace(split, *held_out);
+    pairs.push_back({.seen = seen,
+                     .held_out = *held_out,
                      .length = sample_length(training, step, rng),
-                     .split = text ? datasets::Split::test : datasets::Split::train});
+                     .split = split});
   }
   return pairs;
 }
@@ -269,10 +303,11 @@ class Run {
     std::vector<double> found;
     processes_.together([&] {
       for (const ScoredPair& pair : scored_pairs(run_.training, run_.data, run_.rng)) {
-        const datasets::Sample sample =
-            seen ? run_.data.sample(datasets::Split::train, pair.seen, pair.length)
-                 : run_.data.sample(pair.split, pair.held_out, pair.length);
-        found.push_back(sample_loss(trainer_.model(), sample));
+        const datasets::Sample read =
+            run_.data.sample(datasets::Split::train, pair.seen, pair.length);
+        const datasets::Sample unread = run_.data.sample(pair.split, pair.held_out, pair.length);
+        if (weight_of(read) == 0 || weight_of(unread) == 0) continue;
+        found.push_back(sample_loss(trainer_.model(), seen ? read : unread));
       }
     });
     return found;

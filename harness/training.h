@@ -37,10 +37,11 @@ struct ScoredPair {
 };
 
 /// What the loss is compared on: up to 32 pairs, of steps evenly spread over the training and of
-/// different held-out samples; one for each step when there are fewer, and none when the data holds
-/// out none of the training's length. Of text the held-out is Split::test; of generators it is
-/// samples of Split::train that no step reads, since those for testing may be of another kind
-/// (passkey's keys are never near there), which would pass for a gap.
+/// different held-out samples of the same part of the data (Dataset::part()); one for each step
+/// when there are fewer, and none when the data holds out none of the training's length. Of text
+/// the held-out is Split::test; of generators it is samples of Split::train that no step reads,
+/// since those for testing may be of another kind (passkey's keys are never near there), which
+/// would pass for a gap.
 std::vector<ScoredPair> scored_pairs(const Training&, const datasets::Dataset&, const Rng&);
 
 /// One step for people to see.
@@ -86,10 +87,10 @@ struct TrainingRun {
 /// training/tokens_per_second, training/mfu, training/tape_bytes and training/state_bytes (those of
 /// StepReport, of the step with most), training/gate_travel, training/held_out (loss of the
 /// held-out samples of scored_pairs(), weighed as in training) and training/gap (that less the loss
-/// of the samples seen, both after the last step: what was learnt of these alone); with `compares`
-/// also training/held_out_before, on the same samples; curves are History's and GateWatch's. Throws
-/// Error when a loss is not finite or spikes (History::spike()), or the checkpoint is damaged or
-/// another's.
+/// of the samples seen, both after the last step: what was learnt of these alone; pairs with a
+/// sample that weighs nothing are left out); with `compares` also training/held_out_before, on the
+/// same samples; curves are History's and GateWatch's. Throws Error when a loss is not finite or
+/// spikes (History::spike()), or the checkpoint is damaged or another's.
 Findings train_model(model::Transformer&, const TrainingRun&);
 
 inline constexpr i64 kCurvePoints = 200;

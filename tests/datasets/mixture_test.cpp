@@ -71,6 +71,25 @@ TEST_CASE(
         mixed()->sample(Split::test, 4, 3).last().kind);
 }
 
+TEST_CASE("A mixture tells whose each sample is, also of mixtures in it") {
+  std::vector<MixturePart> parts, inner;
+  std::vector<const Dataset*> made;
+  for (auto* into : {&parts, &inner, &inner}) {
+    auto one = std::make_unique<Counting>(9, "", false, std::to_string(made.size()));
+    made.push_back(one.get());
+    into->push_back({"", std::move(one)});
+  }
+  parts.push_back({"", mixture(std::move(inner), Rng(4))});
+  const auto data = mixture(std::move(parts), Rng(5));
+  for (const Split split : {Split::train, Split::test}) {
+    for (i64 i = 0; i < 16; ++i) {
+      const std::string kind = data->sample(split, i, 3).last().kind;
+      CHECK(&data->part(split, i) == made.at(static_cast<std::size_t>(kind.back() - '0')));
+    }
+  }
+  CHECK(&made[0]->part(Split::train, 3) == made[0]);
+}
+
 TEST_CASE("The orders of the two splits and of two seeds are not the same") {
   i64 splits = 0, seeds = 0;
   const auto one = mixed(), other = mixed(Rng(2));

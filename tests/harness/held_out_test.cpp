@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <map>
+#include <set>
 
+#include "datasets/mixture.h"
 #include "harness/training.h"
 #include "trainings.h"
 
@@ -106,7 +109,21 @@ class Random final : public datasets::Dataset {
   i64 held_out_;
 };
 
-Findings train_on(const Random& data) {
+/// Has neither text nor, in every third of its samples, anything to predict.
+class Gaps final : public datasets::Dataset {
+ public:
+  i64 version() const override { return 1; }
+  i64 size(datasets::Split, i64) const override { return 1 << 30; }
+  datasets::Sample sample(datasets::Split, i64 index, i64 length) const override {
+    datasets::Sample made;
+    made.tokens.assign(static_cast<std::size_t>(length), static_cast<Token>(index % 16));
+    made.weights.assign(made.tokens.size(), index % 3 == 0 ? 0.0F : 1.0F);
+    made.weights.front() = 1;  // of what nothing predicts
+    return made;
+  }
+};
+
+Findings train_on(const datasets::Dataset& data) {
   Small small;
   small.training.length = small.training.shortest = 32;
   small.training.params.steps = 60;
@@ -136,6 +153,57 @@ TEST_CASE(
     CHECK(pairs[static_cast<std::size_t>(i)].split == datasets::Split::test);
   }
   CHECK(scored_pairs(training, Random(7), Rng(5)).size() == 7);
+}
+
+TEST_CASE("Of a mix both samples of a pair are the same part's, and no sample comes twice") {
+  std::vector<datasets::MixturePart> parts;
+  parts.push_back({"text", std::make_unique<Random>(12)});
+  parts.push_back({"other", std::make_unique<Gaps>()});
+  parts.push_back({"more", std::make_unique<Random>(100)});
+  const datasets::Dataset& other = *parts[1].data;
+  const auto data = datasets::mixture(std::move(parts), Rng(6));
+  Training training = rising();
+  training.params.steps = 640;
+  const std::vector<ScoredPair> pairs = scored_pairs(training, *data, Rng(5));
+  std::set<std::pair<datasets::Split, i64>> held_out;
+  std::map<const datasets::Dataset*, int> of;
+  for (const ScoredPair& pair : pairs) {
+    const datasets::Dataset& part = data->part(datasets::Split::train, pair.seen);
+    CHECK(&data->part(pair.split, pair.held_out) == &part);
+    CHECK(pair.split == (&part == &other ? datasets::Split::train : datasets::Split::test));
+    if (pair.split == datasets::Split::train) CHECK(pair.held_out >= 640 * 16);
+    if (pair.split == datasets::Split::test) CHECK(pair.held_out < 3 * 12);
+    CHECK(held_out.emplace(pair.split, pair.held_out).second);
+    ++of[&part];
+  }
+  CHECK(of.size() == 3);
+  CHECK(pairs.size() > 25);
+}
+
+TEST_CASE("A part without enough held-out samples gets as many pairs as it has") {
+  std::vector<datasets::MixturePart> parts;
+  parts.push_back({"text", std::make_unique<Random>(2)});
+  parts.push_back({"other", std::make_unique<Gaps>()});
+  for (int i = 0; i < 20; ++i) parts.push_back({"more", std::make_unique<Random>(2)});
+  const auto data = datasets::mixture(std::move(parts), Rng(6));
+  Training training = rising();
+  training.params.steps = 640;
+  std::map<const datasets::Dataset*, int> of;
+  for (const ScoredPair& pair : scored_pairs(training, *data, Rng(5))) {
+    if (pair.split == datasets::Split::test) ++of[&data->part(datasets::Split::train, pair.seen)];
+  }
+  for (const auto& [part, count] : of) CHECK(count <= 2);
+}
+
+TEST_CASE("Samples that weigh nothing have no loss and leave the others theirs") {
+  const Findings findings = train_on(Gaps());
+  // 60 steps of eight samples each, so that pair i is of samples 8 (60 i / 32) and 60 * 8 + i.
+  i64 weighing = 0;
+  for (i64 i = 0; i < 32; ++i) weighing += (8 * (60 * i / 32)) % 3 != 0 && (480 + i) % 3 != 0;
+  CHECK(named(findings, "training/held_out").n == weighing);
+  CHECK(named(findings, "training/gap").n == weighing);
+  CHECK(std::isfinite(*named(findings, "training/held_out").value));
+  CHECK(std::isfinite(*named(findings, "training/gap").value));
 }
 
 TEST_CASE("A model that learns its training samples by heart shows a gap") {
