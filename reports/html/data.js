@@ -70,6 +70,41 @@ const METRIC_NAMES = {
   "passkey/exact_match": "Passkey exact match",
   "passkey/digit_accuracy": "Passkey digit accuracy",
   "passkey/rank": "Passkey rank among decoys",
+  "questions/exact_match": "Exact answers",
+  "questions/found": "Answer named",
+  "questions/precision": "Words of the output that the answer has",
+  "questions/recall": "Words of the answer that the output has",
+  "questions/f1": "Words shared with the answer (F1)",
+  "questions/choice": "Right answer chosen among decoys",
+  "recall/accuracy": "Recall accuracy",
+  "ablation/drop": "Share of the context's help lost without far context",
+  "ablation/shuffle": "Share of the context's help lost with far context shuffled",
+  "ablation/foreign": "Share of the context's help lost with foreign far context",
+  "ablation/shuffle_of_drop": "Loss from shuffled far context over that without it",
+  "ablation/foreign_of_drop": "Loss from foreign far context over that without it",
+  "ablation/help": "Help from context",
+  "ablation/drop_loss": "Loss added without far context",
+  "ablation/shuffle_loss": "Loss added by shuffled far context",
+  "ablation/foreign_loss": "Loss added by foreign far context",
+  "mutual_information/per_token": "What context says of the answer, per token",
+  "mutual_information/per_answer": "What context says of the answer",
+  "coherence/real_order": "Real order preferred to shuffled ones",
+  "coherence/margin": "Lead of the real order",
+  "relevance/true_continuation": "True continuation likelier after its own context",
+  "relevance/own_continuation": "Model's continuation likelier after its own context",
+  "relevance/true_continuation_margin": "Lead of the own context, true continuation",
+  "relevance/own_continuation_margin": "Lead of the own context, model's continuation",
+  "introspection/loss": "Loss on the targets looked at",
+  "introspection/memory_off": "Loss added without the memory",
+  "introspection/local_off": "Loss added without local attention",
+  "introspection/sinks_off": "Loss added without the sinks",
+  "introspection/attention_entropy": "Entropy of attention",
+  "introspection/attended_distance": "Distance attended to",
+  "introspection/sink_mass": "Attention on the sinks",
+  "introspection/memory_share": "Memory's share of the output",
+  "introspection/memory_norm": "Norm of the memory",
+  "introspection/memory_rank": "Effective rank of the memory",
+  "introspection/gate": "Gates",
   "utilization/gain": "Gain from context",
   "utilization/efficiency": "Utilization efficiency",
   "utilization/fact_effect": "Effect of a fact",
@@ -204,9 +239,10 @@ function seriesOf(records) {
   return series;
 }
 
-/** The paired difference from the baseline for this very number, if it was computed. */
+/** The comparison of this very number with the baseline, if there is one: a difference or a ratio. */
 function differenceOf(r) {
-  return MEASURED.find((d) => d.metric === `${r.metric}_difference` && d.backend === r.backend &&
+  const compared = [`${r.metric}_difference`, ...(r.prefix === "latency" ? [`${r.metric}_ratio`] : [])];
+  return MEASURED.find((d) => compared.includes(d.metric) && d.backend === r.backend &&
     d.model === r.model && d.task === r.task && d.context_length === r.context_length &&
     d.seed === r.seed && d.lr === r.lr && d.depth === r.depth && d.subtask === r.subtask);
 }
@@ -217,9 +253,14 @@ function brokenCell(backend, like, length) {
     cell.task === like.task && cell.model === like.model && cell.context_length === length);
 }
 
-/** Adjusted p below .05 where there is one, else an interval that leaves 0 out. */
+/**
+ * Of a difference: adjusted p below .05 where there is one, else an interval that leaves 0 out. Of a
+ * ratio both, as its interval and its test are of two methods, and 1 for 0.
+ */
 function isSignificant(difference) {
   if (!difference) return false;
-  if (difference.p_adjusted !== null) return difference.p_adjusted < 0.05;
-  return hasInterval(difference) && (difference.ci_low > 0 || difference.ci_high < 0);
+  const same = isTimeRatio(difference) ? 1 : 0;
+  const apart = hasInterval(difference) && (difference.ci_low > same || difference.ci_high < same);
+  if (difference.p_adjusted === null) return !isTimeRatio(difference) && apart;
+  return difference.p_adjusted < 0.05 && (apart || !isTimeRatio(difference));
 }

@@ -21,38 +21,48 @@ function reachTable(records) {
     { numeric: [4, 5, 6] });
 }
 
+/** How far back: the metric's ending, the column, and the words for it. */
+const REACH_AXES = [
+  { ending: /_by_distance$/, column: "distance", name: "distance", title: "Distance (tokens)",
+    caption: "By tokens from the evidence to the answer" },
+  { ending: /_by_compressions$/, column: "segments_crossed", name: "compressions",
+    title: "Compressions (segments passed)", caption: "By segments between the evidence and the answer" },
+];
+
 /** Every bucket with its n and interval. */
-function bucketTable(curves) {
-  const rows = curves.flatMap((c) => c.records.map((r) => [c.label, show(r.distance, "tokens"),
+function bucketTable(curves, axis) {
+  const rows = curves.flatMap((c) => c.records.map((r) => [c.label, show(r[axis.column], ""),
     show(r.value, r.unit), r.n ?? "–", interval(r), r.ci_method || "–"]));
   return make("details", { class: "numbers" }, make("summary", {}, `Numbers (${rows.length})`),
-    table(["series", "distance", "value", "n", "interval", "interval by"], rows, { numeric: [1, 2, 3, 4] }));
+    table(["series", axis.name, "value", "n", "interval", "interval by"], rows, { numeric: [1, 2, 3, 4] }));
 }
 
-function distanceFigures(records) {
+function distanceFigures(axis) {
+  const records = RECORDS.filter((r) => axis.ending.test(r.metric) && r.value !== null && r[axis.column] !== null);
   return [...groupBy(records, (r) => `${r.task}\u0000${r.model}\u0000${r.metric}`).values()].map((group) => {
     const runs = [...groupBy(group, (r) => `${r.backend}\u0000${r.seed}\u0000${r.lr}`).values()];
     const curves = labelled(runs.map((run) => {
-      const ordered = [...run].sort((a, b) => a.distance - b.distance);
-      return { cell: run[0], series: "", records: ordered, points: ordered.map((r) => ({ x: r.distance, y: r.value })) };
+      const ordered = [...run].sort((a, b) => a[axis.column] - b[axis.column]);
+      return { cell: run[0], series: "", records: ordered,
+        points: ordered.map((r) => ({ x: r[axis.column], y: r.value })) };
     }));
-    const name = metricName(group[0].metric.replace(/_by_distance$/, ""));
+    const name = metricName(group[0].metric.replace(axis.ending, ""));
+    const logX = group.every((r) => r[axis.column] > 0);
     const chance = group[0].chance === null ? "" : ` Guessing scores ${show(group[0].chance, "1")}.`;
-    return figure([`${name} by distance`, group[0].task, group[0].model].filter(Boolean).join(" — "),
-      "By tokens from the evidence to the answer, all context lengths together; a point is a range from one power " +
-      `of two to the next, at its geometric middle.${chance}`,
-      () => curveChart(curves, "Distance (tokens)", name, { share: true, logX: true }),
-      bucketTable(curves), heightFor(curves.map((c) => c.label)));
+    return figure([`${name} by ${axis.name}`, group[0].task, group[0].model].filter(Boolean).join(" — "),
+      `${axis.caption}, all context lengths together; a point is a range from one power of two to the next, at its ` +
+      `geometric middle.${chance}`,
+      () => curveChart(curves, axis.title, name, { share: true, logX }),
+      bucketTable(curves, axis), heightFor(curves.map((c) => c.label)));
   });
 }
 
 function reach() {
   const ends = RECORDS.filter(isReach);
-  const buckets = RECORDS.filter((r) => r.metric.endsWith("_by_distance") && r.value !== null);
   if (ends.length === 0) return null;
   return [paragraph("Effective length: the longest context tested up to which the score holds at every length; the " +
     "threshold is in its protocol (All records). Horizon: how far back the evidence may lie until the score, made never " +
     "rising with distance, falls through one half, in tokens and in segments passed (compressions). An end of an interval " +
     "is open where too many resamples find none within what was tested.", "quiet"),
-  reachTable(ends), figures(distanceFigures(buckets))];
+  reachTable(ends), figures(REACH_AXES.flatMap(distanceFigures))];
 }

@@ -92,8 +92,9 @@ const shortList = (items) => (items.length === 0 ? "–" : items.length <= 3 ? i
 function summary() {
   const content = summaryTable();
   return content && [content, paragraph("Each number is at the longest context length measured, with its " +
-    "interval and n (independent units). Δ is the paired difference from the baseline, p is adjusted for all " +
-    "comparisons of its table (Holm). Bold: that difference is significant at .05; nothing else is bold.", "quiet")];
+    "interval and n (independent units). Δ is the paired difference from the baseline, × how many times as long as the " +
+    "baseline it takes; p is adjusted for all comparisons of its table (Holm). Bold: that comparison is significant at " +
+    ".05, and the interval of × leaves out 1; nothing else is bold.", "quiet")];
 }
 
 /** Everything ending in _difference, as a forest; heatmaps have those of single depths. */

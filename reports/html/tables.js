@@ -71,10 +71,12 @@ function summaryCell(r, variant) {
     show(r.value, r.unit)), label ? make("span", { class: "small-text quiet" }, ` ${label}`) : null),
   line("quiet", hasInterval(r) ? interval(r) : `– ${r.ci_method || "no interval"}`, `n = ${r.n ?? "–"}`)];
   if (difference) {
-    const better = r.higher_is_better === null || difference.value === 0 ? ""
-      : (difference.value > 0) === r.higher_is_better ? "better" : "worse";
+    const ratio = isTimeRatio(difference), same = ratio ? 1 : 0;
+    const better = r.higher_is_better === null || difference.value === same ? ""
+      : (difference.value > same) === r.higher_is_better ? "better" : "worse";
     const sign = difference.value > 0 ? "+" : "";
-    parts.push(line(significant ? better : "quiet", `Δ ${sign}${show(difference.value, r.unit)}`,
+    parts.push(line(significant ? better : "quiet",
+      ratio ? `× ${show(difference.value, "1")}` : `Δ ${sign}${show(difference.value, r.unit)}`,
       interval(difference), difference.p_adjusted === null ? "" : `p = ${Number(difference.p_adjusted.toPrecision(2))}`,
       significant ? better : ""));
   }

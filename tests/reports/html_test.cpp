@@ -135,6 +135,50 @@ TEST_CASE("Curves by position stand in their metric's section, and the baseline'
 }
 
 TEST_CASE(
+    "A time is bold where both its test and its ratio's interval tell it from the baseline's") {
+  std::vector<Record> records;
+  const auto add = [&](const std::string& backend, const std::string& metric,
+                       double value) -> auto& {
+    Record& record = records.emplace_back();
+    record.cell.cell_id = record.cell.backend = backend;
+    record.cell.model = "reader";
+    record.cell.task = "latency";
+    record.cell.context_length = 256;
+    Measurement& m = record.measurement;
+    m.metric = metric;
+    m.value = value;
+    m.n = 9;
+    m.unit = metric == "latency/prefill" ? "ms" : "1";
+    m.higher_is_better = false;
+    return m;
+  };
+  add("base", "latency/prefill", 10);
+  const auto compared = [&](const std::string& backend, double low, double high, double p) {
+    add(backend, "latency/prefill", 13);
+    Measurement& ratio = add(backend, "latency/prefill_ratio", 1.3);
+    ratio.ci_low = low;
+    ratio.ci_high = high;
+    ratio.p_adjusted = p;
+  };
+  compared("slower", 1.2, 1.4, 0.01);
+  compared("overlapping", 0.9, 1.4, 0.01);
+  compared("unproven", 1.2, 1.4, 0.2);
+  const std::string page = drawn(Results{"", "", "{}", "", records, {}, {}});
+  if (page.empty()) return;
+  const auto row = [summary = section_of(page, "Summary")](const std::string& backend) {
+    const std::size_t from = summary.find("</span> " + backend + "</th>");
+    REQUIRE(from != std::string::npos);
+    return summary.substr(from, summary.find("</tr>", from) - from);
+  };
+  CHECK(count(row("slower"), "<strong") == 1);
+  CHECK(count(row("slower"), "× 1.300") == 1);
+  CHECK(count(row("slower"), ">worse</span>") == 1);
+  CHECK(count(row("overlapping"), "× 1.300") == 1);
+  CHECK(count(row("overlapping"), "<strong") == 0);
+  CHECK(count(row("unproven"), "<strong") == 0);
+}
+
+TEST_CASE(
     "Only answers are marked right or wrong, and what a generated text scored is shown by name") {
   const Synthetic made = synthetic();
   const std::string page = drawn(made.results());

@@ -50,6 +50,10 @@ TEST_CASE("Effective lengths and horizons make a table, with what has none or no
     add(records, "full", "passkey/exact_match_by_distance", "1", distance < 50 ? 1 : 0.75)
         .measurement.distance = distance;
   }
+  for (const double crossed : {3.5, 0.7}) {
+    add(records, "full", "passkey/exact_match_by_compressions", "1", crossed < 1 ? 1 : 0.25)
+        .measurement.segments_crossed = crossed;
+  }
   const std::string document = drawn(Results{"", "", "{}", "", records, {}, {}});
   if (document.empty()) return;
   CHECK(row(document, "Passkey exact match: effective length") ==
@@ -68,6 +72,10 @@ TEST_CASE("Effective lengths and horizons make a table, with what has none or no
         std::string::npos);
   // Nearest first.
   CHECK(row(document, "full").starts_with("full|22.60|1.000|20|"));
+  const std::size_t compressions =
+      document.find("<h3>Passkey exact match by compressions — find — reader</h3>");
+  REQUIRE(compressions != std::string::npos);
+  CHECK(row(document.substr(compressions), "full").starts_with("full|0.700|1.000|20|"));
   // They are not scores by context length as well.
   CHECK(document.find("Retrieval by context length</h2>") == std::string::npos);
 }
