@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "harness/measured.h"
 #include "metrics/blocks.h"
+#include "metrics/clusters.h"
 #include "metrics/effective_length.h"
 #include "metrics/estimate.h"
 #include "metrics/recall_horizon.h"
@@ -68,21 +69,10 @@ std::vector<i64> lengths_of(const Series& series) {
   return lengths;
 }
 
-/// A cluster is a unit; "clusters" are called samples when each has one.
 metrics::Units units_of(const std::vector<Scored>& samples) {
   metrics::Units units{"samples", {}, {}};
-  std::map<std::string, std::size_t> clusters;
-  for (const auto& [sample, value] : samples) {
-    auto unit = static_cast<std::size_t>(units.count());
-    if (!sample->cluster.empty()) unit = clusters.emplace(sample->cluster, unit).first->second;
-    if (unit == static_cast<std::size_t>(units.count())) {
-      units.add(0, 0);
-    } else {
-      units.name = "clusters";
-    }
-    units.amounts[unit] += value;
-    units.sizes[unit] += 1;
-  }
+  metrics::ClusteredUnits clustered(units);
+  for (const auto& [sample, value] : samples) clustered.add(sample->cluster, value);
   return units;
 }
 

@@ -15,8 +15,8 @@ namespace longreach::harness {
 ///   at 0 begins below it. n: units at the length that has fewest. The threshold and the chance
 ///   level, which a score must exceed to hold, are in the protocol.
 /// - of those but accuracy and efficiency, which are not of one answer, where samples have a
-/// distance, "<metric>_by_distance", a row for each power of two with its
-///   middle as `distance`; "<metric>/horizon" in tokens, where the score falls through one half
+///   distance: "<metric>_by_distance", a row for each power of two with its middle as `distance`;
+///   "<metric>/horizon" in tokens, where the score falls through one half
 ///   (metrics/recall_horizon.h), `distance` being the farthest tested. Without a value, which
 ///   ci_method explains, when that does not happen within the distances tested. No horizon for
 ///   scores that guessing alone brings to one half.

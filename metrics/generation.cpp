@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "metrics/blocks.h"
+#include "metrics/contexts.h"
 #include "metrics/estimate.h"
 #include "metrics/metric.h"
 #include "model/generate.h"
@@ -47,13 +48,7 @@ class Generation final : public Metric {
   i64 version() const override { return 1; }
 
   Findings measure(const Session& session) const override {
-    Documents documents;
-    if (session.data != nullptr) documents = session.data->documents(datasets::Split::test);
-    if (documents.empty()) {
-      throw Error(
-          "generation: the data has no held-out text to go on from; name some, as data: {text: "
-          "{path: ...}}");
-    }
+    const Documents documents = held_out_documents(session, "generation");
     // The same places at every length: what is to be written has its number of tokens before it.
     const auto context = [this](i64 read) { return read + params_.new_tokens - 1; };
     const std::vector<Block> blocks =

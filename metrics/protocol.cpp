@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "metrics/contexts.h"
 
 namespace longreach::metrics {
 namespace {
@@ -119,11 +120,7 @@ std::string Protocol::id(const Session& session) const {
 
 Plan make_plan(const Session& session, const Protocol& protocol, std::string_view where) {
   Plan plan;
-  if (session.data != nullptr) plan.documents = session.data->documents(datasets::Split::test);
-  if (plan.documents.empty()) {
-    throw error("{}: the data has no held-out text; name some, as data: {{text: {{path: ...}}}}",
-                where);
-  }
+  plan.documents = held_out_documents(session, where);
   if (protocol.preset == Preset::llama_cpp) {
     plan_llama_cpp(session, protocol.tokens, where, plan);
   } else if (protocol.preset == Preset::lm_eval) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "metrics/clusters.h"
 #include "metrics/statistics.h"
 
 namespace longreach::metrics {
@@ -31,13 +32,12 @@ class Answers {
       place = x_.size();
       x_.push_back(x);
     }
-    std::map<std::string, std::size_t> clusters;
+    Clusters clusters;
     for (const Recalled& one : recalled) {
-      std::size_t cluster = static_cast<std::size_t>(clusters_);
-      if (!one.cluster.empty()) cluster = clusters.emplace(one.cluster, cluster).first->second;
-      if (cluster == static_cast<std::size_t>(clusters_)) ++clusters_;
-      answers_.push_back({places[std::log2(one.position + offset)], cluster, one.score});
+      answers_.push_back(
+          {places[std::log2(one.position + offset)], clusters.unit_of(one.cluster), one.score});
     }
+    clusters_ = clusters.count();
   }
 
   i64 clusters() const { return clusters_; }
