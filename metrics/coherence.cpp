@@ -5,8 +5,8 @@
 // shuffled one when
 //   sum_t log p(x_t | x_0, x_<t)  is greater in it than  sum_t log p(x_s(t) | x_0, x_s(<t)).
 // Both sums are over the same tokens: x_0, the token before the passage, leads every order, so that
-// none has a first token that nothing predicts. Ties count against the model. The shuffled orders
-// are drawn without repetition, the same for every backend; a coin would prefer half.
+// none has a first token that nothing predicts. Ties count half. The shuffled orders are drawn
+// without repetition, the same for every backend; a coin would prefer half.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -14,21 +14,22 @@
 #include "core/error.h"
 #include "metrics/contexts.h"
 #include "metrics/estimate.h"
+#include "metrics/streams.h"
 
 namespace longreach::metrics {
 namespace {
 
-/// Nats a token within which two likelihoods are equal: what float32 logits are known to.
-constexpr double kTie = 1e-6;
-
 class Coherence final : public Metric {
  public:
   struct Params {
-    i64 passages = 48, segments = 4, shuffles = 2;
+    i64 passages = 48, segments = 4, shuffles = 2, tokens = 0;
     void fields(Fields& f) {
       f("passages", passages, at_least(1, Unit::count), "evenly spread passages of the text");
       f("segments", segments, at_least(2, Unit::count), "equal parts that are shuffled");
       f("shuffles", shuffles, at_least(1, Unit::count), "shuffled orders of each passage");
+      f("tokens", tokens, at_least(0, Unit::count),
+        "most tokens of passages at one length, those of each passage counted once: long contexts "
+        "get fewer, but at least one; 0: no limit");
     }
   };
 
@@ -53,15 +54,9 @@ class Coherence final : public Metric {
                   context, params_.segments);
     }
     const std::vector<Block> passages =
-        spread_blocks(documents, context, context, params_.passages, "coherence");
-    std::vector<std::vector<Token>> rows;
-    for (std::size_t i = 0; i < passages.size(); ++i) {
-      const Rng rng = session.rng.fork("coherence").fork(static_cast<i64>(i));
-      for (const auto& order : orders(rng)) {
-        rows.push_back(ordered(window_of(documents, passages[i]), order));
-      }
-    }
-    const std::vector<double> nats = tail_nats(session.model, rows, context);
+        spread_blocks(documents, context, context,
+                      contexts_within(params_.tokens, params_.passages, context), "coherence");
+    const std::vector<double> nats = score(session, documents, passages);
     Findings findings;
     Units preferred{"passages", {}, {}}, margin{"passages", {}, {}};
     for (std::size_t i = 0; i < passages.size(); ++i) {
@@ -69,9 +64,8 @@ class Coherence final : public Metric {
       const std::span<const double> own = std::span(nats).subspan(i * (shuffles + 1), shuffles + 1);
       double wins = 0, more = 0;
       for (std::size_t s = 1; s <= shuffles; ++s) {
-        const double difference = (own[s] - own[0]) / static_cast<double>(context);
-        wins += difference > kTie ? 1 : 0;
-        more += difference;
+        wins += preference(-own[0], -own[s], context);
+        more += (own[s] - own[0]) / static_cast<double>(context);
       }
       preferred.add(wins, static_cast<double>(shuffles));
       margin.add(more, static_cast<double>(shuffles));
@@ -84,7 +78,9 @@ class Coherence final : public Metric {
     }
     Measurement& share = add(session, "real_order", "1", findings);
     share.chance = 0.5;
-    if (params_.shuffles == 1) {
+    const bool ties = std::ranges::any_of(preferred.amounts,
+                                          [](double wins) { return wins != std::floor(wins); });
+    if (params_.shuffles == 1 && !ties) {
       const double wins = std::accumulate(preferred.amounts.begin(), preferred.amounts.end(), 0.0);
       set_share(share, std::llround(wins), preferred.count(), session.statistics);
     } else {
@@ -97,6 +93,26 @@ class Coherence final : public Metric {
   }
 
  private:
+  /// -log p of each passage's orders, the real one first.
+  std::vector<double> score(const Session& session, const Documents& documents,
+                            std::span<const Block> passages) const {
+    const i64 count = std::ssize(passages), at_once = streams_at_once(session.context_length + 1);
+    std::vector<double> nats;
+    // The orders of one batch at a time: all of those of a million tokens would fill gigabytes.
+    for (i64 first = 0; first < count; first += at_once) {
+      std::vector<std::vector<Token>> rows;
+      for (i64 i = first; i < std::min(first + at_once, count); ++i) {
+        for (const auto& order : orders(session.rng.fork("coherence").fork(i))) {
+          rows.push_back(
+              ordered(window_of(documents, passages[static_cast<std::size_t>(i)]), order));
+        }
+      }
+      const std::vector<double> some = tail_nats(session.model, rows, session.context_length);
+      nats.insert(nats.end(), some.begin(), some.end());
+    }
+    return nats;
+  }
+
   /// The real one, then different others.
   std::vector<std::vector<i64>> orders(Rng rng) const {
     std::vector<i64> order(static_cast<std::size_t>(params_.segments));
@@ -130,7 +146,7 @@ class Coherence final : public Metric {
     m.metric = fmt::format("coherence/{}", what);
     m.unit = unit;
     m.higher_is_better = true;
-    m.protocol = fmt::format("coherence/{}:ctx={}:segments={}:shuffles={}:score=all:ties=against",
+    m.protocol = fmt::format("coherence/{}:ctx={}:segments={}:shuffles={}:score=all:ties=half",
                              version(), session.context_length, params_.segments, params_.shuffles);
     m.data_sha = set_sha(findings.samples);
     return m;

@@ -12,11 +12,13 @@
 // that only comes from further back than k tokens, and A > A(drop) that what f put there misleads.
 // A/shuffle_of_drop and A/foreign_of_drop are [L(f) - L(full)] / [L(drop) - L(full)], the paper's
 // ratio: the same as a share of the far context's own help.
+#include <algorithm>
 #include <array>
 
 #include "core/error.h"
 #include "metrics/contexts.h"
 #include "metrics/estimate.h"
+#include "metrics/streams.h"
 
 namespace longreach::metrics {
 namespace {
@@ -32,7 +34,7 @@ struct Losses {
 class ContextAblation final : public Metric {
  public:
   struct Params {
-    i64 blocks = 48, targets = 64, near = 64, segment = 32;
+    i64 blocks = 48, targets = 64, near = 64, segment = 32, tokens = 0;
     void fields(Fields& f) {
       f("blocks", blocks, at_least(1, Unit::count), "blocks of targets");
       f("targets", targets, at_least(1, Unit::count), "tokens predicted in a block");
@@ -40,6 +42,9 @@ class ContextAblation final : public Metric {
         "tokens right before the targets that every ablation leaves in place (k)");
       f("segment", segment, at_least(1, Unit::count),
         "tokens that stay together when the far context is shuffled");
+      f("tokens", tokens, at_least(0, Unit::count),
+        "most tokens of own context to read at one length: long contexts get fewer blocks, but at "
+        "least one; 0: no limit");
     }
   };
 
@@ -57,11 +62,17 @@ class ContextAblation final : public Metric {
           "targets",
           session.context_length, params_.segment, params_.near, params_.targets, smallest);
     }
-    const std::vector<Block> blocks =
-        with_context(spread_blocks(documents, longest_length(session), params_.targets,
-                                   params_.blocks, "context_ablation"),
-                     session.context_length);
-    const std::vector<Losses> losses = score(session, documents, blocks);
+    const std::vector<Block> blocks = with_context(
+        spread_blocks(documents, longest_length(session), params_.targets,
+                      contexts_within(params_.tokens, params_.blocks, session.context_length),
+                      "context_ablation"),
+        session.context_length);
+    std::vector<Losses> losses;
+    // The contexts of one batch at a time: all of those of a million tokens would fill gigabytes.
+    while (losses.size() < blocks.size()) {
+      const std::vector<Losses> some = score(session, documents, blocks, losses.size());
+      losses.insert(losses.end(), some.begin(), some.end());
+    }
     Findings findings;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       SampleRecord& sample = findings.samples.emplace_back();
@@ -110,10 +121,13 @@ class ContextAblation final : public Metric {
     return tokens;
   }
 
+  /// Of one batch of blocks, from number `first` on.
   std::vector<Losses> score(const Session& session, const Documents& documents,
-                            const std::vector<Block>& blocks) const {
+                            const std::vector<Block>& blocks, std::size_t first) const {
+    const auto at_once = static_cast<std::size_t>(streams_at_once(session.context_length + 1));
+    const std::size_t end = std::min(blocks.size(), first + at_once);
     std::vector<std::vector<Token>> whole, near, none;
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
+    for (std::size_t i = first; i < end; ++i) {
       const ContextParts parts = context_parts(documents, blocks[i], params_.near);
       const Rng rng = session.rng.fork("ablation").fork(static_cast<i64>(i));
       Rng place = rng.fork("foreign");
@@ -131,7 +145,7 @@ class ContextAblation final : public Metric {
     };
     const std::vector<double> wholes = nats(whole), drops = nats(near), nones = nats(none);
     std::vector<Losses> losses;
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
+    for (std::size_t i = 0; i < drops.size(); ++i) {
       losses.push_back({wholes[3 * i], drops[i], wholes[3 * i + 1], wholes[3 * i + 2], nones[i]});
     }
     return losses;

@@ -2,6 +2,7 @@
 #include "metrics/contexts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -100,6 +101,16 @@ std::vector<double> tail_nats(const model::Transformer& model,
     }
   }
   return nats;
+}
+
+i64 contexts_within(i64 tokens, i64 most, i64 length) {
+  return tokens == 0 ? most : std::max<i64>(1, std::min(most, tokens / length));
+}
+
+double preference(double first, double second, i64 tokens) {
+  constexpr double kTie = 1e-6;  // nats, of one token
+  const double equal = kTie * std::sqrt(static_cast<double>(tokens)), more = first - second;
+  return more > equal ? 1 : more < -equal ? 0 : 0.5;
 }
 
 Documents held_out_documents(const Session& session, std::string_view where) {

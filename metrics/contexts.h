@@ -36,6 +36,16 @@ std::vector<Token> joined(std::initializer_list<std::span<const Token>> parts);
 std::vector<double> tail_nats(const model::Transformer&, std::span<const std::vector<Token>> rows,
                               i64 tail);
 
+/// So many of `most` contexts of that length that they have at most `tokens` tokens (0: no limit),
+/// but one at least.
+i64 contexts_within(i64 tokens, i64 most, i64 length);
+
+/// What `first` being likelier than `second` counts, given their log p of `tokens` tokens in nats:
+/// 1, 0 when it is less likely, and 1/2 when the two are equal as far as float32 logits tell, so
+/// that a model without preference scores 1/2. Tokens' rounding errors are independent: those of a
+/// sum grow with the root of their number.
+double preference(double first, double second, i64 tokens);
+
 /// Throws Error, opening with `where`, unless the session has held-out text.
 Documents held_out_documents(const Session&, std::string_view where);
 

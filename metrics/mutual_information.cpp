@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "metrics/contexts.h"
 #include "metrics/estimate.h"
+#include "metrics/streams.h"
 #include "model/scoring.h"
 
 namespace longreach::metrics {
@@ -52,7 +53,7 @@ class MutualInformation final : public Metric {
  public:
   struct Params {
     i64 blocks = 48, targets = 64, near = 64;
-    i64 samples = 24, questions = 4;
+    i64 samples = 24, questions = 4, tokens = 0;
     void fields(Fields& f) {
       f("blocks", blocks, at_least(1, Unit::count), "blocks of targets, for text");
       f("targets", targets, at_least(1, Unit::count), "tokens predicted in a block, for text");
@@ -61,6 +62,9 @@ class MutualInformation final : public Metric {
       f("samples", samples, at_least(1, Unit::count), "samples of a task whose evidence is taken");
       f("questions", questions, at_least(0, Unit::count),
         "most questions of a sample, evenly spread; 0: all");
+      f("tokens", tokens, at_least(0, Unit::count),
+        "most tokens of whole contexts to read at one length: long contexts get fewer blocks or "
+        "samples, but at least one; 0: no limit");
     }
   };
 
@@ -87,18 +91,25 @@ class MutualInformation final : public Metric {
           "before {} targets; give lengths of {} or more, or a smaller near or targets",
           session.context_length, params_.near, params_.targets, smallest);
     }
-    const std::vector<Block> blocks =
-        with_context(spread_blocks(documents, longest_length(session), params_.targets,
-                                   params_.blocks, "mutual_information"),
-                     session.context_length);
-    std::vector<std::vector<Token>> whole, near;
-    for (const Block& block : blocks) {
-      const ContextParts parts = context_parts(documents, block, params_.near);
-      whole.push_back(joined({parts.far, parts.near, parts.targets}));
-      near.push_back(joined({parts.near, parts.targets}));
+    const std::vector<Block> blocks = with_context(
+        spread_blocks(documents, longest_length(session), params_.targets,
+                      contexts_within(params_.tokens, params_.blocks, session.context_length),
+                      "mutual_information"),
+        session.context_length);
+    const auto at_once = static_cast<std::size_t>(streams_at_once(session.context_length + 1));
+    std::vector<double> with, without;
+    // The contexts of one batch at a time: all of those of a million tokens would fill gigabytes.
+    while (with.size() < blocks.size()) {
+      std::vector<std::vector<Token>> whole, near;
+      for (std::size_t i = with.size(); i < std::min(blocks.size(), with.size() + at_once); ++i) {
+        const ContextParts parts = context_parts(documents, blocks[i], params_.near);
+        whole.push_back(joined({parts.far, parts.near, parts.targets}));
+        near.push_back(joined({parts.near, parts.targets}));
+      }
+      std::ranges::copy(tail_nats(session.model, whole, params_.targets), std::back_inserter(with));
+      std::ranges::copy(tail_nats(session.model, near, params_.targets),
+                        std::back_inserter(without));
     }
-    const std::vector<double> with = tail_nats(session.model, whole, params_.targets),
-                              without = tail_nats(session.model, near, params_.targets);
     Findings findings;
     std::vector<Information> all;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -116,8 +127,13 @@ class MutualInformation final : public Metric {
   Findings measure_questions(const Session& session) const {
     Findings findings;
     std::vector<Information> all;
-    for (i64 i = 0; i < params_.samples; ++i) {
-      const Sample sample = session.data->sample(datasets::Split::test, i, session.context_length);
+    const i64 length = session.context_length;
+    // At least one, so that data without any says why.
+    const i64 count =
+        std::max<i64>(1, std::min(contexts_within(params_.tokens, params_.samples, length),
+                                  session.data->size(datasets::Split::test, length)));
+    for (i64 i = 0; i < count; ++i) {
+      const Sample sample = session.data->sample(datasets::Split::test, i, length);
       SampleRecord record;
       record.index = i;
       record.sample_sha = sample.sha();

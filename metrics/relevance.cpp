@@ -23,9 +23,6 @@
 namespace longreach::metrics {
 namespace {
 
-/// Nats a token within which two likelihoods are equal: what float32 logits are known to.
-constexpr double kTie = 1e-6;
-
 /// Of a continuation: what share of the foreign contexts its own beats, and by how much on average.
 struct Rank {
   double beaten = 0, margin = 0;
@@ -34,13 +31,16 @@ struct Rank {
 class Relevance final : public Metric {
  public:
   struct Params {
-    i64 blocks = 24, targets = 64, near = 16, foreign = 4;
+    i64 blocks = 24, targets = 64, near = 16, foreign = 4, tokens = 0;
     void fields(Fields& f) {
       f("blocks", blocks, at_least(1, Unit::count), "evenly spread places of the text");
       f("targets", targets, at_least(1, Unit::count), "tokens of a continuation");
       f("near", near, at_least(1, Unit::count),
         "tokens right before a continuation that stay in every context");
       f("foreign", foreign, at_least(1, Unit::count), "foreign contexts for each continuation");
+      f("tokens", tokens, at_least(0, Unit::count),
+        "most tokens of own context to read at one length: long contexts get fewer blocks, but at "
+        "least one; 0: no limit");
     }
   };
 
@@ -57,10 +57,11 @@ class Relevance final : public Metric {
           "targets; give lengths of {} or more, or a smaller near or targets",
           session.context_length, params_.near, params_.targets, smallest);
     }
-    const std::vector<Block> blocks =
-        with_context(spread_blocks(documents, longest_length(session), params_.targets,
-                                   params_.blocks, "relevance"),
-                     session.context_length);
+    const std::vector<Block> blocks = with_context(
+        spread_blocks(documents, longest_length(session), params_.targets,
+                      contexts_within(params_.tokens, params_.blocks, session.context_length),
+                      "relevance"),
+        session.context_length);
     Findings findings;
     std::array<Units, 2> beaten{{{"blocks", {}, {}}, {"blocks", {}, {}}}}, margin = beaten;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -146,9 +147,8 @@ class Relevance final : public Metric {
     Rank rank;
     const auto others = static_cast<double>(likelihoods.size() - 1);
     for (std::size_t c = 1; c < likelihoods.size(); ++c) {
-      const double more = (likelihoods[0] - likelihoods[c]) / static_cast<double>(params_.targets);
-      rank.beaten += more > kTie ? 1 : more < -kTie ? 0 : 0.5;
-      rank.margin += more;
+      rank.beaten += preference(likelihoods[0], likelihoods[c], params_.targets);
+      rank.margin += (likelihoods[0] - likelihoods[c]) / static_cast<double>(params_.targets);
     }
     return {rank.beaten / others, rank.margin / others};
   }

@@ -102,6 +102,24 @@ TEST_CASE("Ablations are of the same targets at every length, and repeat to the 
   CHECK(text(one) == text(measure(model, 80, {80, 120})));
 }
 
+TEST_CASE("Ablations of few tokens are of few blocks, batches of blocks score as each alone") {
+  const auto data = CopySource{0.5, 10}.text(1, 20000, 3);
+  const auto measured = [&](i64 length, const std::string& tokens) {
+    Settings settings = kSettings;
+    settings["tokens"] = tokens;
+    return measure_text("context_ablation", memoryless_model(2), data, length, {length}, settings);
+  };
+  CHECK(measured(1000, "0").samples.size() == 12);
+  CHECK(measured(1000, "5999").samples.size() == 5);
+  CHECK(measured(1000, "999").samples.size() == 1);
+  CHECK(measured(100, "5999").samples.size() == 12);
+  // Of 1000 tokens eight blocks go at once: the last four are of another batch. Whoever looks at
+  // no more than the last token gets nothing from any of their contexts.
+  for (const SampleRecord& sample : measured(1000, "0").samples) {
+    CHECK(score(sample, "foreign_loss") == Approx(0).margin(1e-5));
+  }
+}
+
 TEST_CASE("Ablation says what is missing when it cannot be measured") {
   const model::Transformer model = uniform_model(16);
   CHECK_THROWS_WITH(measure(model, 54, {54}), Contains("lengths of 55 or more"));

@@ -77,5 +77,24 @@ TEST_CASE("Tails of rows of several lengths are scored in order") {
   for (std::size_t i = 0; i < 5; ++i) CHECK(nats[i] == Approx(wanted[i]).epsilon(1e-5));
 }
 
+TEST_CASE("Contexts are as many as the tokens allow, one at least, or as many as wanted") {
+  CHECK(contexts_within(0, 48, 1 << 20) == 48);
+  CHECK(contexts_within(1000, 48, 100) == 10);
+  CHECK(contexts_within(1099, 48, 100) == 10);
+  CHECK(contexts_within(1000, 7, 100) == 7);
+  CHECK(contexts_within(99, 48, 100) == 1);
+}
+
+TEST_CASE("Log-likelihoods are equal within what rounding makes of their tokens, and no further") {
+  CHECK(preference(-10, -11, 4) == 1);
+  CHECK(preference(-11, -10, 4) == 0);
+  CHECK(preference(-10, -10, 4) == 0.5);
+  // 1e-6 nats for a token, for a million of them a thousand times as much: not 1 nat.
+  CHECK(preference(0.9e-6, 0, 1) == 0.5);
+  CHECK(preference(1.1e-6, 0, 1) == 1);
+  CHECK(preference(0, 0.9e-3, 1000000) == 0.5);
+  CHECK(preference(0, 1.1e-3, 1000000) == 0);
+}
+
 }  // namespace
 }  // namespace longreach::metrics

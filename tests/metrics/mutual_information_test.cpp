@@ -6,6 +6,7 @@
 #include "datasets/passkey.h"
 #include "datasets/recall.h"
 #include "tests/metrics/known_source.h"
+#include "tests/metrics/listed.h"
 #include "tests/metrics/models.h"
 #include "tests/metrics/settings.h"
 
@@ -59,7 +60,7 @@ TEST_CASE("A passkey's statement tells a model that copies all it knows of each 
 class Two final : public datasets::Dataset {
  public:
   i64 version() const override { return 1; }
-  i64 size(datasets::Split, i64) const override { return 1; }
+  i64 size(datasets::Split, i64) const override { return 2; }
   datasets::Sample sample(datasets::Split, i64 index, i64) const override {
     datasets::Sample sample;
     //                0  1  2  3  4  5  6  7  8  9
@@ -90,6 +91,17 @@ TEST_CASE("Evidence gives way to the filler right after it, and nothing else cha
   for (const auto& tokens : wanted) {
     CHECK(std::find(read.begin(), read.end(), tokens) != read.end());
   }
+}
+
+TEST_CASE("Samples are no more than the data has, nor than their tokens allow") {
+  const datasets::Sample sample = Two().sample(datasets::Split::test, 0, 10);
+  const Listed data({sample, sample, sample});
+  const auto samples = [&](const Settings& settings) {
+    return measure(uniform_model(16), data, letter_tokenizer(), 10, settings).samples.size();
+  };
+  CHECK(samples({}) == 3);
+  CHECK(samples({{"tokens", "29"}}) == 2);
+  CHECK(samples({{"tokens", "9"}}) == 1);
 }
 
 TEST_CASE("Of many questions as many as wanted are asked, evenly spread") {

@@ -83,6 +83,19 @@ TEST_CASE("Foreign contexts that say the same count half") {
   CHECK(inside_interval(share));
 }
 
+TEST_CASE("Continuations are as few as the tokens of their contexts allow") {
+  const auto samples = [](const std::string& tokens) {
+    Settings settings = kSettings;
+    settings["tokens"] = tokens;
+    return measure_text("relevance", theme_reader(3), themes(2, 120), 50, {50}, settings)
+        .samples.size();
+  };
+  CHECK(samples("0") == samples("1000000"));
+  CHECK(samples("0") > 3);
+  CHECK(samples("199") == 3);
+  CHECK(samples("49") == 1);
+}
+
 TEST_CASE("The near tokens stay, so a join does not decide") {
   // What reads five letters reads the same ones after every context with its own last five; with
   // four the theme of another shows.
