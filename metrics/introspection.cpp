@@ -322,12 +322,19 @@ class Introspection final : public Metric {
       return row;
     };
     add(row_of("loss", losses)).higher_is_better = false;
+    std::vector<double> p;
+    const std::size_t first = findings.measurements.size();
     for (const auto& [part, by] : differences) {
-      Measurement& m = add(row_of(part + "_off", by));
+      add(row_of(part + "_off", by));
       if (by.size() < 2) continue;
-      m.ci_method +=
-          fmt::format("; sign flips p={:.4g}",
-                      sign_flip_p(by, session.statistics.bootstrap, session.rng.fork(part)));
+      p.push_back(sign_flip_p(by, session.statistics.bootstrap, session.rng.fork(part)));
+    }
+    const std::vector<double> adjusted = holm(p);
+    for (std::size_t i = 0; i < p.size(); ++i) {  // passages are paired: all have a p, or none
+      Measurement& m = findings.measurements[first + i];
+      m.p_value = p[i];
+      m.p_adjusted = adjusted[i];
+      m.ci_method += fmt::format("; sign flips, Holm over {} parts", p.size());
     }
     for (const Row& row : rows.pooled()) add(row);
     for (const Row& row : rows.heads()) add(row);

@@ -9,6 +9,7 @@
 #include "datasets/text.h"
 #include "metrics/blocks.h"
 #include "metrics/probed_model.h"
+#include "metrics/statistics.h"
 #include "model/scoring.h"
 #include "tests/metrics/listed.h"
 #include "tests/metrics/models.h"
@@ -115,7 +116,22 @@ TEST_CASE("The loss, with and without a part, is that of the same blocks under c
   CHECK(memory.unit == "nats/token");
   CHECK(memory.n == 5);
   CHECK(inside_interval(memory));
-  CHECK_THAT(memory.ci_method, Contains("over 5 blocks") && Contains("p="));
+  CHECK_THAT(memory.ci_method,
+             Contains("over 5 blocks") && Contains("; sign flips, Holm over 2 parts"));
+  const Measurement& local = find(found, "introspection/local_off");
+  const auto p = [&](const Measurement& m, const std::string& part) {
+    std::vector<double> by;
+    for (const SampleRecord& sample : found.samples) by.push_back(score(sample, part + "_off"));
+    CHECK(m.p_value == sign_flip_p(by, 200, session(model, *bytes, 64).rng.fork(part)));
+    return *m.p_value;
+  };
+  // Holm: the smaller of two counts twice, the larger once but no less than that.
+  const double first = p(local, "local"), second = p(memory, "memory");
+  const double least = std::min(1.0, 2 * std::min(first, second));
+  CHECK(*(first <= second ? local : memory).p_adjusted == Approx(least));
+  CHECK(*(first <= second ? memory : local).p_adjusted ==
+        Approx(std::max(least, std::max(first, second))));
+  CHECK_FALSE(find(found, "introspection/loss").p_value);
   double sum = 0;
   for (const SampleRecord& sample : found.samples) sum += score(sample, "memory_off");
   CHECK(sum / 5 == Approx(*memory.value));
