@@ -248,18 +248,25 @@ inline void check_generator(const std::string& type, const tests::Settings& sett
   }
 }
 
-/// A sample follows from seed, split, number and length, and differs for others.
+/// A sample follows from seed, split, number and length. Answers, which filler has no part in,
+/// differ with the first three.
 inline void check_numbering(const std::string& type, const tests::Settings& settings, i64 length) {
   const auto words = word_tokenizer(task_vocabulary(type));
-  const auto sha = [&](std::uint64_t seed, Split split, i64 index, i64 tokens) {
-    return make_dataset(type, settings, *words, Rng(seed))->sample(split, index, tokens).sha();
+  const auto sample = [&](std::uint64_t seed, Split split, i64 index, i64 tokens) {
+    return make_dataset(type, settings, *words, Rng(seed))->sample(split, index, tokens);
   };
-  const std::string one = sha(13, Split::test, 5, length);
-  CHECK(one == sha(13, Split::test, 5, length));
-  const std::set<std::string> all{one, sha(14, Split::test, 5, length),
-                                  sha(13, Split::train, 5, length), sha(13, Split::test, 6, length),
-                                  sha(13, Split::test, 5, length + 1)};
-  CHECK(all.size() == 5);
+  const auto answers = [&](std::uint64_t seed, Split split) {
+    std::vector<std::vector<std::string>> all;
+    for (i64 i = 0; i < 30; ++i) all.push_back(answers_of(*words, sample(seed, split, i, length)));
+    return all;
+  };
+  const std::string one = sample(13, Split::test, 5, length).sha();
+  CHECK(one == sample(13, Split::test, 5, length).sha());
+  CHECK(one != sample(13, Split::test, 5, length + 1).sha());
+  const auto test = answers(13, Split::test);
+  CHECK(test != answers(13, Split::train));
+  CHECK(test != answers(14, Split::test));
+  CHECK(std::set(test.begin(), test.end()).size() >= 4);
 }
 
 }  // namespace longreach::datasets

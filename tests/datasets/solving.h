@@ -117,16 +117,23 @@ inline void check_lengths(const Dataset& data, const Tokenizer& tokenizer, i64 s
   }
 }
 
-/// Samples follow from seed, split, number and length, and differ with the first three.
+/// Samples follow from seed, split, number and length. Answers, which filler has no part in, differ
+/// with the first three.
 inline void check_reproducible(const std::string& type, const tests::Settings& settings,
                                const Tokenizer& tokenizer, i64 length) {
-  const auto sha = [&](std::uint64_t seed, Split split, i64 index) {
-    return make_dataset(type, settings, tokenizer, Rng(seed))->sample(split, index, length).sha();
+  const auto sample = [&](std::uint64_t seed, Split split, i64 index) {
+    return make_dataset(type, settings, tokenizer, Rng(seed))->sample(split, index, length);
   };
-  CHECK(sha(13, Split::test, 5) == sha(13, Split::test, 5));
-  const std::set<std::string> all{sha(13, Split::test, 5), sha(14, Split::test, 5),
-                                  sha(13, Split::train, 5), sha(13, Split::test, 6)};
-  CHECK(all.size() == 4);
+  const auto answers = [&](std::uint64_t seed, Split split) {
+    std::vector<std::vector<std::string>> all;
+    for (i64 i = 0; i < 30; ++i) all.push_back(answer_of(tokenizer, sample(seed, split, i)));
+    return all;
+  };
+  CHECK(sample(13, Split::test, 5).sha() == sample(13, Split::test, 5).sha());
+  const auto test = answers(13, Split::test);
+  CHECK(test != answers(13, Split::train));
+  CHECK(test != answers(14, Split::test));
+  CHECK(std::set(test.begin(), test.end()).size() >= 4);
 }
 
 /// The number that ends the message "... does not fit; smallest length is N" of one token.
