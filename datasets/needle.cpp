@@ -115,6 +115,7 @@ class Needle final : public Dataset {
           {.kind = noise ? HaystackKind::noise : HaystackKind::prose, .path = params_.path},
           tokenizer);
     }
+    smallest_ = longest_sample();
   }
 
   i64 version() const override { return kNeedleVersion; }
@@ -129,6 +130,7 @@ class Needle final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
+    require_length(length, smallest_, "needle");
     const Rng rng = stream_of(rng_, split, index);
     Needles needles = draw_needles(rng);
     if (split == Split::test) {
@@ -149,6 +151,29 @@ class Needle final : public Dataset {
   }
   std::vector<Token> tokens_of(const std::string& word) const {
     return tokenizer_.encode(" " + word);
+  }
+
+  /// Tokens of a sample without filler whose keys and values are all as long as they can be.
+  i64 longest_sample() const {
+    const std::string uuid_characters = std::string(kHexDigits) + "-";
+    const i64 uuid = longest_text(tokenizer_, 36, uuid_characters);
+    const i64 value = form_.uuid_values ? uuid : longest_text(tokenizer_, params_.digits, kDigits);
+    i64 key = uuid;
+    if (!form_.uuid_keys) {
+      std::vector<std::string> adjectives, nouns;
+      for (const std::string_view word : kAdjectives) adjectives.push_back(spaced(word));
+      for (const std::string_view word : kNouns) nouns.push_back(spaced(word));
+      key = longest_of(tokenizer_, adjectives) + longest_of(tokenizer_, nouns);
+    }
+    const auto size = [this](std::string_view text) { return std::ssize(tokenizer_.encode(text)); };
+    const i64 keys = form_.one_key ? 1 : form_.asked, between = size(kBetweenValues);
+    const bool several = form_.asked > 1;
+    return std::ssize(tokenizer_.opening()) +
+           form_.stated * (size(kStates) + key + size(kIs) + value + size(kStop)) +
+           size(several ? kAsksSeveral : kAsks) + size(kMark) +
+           size(several ? kStatesSeveral : kStates) + size(several ? kAre : kIs) +
+           2 * (keys * key + (keys - 1) * between) + form_.asked * value +
+           (form_.asked - 1) * between;
   }
 
   Needles draw_needles(const Rng& rng) const {
@@ -341,6 +366,7 @@ class Needle final : public Dataset {
   const Tokenizer& tokenizer_;
   Rng rng_;
   std::unique_ptr<Haystack> haystack_;  ///< none where needles are the filler
+  i64 smallest_ = 0;
 };
 
 }  // namespace

@@ -48,6 +48,16 @@ i64 longest_of(const Tokenizer& tokenizer, std::span<const std::string> texts) {
   return longest;
 }
 
+i64 longest_text(const Tokenizer& tokenizer, i64 count, std::string_view alphabet) {
+  i64 first = 0, other = 0;
+  for (const char c : alphabet) {
+    const std::string text(1, c);
+    first = std::max<i64>(first, std::ssize(tokenizer.encode(spaced(text))));
+    other = std::max<i64>(other, std::ssize(tokenizer.encode(text)));
+  }
+  return first + (count - 1) * other;
+}
+
 void require_length(i64 length, i64 smallest, std::string_view where) {
   if (length < smallest) {
     throw error("{}: {} tokens: does not fit; smallest length is {}", where, length, smallest);

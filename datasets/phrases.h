@@ -37,6 +37,9 @@ std::string reference_at(const Tokenizer&, const std::vector<Token>& tokens, con
 /// Tokens of the longest of some texts, each by itself.
 i64 longest_of(const Tokenizer&, std::span<const std::string> texts);
 
+/// Tokens that `count` characters of `alphabet` after a space take at most, each by itself.
+i64 longest_text(const Tokenizer&, i64 count, std::string_view alphabet);
+
 /// Throws Error, as Prompt::assemble() does, for a length below what the longest of a task's
 /// samples takes: so a task has one smallest length, and not each of its samples another.
 void require_length(i64 length, i64 smallest, std::string_view where);

@@ -55,6 +55,7 @@ class VariableTracking final : public Dataset {
       throw error("variable_tracking digits: {} are too few for {} values; give more",
                   params_.digits, params_.chains);
     }
+    smallest_ = longest_sample();
   }
 
   i64 version() const override { return kVariableTrackingVersion; }
@@ -66,6 +67,7 @@ class VariableTracking final : public Dataset {
   }
 
   Sample sample(Split split, i64 index, i64 length) const override {
+    require_length(length, smallest_, "variable_tracking");
     const Rng rng = stream_of(rng_, split, index);
     Rng letters = rng.fork("names"), digits = rng.fork("values");
     std::vector<std::string> names, values;
@@ -80,6 +82,19 @@ class VariableTracking final : public Dataset {
   }
 
  private:
+  /// Tokens of a sample without filler whose names and values are all as long as they can be.
+  i64 longest_sample() const {
+    const i64 name = longest_text(tokenizer_, params_.letters, kLetters);
+    const i64 value = longest_text(tokenizer_, params_.digits, kDigits);
+    const auto size = [this](std::string_view text) { return std::ssize(tokenizer_.encode(text)); };
+    const i64 assignment = size(kVariable) + name + size(kIs) + size(kStop);
+    return std::ssize(tokenizer_.opening()) +
+           params_.chains *
+               (assignment + value + params_.hops * (assignment + size(kVariable) + name)) +
+           size(kAsks) + value + size(kAre) + (params_.hops + 1) * name +
+           params_.hops * size(kBetweenValues);
+  }
+
   /// Anything but "VAR".
   std::string draw_name(Rng& rng) const {
     const std::vector<std::string> none{std::string(kVariable.substr(1))};
@@ -176,6 +191,7 @@ class VariableTracking final : public Dataset {
   const Tokenizer& tokenizer_;
   Rng rng_;
   std::unique_ptr<Haystack> haystack_;
+  i64 smallest_ = 0;
 };
 
 }  // namespace
