@@ -34,8 +34,8 @@ struct Measurement {
   std::optional<double> ci_low, ci_high;
   std::string ci_method;  ///< "wilson 0.95", "bootstrap 0.95 over 40 blocks, 2000 resamples"
   std::optional<double> chance;
-  /// Of a comparison (with the baseline, without a part): p of its test, p adjusted for all tests of
-  /// its family (how, says ci_method), and the smallest true difference found with power 0.8.
+  /// Of a comparison (with the baseline, without a part): p of its test, p adjusted for all tests
+  /// of its family (how, says ci_method), and the smallest true difference found with power 0.8.
   std::optional<double> p_value = {}, p_adjusted = {}, detectable = {};
   std::optional<i64> n_truncated;
   std::string subtask;   ///< what else tells rows of one metric apart ("digit", "decode@4096")
