@@ -85,7 +85,7 @@ TEST_CASE("A model without opinion chooses nothing, and one of random weights as
     CHECK(score(record, "precision") == Approx(zeros / 5));
     CHECK(record.output == "0 0 0 0 0");
   }
-  const Measurement& random =
+  const Measurement random =
       find(measure(full_model(vocabulary), *p.words, *p.data, 100, {{"samples", "200"}}),
            "questions/choice");
   CHECK(random.n == 200);
