@@ -140,6 +140,12 @@ i64 longest_length(const Session& session) {
   return longest;
 }
 
+std::vector<Block> same_target_blocks(const Session& session, const Documents& documents,
+                                      i64 targets, i64 most, std::string_view where) {
+  return with_context(spread_blocks(documents, longest_length(session), targets, most, where),
+                      session.context_length);
+}
+
 std::span<const Token> targets_of(const Documents& documents, const Block& block) {
   return last_tokens(documents, block, block.targets);
 }

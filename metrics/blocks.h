@@ -49,6 +49,11 @@ std::vector<std::vector<std::size_t>> batches(std::span<const Block>);
 std::vector<std::vector<double>> block_losses(const model::Transformer&, const Documents&,
                                               std::span<const Block>);
 
+/// spread_blocks() whose targets are the same at every context length of the task, with this cell's
+/// context.
+std::vector<Block> same_target_blocks(const Session&, const Documents&, i64 targets, i64 most,
+                                      std::string_view where);
+
 /// The longest context length of the task, this cell's included.
 i64 longest_length(const Session&);
 

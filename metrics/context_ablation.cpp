@@ -62,11 +62,10 @@ class ContextAblation final : public Metric {
           "targets",
           session.context_length, params_.segment, params_.near, params_.targets, smallest);
     }
-    const std::vector<Block> blocks = with_context(
-        spread_blocks(documents, longest_length(session), params_.targets,
-                      contexts_within(params_.tokens, params_.blocks, session.context_length),
-                      "context_ablation"),
-        session.context_length);
+    const std::vector<Block> blocks =
+        same_target_blocks(session, documents, params_.targets,
+                           contexts_within(params_.tokens, params_.blocks, session.context_length),
+                           "context_ablation");
     std::vector<Losses> losses;
     // The contexts of one batch at a time: all of those of a million tokens would fill gigabytes.
     while (losses.size() < blocks.size()) {

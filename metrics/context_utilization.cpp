@@ -157,10 +157,8 @@ class ContextUtilization final : public Metric {
           "counted from; give longer lengths, or a smaller shortest and targets",
           context, params_.shortest);
     }
-    const std::vector<Block> blocks =
-        with_context(spread_blocks(documents, longest_length(session), params_.targets,
-                                   params_.blocks, "context_utilization"),
-                     context);
+    const std::vector<Block> blocks = same_target_blocks(session, documents, params_.targets,
+                                                         params_.blocks, "context_utilization");
     const auto losses = block_losses(session.model, documents, blocks);
     const bool reference = context == params_.shortest;
     const auto short_losses =

@@ -103,6 +103,14 @@ std::vector<double> tail_nats(const model::Transformer& model,
   return nats;
 }
 
+void require_far_context(const Session& session, i64 near, i64 targets, std::string_view where) {
+  if (session.context_length >= targets + near) return;
+  throw error(
+      "{}: a context of {} tokens has nothing further back than {} tokens before {} targets; give "
+      "lengths of {} or more, or a smaller near or targets",
+      where, session.context_length, near, targets, targets + near);
+}
+
 i64 contexts_within(i64 tokens, i64 most, i64 length) {
   return tokens == 0 ? most : std::max<i64>(1, std::min(most, tokens / length));
 }

@@ -46,6 +46,10 @@ i64 contexts_within(i64 tokens, i64 most, i64 length);
 /// sum grow with the root of their number.
 double preference(double first, double second, i64 tokens);
 
+/// Throws Error, opening with `where`, unless the session's context has tokens further back than
+/// `near` before `targets`.
+void require_far_context(const Session&, i64 near, i64 targets, std::string_view where);
+
 /// Throws Error, opening with `where`, unless the session has held-out text.
 Documents held_out_documents(const Session&, std::string_view where);
 

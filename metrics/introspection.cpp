@@ -234,9 +234,7 @@ class Introspection final : public Metric {
     }
     std::vector<Passage> passages;
     for (const Block& block :
-         with_context(spread_blocks(documents, longest_length(session), params_.targets,
-                                    params_.blocks, "introspection"),
-                      context)) {
+         same_target_blocks(session, documents, params_.targets, params_.blocks, "introspection")) {
       Passage& passage = passages.emplace_back();
       const auto window = window_of(documents, block);
       passage.tokens.assign(window.begin(), window.end());

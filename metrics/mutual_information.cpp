@@ -84,18 +84,11 @@ class MutualInformation final : public Metric {
 
  private:
   Findings measure_text(const Session& session, const Documents& documents) const {
-    const i64 smallest = params_.targets + params_.near;
-    if (session.context_length < smallest) {
-      throw error(
-          "mutual_information: a context of {} tokens has nothing further back than {} tokens "
-          "before {} targets; give lengths of {} or more, or a smaller near or targets",
-          session.context_length, params_.near, params_.targets, smallest);
-    }
-    const std::vector<Block> blocks = with_context(
-        spread_blocks(documents, longest_length(session), params_.targets,
-                      contexts_within(params_.tokens, params_.blocks, session.context_length),
-                      "mutual_information"),
-        session.context_length);
+    require_far_context(session, params_.near, params_.targets, "mutual_information");
+    const std::vector<Block> blocks =
+        same_target_blocks(session, documents, params_.targets,
+                           contexts_within(params_.tokens, params_.blocks, session.context_length),
+                           "mutual_information");
     const auto at_once = static_cast<std::size_t>(streams_at_once(session.context_length + 1));
     std::vector<double> with, without;
     // The contexts of one batch at a time: all of those of a million tokens would fill gigabytes.

@@ -50,18 +50,10 @@ class Relevance final : public Metric {
 
   Findings measure(const Session& session) const override {
     const Documents documents = held_out_documents(session, "relevance");
-    const i64 smallest = params_.targets + params_.near;
-    if (session.context_length < smallest) {
-      throw error(
-          "relevance: a context of {} tokens has nothing further back than {} tokens before {} "
-          "targets; give lengths of {} or more, or a smaller near or targets",
-          session.context_length, params_.near, params_.targets, smallest);
-    }
-    const std::vector<Block> blocks = with_context(
-        spread_blocks(documents, longest_length(session), params_.targets,
-                      contexts_within(params_.tokens, params_.blocks, session.context_length),
-                      "relevance"),
-        session.context_length);
+    require_far_context(session, params_.near, params_.targets, "relevance");
+    const std::vector<Block> blocks = same_target_blocks(
+        session, documents, params_.targets,
+        contexts_within(params_.tokens, params_.blocks, session.context_length), "relevance");
     Findings findings;
     std::array<Units, 2> beaten{{{"blocks", {}, {}}, {"blocks", {}, {}}}}, margin = beaten;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
