@@ -73,6 +73,7 @@ struct BenchExponent {
   std::string line;
   double exponent = 0;
   metrics::Interval interval;  ///< 95%, Student's t of the least-squares slope
+  double flops = 0;            ///< the exponent of the declared FLOP over the same lengths
   i64 lengths = 0;
 };
 

@@ -132,8 +132,9 @@ std::string bench_table(const std::vector<BenchResult>& results) {
   const std::vector<BenchExponent> fits = exponents(results);
   if (!fits.empty()) text += "\nTime grows as length to the power of\n";
   for (const BenchExponent& fit : fits) {
-    text += fmt::format("  {:.3f} [{:.3f}, {:.3f}] over {} lengths: {}\n", fit.exponent,
-                        fit.interval.low, fit.interval.high, fit.lengths, fit.line);
+    text +=
+        fmt::format("  {:.3f} [{:.3f}, {:.3f}] (FLOP: {:.3f}) over {} lengths: {}\n", fit.exponent,
+                    fit.interval.low, fit.interval.high, fit.flops, fit.lengths, fit.line);
   }
   text += speedups(results);
   const BuildInfo build = build_info();

@@ -100,21 +100,26 @@ BenchExponent fit_exponent(const std::vector<double>& x, const std::vector<doubl
 
 std::vector<BenchExponent> exponents(const std::vector<BenchResult>& results) {
   std::vector<std::string> order;
-  std::map<std::string, std::pair<std::vector<double>, std::vector<double>>> lines;
+  struct Line {
+    std::vector<double> lengths, seconds, flops;
+  };
+  std::map<std::string, Line> lines;
   for (const BenchResult& result : results) {
     if (!result.skipped.empty() || result.rounds.empty()) continue;
     BenchCase line = result.c;
     line.length = 0;
     const std::string name = line.name();
     if (!lines.contains(name)) order.push_back(name);
-    lines[name].first.push_back(static_cast<double>(result.c.length));
-    lines[name].second.push_back(result.seconds());
+    lines[name].lengths.push_back(static_cast<double>(result.c.length));
+    lines[name].seconds.push_back(result.seconds());
+    lines[name].flops.push_back(result.flops);
   }
   std::vector<BenchExponent> out;
   for (const std::string& name : order) {
-    const auto& [lengths, seconds] = lines[name];
+    const auto& [lengths, seconds, flops] = lines[name];
     if (lengths.size() < 3) continue;
     out.push_back(fit_exponent(lengths, seconds));
+    out.back().flops = fit_exponent(lengths, flops).exponent;
     out.back().line = name;
     out.back().line.replace(name.find("/n:0"), 4, "");
   }
