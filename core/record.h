@@ -64,9 +64,17 @@ struct CellInfo {
   std::optional<i64> state_bytes_analytic, state_bytes_measured;
   std::optional<double> flops;
   std::string build, compiler, flags, cpu, isa;
+  /// Hash of what timings depend on besides the build: cpu, isa, cores, caches, memory. Timings of
+  /// unlike machines are never merged.
+  std::string machine;
   std::optional<i64> threads;
   std::string started_at;  ///< ISO 8601, UTC
   std::optional<double> wall_s;
+  std::optional<i64> peak_bytes;  ///< most memory that the cell's process had resident
+  std::optional<i64> attempt;     ///< 1 for the first time that this cell was run
+  /// What the plan expected of wall_s and peak_bytes.
+  std::optional<double> predicted_s;
+  std::optional<i64> predicted_bytes;
 };
 
 /// One row of records.csv.
@@ -139,6 +147,11 @@ struct Record {
     visit("threads", c.threads);
     visit("started_at", c.started_at);
     visit("wall_s", c.wall_s);
+    visit("machine", c.machine);
+    visit("peak_bytes", c.peak_bytes);
+    visit("attempt", c.attempt);
+    visit("predicted_s", c.predicted_s);
+    visit("predicted_bytes", c.predicted_bytes);
   }
 };
 

@@ -1,0 +1,33 @@
+// What `run` and `train` begin and end with.
+#pragma once
+
+#include <ostream>
+#include <vector>
+
+#include "harness/run_command.h"
+
+namespace longreach::harness {
+
+/// An experiment with its output folder held and its store open.
+struct OpenRun {
+  explicit OpenRun(const RunRequest& request);
+
+  /// Those of `cells` that are not finished; without `resume`, all, from their start.
+  std::vector<Cell> to_do(const std::vector<Cell>& cells, bool resume) const;
+
+  const Experiment experiment;
+  const std::vector<Cell> plan, chosen;
+  const OutputLock lock;
+  Store store;
+  const std::string run_id;
+};
+
+/// Tells how to take an interrupted run up again; the exit code.
+int tell_interrupted(const RunRequest&, i64 left, std::ostream& out);
+
+void print_paths(std::ostream& out, const std::vector<std::string>& paths);
+
+/// Address space that this process may use from here on; 0 = all.
+void limit_memory(i64 bytes);
+
+}  // namespace longreach::harness
