@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "harness/bench.h"
 #include "harness/build_info.h"
+#include "harness/machine.h"
 
 namespace longreach::harness {
 namespace {
@@ -138,12 +139,13 @@ std::string bench_table(const std::vector<BenchResult>& results) {
   }
   text += speedups(results);
   const BuildInfo build = build_info();
+  const Machine& machine = this_machine();
   text += fmt::format(
       "\nFLOP: as the backend declares them, cost(position, tokens).flops x batch (a multiply-add "
       "counts 2, an exponential or division 1);\n  backward 2.5 times, forward and backward 3.5 "
       "times. GB/s: cost().bytes_moved. Shares: of the FMA peak and read bandwidth probed\n  just "
       "before and after each timing. rounds: taken-busy; busy ones are left out.\n{}, {}, {} {}\n",
-      build.cpu, build.isa, build.compiler, build.flags);
+      machine.cpu, machine.isa, build.compiler, build.flags);
   return text;
 }
 
@@ -163,12 +165,13 @@ std::string bench_csv(const std::vector<BenchResult>& results) {
 
 std::string bench_json(const std::vector<BenchResult>& results) {
   const BuildInfo build = build_info();
+  const Machine& machine = this_machine();
   nlohmann::ordered_json root;
   root["context"] = {{"executable", "longreach bench"},
                      {"host_name", ""},
-                     {"num_cpus", build.threads},
-                     {"cpu", build.cpu},
-                     {"isa", build.isa},
+                     {"num_cpus", circumstances().threads},
+                     {"cpu", machine.cpu},
+                     {"isa", machine.isa},
                      {"compiler", build.compiler},
                      {"flags", build.flags},
                      {"longreach_version", build.version},

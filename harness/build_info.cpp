@@ -1,28 +1,18 @@
-// What this program was built from and what it runs on.
+// What this program was built from.
 #include "harness/build_info.h"
 
 #include <CLI/Version.hpp>
 #include <Eigen/Core>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <omp.h>
 #include <sqlite3.h>
 
 #include "core/error.h"
-#include "core/vector_math.h"
+#include "harness/machine.h"
 #include "revision.h"  // generated
 
 namespace longreach::harness {
 namespace {
-
-std::string cpu_name() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
-}
 
 std::string compiler_name() {
 #if defined(__clang__)
@@ -41,9 +31,6 @@ BuildInfo build_info() {
   info.compiler = compiler_name();
   info.flags = LONGREACH_BUILD_FLAGS;
   info.build_type = LONGREACH_BUILD_TYPE;
-  info.cpu = cpu_name();
-  info.isa = vector_isa();
-  info.threads = omp_get_max_threads();
   info.libraries = {
       {"CLI11", CLI11_VERSION},
       {"Eigen",
@@ -62,9 +49,11 @@ void describe_build(CellInfo& cell) {
   cell.build = fmt::format("{} {} {}", info.version, info.revision, info.build_type);
   cell.compiler = info.compiler;
   cell.flags = info.flags;
-  cell.cpu = info.cpu;
-  cell.isa = info.isa;
-  cell.threads = info.threads;
+  const Machine& machine = this_machine();
+  cell.cpu = machine.cpu;
+  cell.isa = machine.isa;
+  cell.machine = machine.fingerprint;
+  cell.threads = omp_get_max_threads();
 }
 
 }  // namespace longreach::harness

@@ -1,4 +1,4 @@
-// What this program was built from and what it runs on, for records and manifests.
+// What this program was built from, for records and manifests.
 #pragma once
 
 #include <map>
@@ -12,15 +12,12 @@ struct BuildInfo {
   std::string version;   ///< "0.1.0"
   std::string revision;  ///< git, at configure time; "unknown" outside a checkout
   std::string compiler, flags, build_type;
-  std::string cpu;                               ///< as the kernel names it
-  std::string isa;                               ///< the vector instructions in use
-  i64 threads = 0;                               ///< OpenMP
   std::map<std::string, std::string> libraries;  ///< name -> version
 };
 
 BuildInfo build_info();
 
-/// Fills in the columns that tell build and machine.
+/// Fills in the columns that tell build, machine (its fingerprint: harness/machine.h) and threads.
 void describe_build(CellInfo&);
 
 }  // namespace longreach::harness

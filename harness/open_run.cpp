@@ -7,7 +7,7 @@
 #include "harness/cell.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
-#include "harness/results.h"
+#include "harness/manifest.h"
 
 namespace longreach::harness {
 

@@ -9,53 +9,23 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "harness/across_lengths.h"
-#include "harness/build_info.h"
 #include "harness/comparison.h"
+#include "harness/manifest.h"
 #include "harness/table.h"
 #include "reports/report.h"
 
 namespace longreach::harness {
 namespace {
 
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 /// What to show of a task in the summary: the first of these that it measured, else its first.
 constexpr std::array<std::string_view, 7> kLeading{
     "perplexity/bits_per_byte", "perplexity/token", "passkey/exact_match", "utilization/efficiency",
     "utilization/gain",         "latency/decode",   "memory/state"};
-
-std::string manifest_of(const Store& store) {
-  const BuildInfo build = build_info();
-  Json json;
-  json["name"] = store.meta("name");
-  json["command"] = store.meta("command");
-  json["run_id"] = store.meta("run_id");
-  json["build"] = {{"version", build.version},   {"revision", build.revision},
-                   {"compiler", build.compiler}, {"flags", build.flags},
-                   {"type", build.build_type},   {"libraries", build.libraries}};
-  json["machine"] = {{"cpu", build.cpu}, {"isa", build.isa}, {"threads", build.threads}};
-  json["schema_version"] = kSchemaVersion;
-  json["store_version"] = kStoreVersion;
-  json["seed"] = store.meta("seed");
-  json["statistics"] = store.meta("statistics");
-  json["configuration_as_written"] = store.meta("written");
-  json["configuration"] = store.meta("edited");
-  Json cells = Json::array();
-  for (const std::string& id : store.plan()) {
-    const std::optional<CellInfo> info = store.find(id);
-    const std::string status =
-        info ? std::string(EnumNames<Status>::names[static_cast<std::size_t>(info->status)])
-             : "not run";
-    cells.push_back({{"cell_id", id}, {"status", status}});
-  }
-  json["cells"] = cells;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
-}
 
 /// Calls `write` on a temporary beside `path`, which then replaces it.
 template <class Write>
@@ -162,16 +132,6 @@ std::string model_table(const std::vector<Record>& records, const std::string& m
 
 }  // namespace
 
-void store_experiment(Store& store, const Experiment& experiment, const std::string& command) {
-  store.set_meta("name", experiment.name);
-  store.set_meta("written", experiment.written);
-  store.set_meta("edited", experiment.edited);
-  store.set_meta("command", command);
-  store.set_meta("seed", fmt::format("{}", experiment.seed));
-  StatisticsChoice statistics = experiment.statistics;
-  store.set_meta("statistics", canonical([&statistics](Fields& f) { statistics.fields(f); }));
-}
-
 std::vector<std::string> write_reports(const Store& store, const std::string& output) {
   Stored stored = store.read();
   StatisticsChoice statistics;
@@ -181,7 +141,7 @@ std::vector<std::string> write_reports(const Store& store, const std::string& ou
   std::ranges::move(compare_to_baseline(stored, statistics, seed), std::back_inserter(derived));
   std::ranges::move(derived, std::back_inserter(stored.records));
 
-  const std::string manifest = manifest_of(store);
+  const std::string manifest = manifest_text(store);
   const reports::Results results{.title = store.meta("name"),
                                  .configuration = store.meta("written"),
                                  .manifest = manifest,

@@ -4,14 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/config.h"
 #include "harness/store.h"
 
 namespace longreach::harness {
-
-/// Remembers in the store what its reports will need besides cells, so that `report` works from
-/// the output folder alone.
-void store_experiment(Store&, const Experiment&, const std::string& command);
 
 /// Writes every registered report and manifest.json into `output`, each to a temporary that then
 /// replaces the old file. Returns the paths. Throws Error when one cannot be written.
