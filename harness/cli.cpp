@@ -64,6 +64,9 @@ void add_experiment_options(CLI::App& command, RunRequest& request) {
       ->delimiter(',')
       ->allow_extra_args(false);
   command.add_option("--output", request.overrides.output, "folder for everything written");
+  command.add_option_function<std::string>(
+      "--shard", [&request](const std::string& text) { request.shard = parse_shard(text); },
+      "2/8: the second of eight parts, into OUTPUT/shard-2-of-8 (see `merge`)");
 }
 
 void add_seed(CLI::App& command, RunRequest& request) {

@@ -11,10 +11,21 @@
 
 namespace longreach::harness {
 
+Experiment experiment_of(const RunRequest& request) {
+  Experiment experiment = read_experiment(request.config, request.overrides);
+  experiment.output = shard_folder(experiment.output, request.shard);
+  return experiment;
+}
+
+std::vector<Cell> chosen_cells(const RunRequest& request, const Experiment& experiment,
+                               const std::vector<Cell>& plan) {
+  return cells_of_shard(experiment, select(experiment, plan, request.selection), request.shard);
+}
+
 OpenRun::OpenRun(const RunRequest& request)
-    : experiment(read_experiment(request.config, request.overrides)),
+    : experiment(experiment_of(request)),
       plan(make_plan(experiment)),
-      chosen(select(experiment, plan, request.selection)),
+      chosen(chosen_cells(request, experiment, plan)),
       lock(experiment.output),
       store(experiment.output, Store::Open::create),
       run_id(fmt::format("{}@{}", experiment.name, utc_now())) {

@@ -8,6 +8,13 @@
 
 namespace longreach::harness {
 
+/// The experiment that was asked for, with the output folder of its shard. Throws Error of
+/// everything wrong with it.
+Experiment experiment_of(const RunRequest&);
+
+/// The cells of its plan that were asked for.
+std::vector<Cell> chosen_cells(const RunRequest&, const Experiment&, const std::vector<Cell>& plan);
+
 /// An experiment with its output folder held and its store open.
 struct OpenRun {
   explicit OpenRun(const RunRequest& request);

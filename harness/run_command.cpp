@@ -63,8 +63,8 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
 }
 
 int plan_command(const RunRequest& request, std::ostream& out) {
-  const Experiment experiment = read_experiment(request.config, request.overrides);
-  out << plan_table(experiment, select(experiment, make_plan(experiment), request.selection));
+  const Experiment experiment = experiment_of(request);
+  out << plan_table(experiment, chosen_cells(request, experiment, make_plan(experiment)));
   out << fmt::format("lengths: {}\noutput: {}\n", fmt::join(experiment.lengths, ", "),
                      experiment.output);
   return kExitOk;

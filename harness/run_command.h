@@ -7,6 +7,7 @@
 #include "harness/config.h"
 #include "harness/plan.h"
 #include "harness/runner.h"
+#include "harness/shard.h"
 
 namespace longreach::harness {
 
@@ -15,6 +16,7 @@ struct RunRequest {
   std::string command;  ///< the whole command line, to be told in reports
   Overrides overrides;
   Selection selection;
+  Shard shard;  ///< of what is selected
   RunOptions options;
 };
 

@@ -67,7 +67,7 @@ class TrainCommand {
  private:
   void open() {
     if (processes_.rank() != 0) {
-      experiment_.emplace(read_experiment(request_.config, request_.overrides));
+      experiment_.emplace(experiment_of(request_));
       plan_ = make_plan(*experiment_);
       catch_interrupts();
       return;
