@@ -3,17 +3,14 @@
 
 #include <unistd.h>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
-#include "model/atomic_file.h"
 
 namespace longreach::harness {
 namespace {
 
 void write_file(const std::string& path, const std::string& text) {
-  if (path.empty()) return;
-  model::AtomicFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
+  if (!path.empty()) replace_file(path, text);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
-#include "model/atomic_file.h"
 #include "model/json_text.h"
 #include "model/mapped_tensors.h"
 
