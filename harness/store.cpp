@@ -1,8 +1,9 @@
 // What has been found so far: one SQLite file, written a whole cell at a time.
 #include "harness/store.h"
 
+#include <algorithm>
 #include <filesystem>
-#include <functional>
+#include <iterator>
 #include <sqlite3.h>
 
 #include "core/error.h"
@@ -99,11 +100,12 @@ void execute(sqlite3* database, const std::string& path, const char* sql) {
   if (code != SQLITE_OK) fail(path, database, code);
 }
 
-/// All or nothing: undone unless committed.
+/// All or nothing: undone unless committed. One within another is part of it.
 class Transaction {
  public:
-  Transaction(sqlite3* database, const std::string& path) : database_(database), path_(path) {
-    execute(database_, path_, "BEGIN IMMEDIATE");
+  Transaction(sqlite3* database, const std::string& path)
+      : database_(database), path_(path), done_(sqlite3_get_autocommit(database) == 0) {
+    if (!done_) execute(database_, path_, "BEGIN IMMEDIATE");
   }
   ~Transaction() {
     if (!done_) sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
@@ -111,14 +113,14 @@ class Transaction {
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
   void commit() {
-    execute(database_, path_, "COMMIT");
+    if (!done_) execute(database_, path_, "COMMIT");
     done_ = true;
   }
 
  private:
   sqlite3* database_;
   const std::string& path_;
-  bool done_ = false;
+  bool done_;
 };
 
 template <class T>
@@ -215,6 +217,38 @@ std::optional<CellInfo> Store::find(const std::string& cell_id) const {
   return cell_info_from_json(query.text(0));
 }
 
+void Store::all_or_nothing(const std::function<void()>& work) {
+  Transaction transaction(database_.get(), path_);
+  work();
+  transaction.commit();
+}
+
+std::optional<Outcome> Store::outcome(const std::string& cell_id) const {
+  const std::optional<CellInfo> info = find(cell_id);
+  if (!info) return std::nullopt;
+  Outcome found{*info, {}};
+  sqlite3* database = database_.get();
+  each_row(database, path_, "measurements", cell_id, [&](const std::string& json) {
+    found.findings.measurements.push_back(measurement_from_json(json));
+  });
+  each_row(database, path_, "samples", cell_id, [&](const std::string& json) {
+    found.findings.samples.push_back(sample_from_json(json));
+    found.findings.samples.back().cell_id = cell_id;
+  });
+  each_row(database, path_, "curves", cell_id, [&](const std::string& json) {
+    found.findings.curves.push_back(curve_from_json(json));
+    found.findings.curves.back().cell_id = cell_id;
+  });
+  return found;
+}
+
+std::vector<std::string> Store::stored_cells() const {
+  Statement query(database_.get(), path_, "SELECT cell_id FROM cells ORDER BY cell_id");
+  std::vector<std::string> ids;
+  while (query.step()) ids.push_back(query.text(0));
+  return ids;
+}
+
 void Store::set_plan(const std::vector<std::string>& cell_ids) {
   sqlite3* database = database_.get();
   Transaction transaction(database, path_);
@@ -244,25 +278,25 @@ std::string Store::meta(const std::string& key) const {
   return query.step() ? query.text(0) : "";
 }
 
+std::vector<std::string> Store::meta_keys() const {
+  Statement query(database_.get(), path_, "SELECT key FROM meta ORDER BY key");
+  std::vector<std::string> keys;
+  while (query.step()) keys.push_back(query.text(0));
+  return keys;
+}
+
+void Stored::add(Outcome outcome) {
+  Findings& findings = outcome.findings;
+  for (Measurement& m : findings.measurements) records.push_back({outcome.info, std::move(m)});
+  if (findings.measurements.empty()) records.push_back({outcome.info, {}});
+  std::ranges::move(findings.samples, std::back_inserter(samples));
+  std::ranges::move(findings.curves, std::back_inserter(curves));
+}
+
 Stored Store::read() const {
-  sqlite3* database = database_.get();
   Stored stored;
   for (const std::string& id : plan()) {
-    const std::optional<CellInfo> info = find(id);
-    if (!info) continue;
-    const std::size_t before = stored.records.size();
-    each_row(database, path_, "measurements", id, [&](const std::string& json) {
-      stored.records.push_back({*info, measurement_from_json(json)});
-    });
-    if (stored.records.size() == before) stored.records.push_back({*info, {}});
-    each_row(database, path_, "samples", id, [&](const std::string& json) {
-      stored.samples.push_back(sample_from_json(json));
-      stored.samples.back().cell_id = id;
-    });
-    each_row(database, path_, "curves", id, [&](const std::string& json) {
-      stored.curves.push_back(curve_from_json(json));
-      stored.curves.back().cell_id = id;
-    });
+    if (std::optional<Outcome> found = outcome(id)) stored.add(std::move(*found));
   }
   return stored;
 }

@@ -5,6 +5,7 @@
 // meta(key, value). The JSON is that of harness/json_io.h.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ struct Stored {
   std::vector<Record> records;  ///< a cell without measurements has one with an empty metric
   std::vector<SampleRecord> samples;
   std::vector<Curve> curves;
+  void add(Outcome);
 };
 
 class Store {
@@ -37,8 +39,15 @@ class Store {
   /// Stores one cell, replacing what was known of it: all or nothing.
   void finish(const Outcome& outcome);
 
+  /// Does `work`, and keeps what it stores only when it returns.
+  void all_or_nothing(const std::function<void()>& work);
+
   /// Nothing for a cell never stored.
   std::optional<CellInfo> find(const std::string& cell_id) const;
+  /// All that is stored of it.
+  std::optional<Outcome> outcome(const std::string& cell_id) const;
+  /// Ids of all that is stored, in the plan or not, in their own order.
+  std::vector<std::string> stored_cells() const;
 
   void set_plan(const std::vector<std::string>& cell_ids);
   /// Ids in plan order, finished or not.
@@ -46,6 +55,7 @@ class Store {
 
   void set_meta(const std::string& key, const std::string& value);
   std::string meta(const std::string& key) const;  ///< "" when never set
+  std::vector<std::string> meta_keys() const;
 
   Stored read() const;
 

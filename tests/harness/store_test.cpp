@@ -108,6 +108,28 @@ TEST_CASE("Finishing a cell again replaces all that was known of it") {
   CHECK(stored.samples.empty());
 }
 
+TEST_CASE("What is stored together is stored whole or not at all") {
+  const TempFolder folder;
+  Store store(folder / ".", Store::Open::create);
+  store.set_plan({"a", "b"});
+  CHECK_THROWS_WITH(store.all_or_nothing([&] {
+    store.finish(outcome("a", 1));
+    store.set_plan({"b"});
+    throw error("enough");
+  }),
+                    "enough");
+  CHECK(store.stored_cells().empty());
+  CHECK(store.plan() == std::vector<std::string>{"a", "b"});
+  store.all_or_nothing([&] {
+    store.finish(outcome("b", 1));
+    store.finish(outcome("a", 1));
+  });
+  CHECK(store.stored_cells() == std::vector<std::string>{"a", "b"});
+  const Store again(folder / ".", Store::Open::existing);
+  CHECK(again.outcome("a")->findings.samples[0].target == "12\xEF\xBF\xBD");
+  CHECK_FALSE(again.outcome("c"));
+}
+
 TEST_CASE("A process killed while storing leaves whole cells only") {
   const TempFolder folder;
   { Store(folder / ".", Store::Open::create).set_plan({"0", "1", "2", "3"}); }
