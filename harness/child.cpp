@@ -1,27 +1,39 @@
 // Runs one cell in a process of its own.
 #include "harness/child.h"
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <optional>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 
 #include "core/error.h"
 #include "core/units.h"
+#include "harness/process_state.h"
 
 extern char** environ;
 
 namespace longreach::harness {
 namespace {
 
-constexpr int kPollMilliseconds = 100;
+constexpr std::chrono::milliseconds kLook{Child::kPollMilliseconds};
+/// From its result to its end: destructors, exit handlers of plugins.
+constexpr std::chrono::seconds kLeave{5};
+/// From being asked to stop to being made to: a training writes its checkpoint.
+constexpr std::chrono::seconds kGrace{5};
+constexpr std::size_t kWordsKept = 4096;
+constexpr std::size_t kReasonBytes = 400;
+
+/// Address space is no measure of memory (thread stacks, arenas and mapped weights reserve far more
+/// than they use), so resident memory is what is watched. This only makes an absurd allocation fail
+/// at once, before we look.
+constexpr i64 kAddressSpaceFactor = 2, kAddressSpaceMore = i64{8} << 30;
 
 /// Everything execve() needs, made before the fork: between fork and exec nothing may allocate.
 struct Arguments {
@@ -54,106 +66,262 @@ Arguments arguments_of(const ChildCommand& command, int fd) {
   return made;
 }
 
+void limit_address_space(i64 memory) {
+#if !defined(__SANITIZE_ADDRESS__)  // whose shadow alone takes terabytes of address space
+  if (memory <= 0) return;
+  const auto bytes = static_cast<rlim_t>(kAddressSpaceFactor * memory + kAddressSpaceMore);
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur < bytes) return;
+  limit.rlim_cur = bytes;
+  setrlimit(RLIMIT_AS, &limit);
+#else
+  static_cast<void>(memory);
+#endif
+}
+
+/// Of all processes, let the kernel take this one first when memory runs out, not the runner.
+void offer_to_be_killed() {
+  const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  [[maybe_unused]] const ssize_t written = write(fd, "800", 3);
+  close(fd);
+}
+
 /// Runs in the child: only calls that are safe after fork().
-[[noreturn]] void become(const Arguments& arguments, pid_t parent) {
+[[noreturn]] void become(const Arguments& arguments, pid_t parent, int result, int words,
+                         i64 memory) {
   setpgid(0, 0);  // a terminal's Ctrl-C goes to the parent, which then ends us
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  dup2(nothing, STDIN_FILENO);
+  dup2(words, STDOUT_FILENO);  // standard output is for results, and those are not the child's
+  dup2(words, STDERR_FILENO);
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // nothing of ours but the pipe goes along
+  fcntl(result, F_SETFD, 0);
+  limit_address_space(memory);
+  offer_to_be_killed();
   execve("/proc/self/exe", arguments.argv.data(), arguments.environment.data());
   _exit(127);
 }
 
-/// Cuts what comes through the pipe into lines.
-class Lines {
- public:
-  Lines(ChildResult& result, const std::function<void(double)>& progress)
-      : result_(result), progress_(progress) {}
-  void add(std::string_view bytes) {
-    buffer_ += bytes;
-    std::size_t begin = 0;
-    for (std::size_t end; (end = buffer_.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      line(buffer_.substr(begin, end - begin));
-    }
-    buffer_.erase(0, begin);
-  }
-
- private:
-  void line(std::string text) {
-    if (text.starts_with('{')) {
-      result_.result = std::move(text);
-    } else if (const std::optional<double> share = parse_number(text, Unit::none)) {
-      progress_(*share);
-    }
-  }
-  ChildResult& result_;
-  const std::function<void(double)>& progress_;
-  std::string buffer_;
-};
-
-/// Reads until the child closes the pipe, or kills it.
-void follow(const ChildCommand& command, pid_t child, int fd, ChildResult& result,
-            const std::function<void(double)>& progress) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  Lines lines(result, progress);
-  std::array<char, 65536> bytes;
-  for (;;) {
-    if (command.interrupted && *command.interrupted) {
-      result.interrupted = true;
-    } else if (command.seconds > 0 && !result.timed_out) {
-      const std::chrono::duration<double> spent = Clock::now() - start;
-      result.timed_out = spent.count() > command.seconds;
-    }
-    if (result.interrupted || result.timed_out) {
-      kill(child, SIGKILL);
-      return;
-    }
-    pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
-    const int ready = poll(&waiting, 1, kPollMilliseconds);
-    if (ready <= 0) continue;  // nothing yet, or a signal came
-    const ssize_t count = read(fd, bytes.data(), bytes.size());
-    if (count > 0) {
-      lines.add({bytes.data(), static_cast<std::size_t>(count)});
-    } else if (count == 0 || errno != EINTR) {
-      return;
-    }
-  }
-}
-
-}  // namespace
-
-ChildResult run_child(const ChildCommand& command, const std::function<void(double)>& progress) {
+/// A pipe whose reading end does not block. Throws Error.
+std::array<int, 2> make_pipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
     throw error("cannot make a pipe: {}", std::strerror(errno));
   }
-  const auto [from_child, to_parent] = ends;
-  fcntl(to_parent, F_SETFD, 0);  // the child keeps this end
-  const Arguments arguments = arguments_of(command, to_parent);
-  const pid_t parent = getpid();
-  const pid_t child = fork();
-  if (child < 0) {
-    const int reason = errno;
-    close(from_child);
-    close(to_parent);
-    throw error("cannot start a process for the cell: {}", std::strerror(reason));
-  }
-  if (child == 0) become(arguments, parent);
-  close(to_parent);
-
-  ChildResult result;
-  follow(command, child, from_child, result, progress);
-  close(from_child);
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
-  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
-  return result;
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  return ends;
 }
 
-bool send_line(int fd, const std::string& line) {
-  const std::string bytes = line + "\n";
+void close_if_open(int& fd) {
+  if (fd >= 0) close(std::exchange(fd, -1));
+}
+
+}  // namespace
+
+Child::Child(const ChildCommand& command, ChildListener listener)
+    : command_(command), listener_(std::move(listener)) {
+  kills_before_ = out_of_memory_kills();
+  if (const auto own = process_state(getpid())) inherited_ = own->peak_resident;
+  try {
+    start();
+  } catch (...) {
+    close_if_open(lines_.fd);
+    close_if_open(words_.fd);
+    throw;
+  }
+}
+
+void Child::start() {
+  int to_result = -1, to_words = -1;
+  const auto [lines, result] = make_pipe();
+  lines_.fd = lines;
+  to_result = result;
+  try {
+    const auto [read_words, write_words] = make_pipe();
+    words_.fd = read_words;
+    to_words = write_words;
+    const Arguments arguments = arguments_of(command_, to_result);
+    const pid_t parent = getpid();
+    pid_ = fork();
+    if (pid_ == 0) become(arguments, parent, to_result, to_words, command_.memory);
+    if (pid_ < 0) throw error("cannot start a process for the cell: {}", std::strerror(errno));
+  } catch (...) {
+    close_if_open(to_result);
+    close_if_open(to_words);
+    throw;
+  }
+  setpgid(pid_, pid_);  // as the child does: whoever comes first
+  close_if_open(to_result);
+  close_if_open(to_words);
+  started_ = active_ = looked_ = Clock::now();  // before exec() it looks as big as we are
+}
+
+Child::~Child() {
+  if (pid_ > 0 && !ended_) {
+    kill(-pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  close_if_open(lines_.fd);
+  close_if_open(words_.fd);
+}
+
+bool Child::poll(int milliseconds) {
+  if (ended_) return true;
+  std::array<pollfd, 2> waiting{};
+  for (std::size_t i = 0; i < 2; ++i) waiting[i] = {descriptors()[i], POLLIN, 0};
+  // Once the pipe is closed the end is near, and nothing wakes us for it.
+  ::poll(waiting.data(), waiting.size(), lines_.fd < 0 ? std::min(milliseconds, 1) : milliseconds);
+  read_pipes();
+  if (reap()) return true;
+  supervise();
+  return false;
+}
+
+void Child::read_pipes() {
+  std::array<char, 65536> bytes;
+  for (Pipe* pipe : {&lines_, &words_}) {
+    while (pipe->fd >= 0) {
+      const ssize_t count = read(pipe->fd, bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0 && errno == EAGAIN) break;
+      if (count <= 0) {
+        close_if_open(pipe->fd);
+        break;
+      }
+      const std::string_view read(bytes.data(), static_cast<std::size_t>(count));
+      if (pipe == &words_) {
+        take_words(read);
+      } else {
+        active_ = Clock::now();
+        lines_.buffer += read;
+        take_lines();
+      }
+    }
+  }
+}
+
+void Child::take_lines() {
+  std::string& buffer = lines_.buffer;
+  std::size_t begin = 0;
+  for (std::size_t end; (end = buffer.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    std::string line = buffer.substr(begin, end - begin);
+    if (line.starts_with('{')) {
+      result_.result = std::move(line);
+    } else if (const std::optional<double> share = parse_number(line, Unit::none)) {
+      if (listener_.progress) listener_.progress(*share);
+    } else if (listener_.line) {
+      listener_.line(line);
+    }
+  }
+  buffer.erase(0, begin);
+}
+
+void Child::take_words(std::string_view bytes) {
+  if (listener_.words) listener_.words(bytes);
+  std::string& kept = result_.last_words;
+  kept += bytes;
+  if (kept.size() > kWordsKept) kept.erase(0, kept.size() - kWordsKept);
+}
+
+/// True when it has ended.
+bool Child::reap() {
+  siginfo_t state{};
+  // It is left a zombie at first, so that its group's number cannot be another's yet.
+  if (waitid(P_PID, static_cast<id_t>(pid_), &state, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+      state.si_pid == 0) {
+    return false;
+  }
+  kill(-pid_, SIGKILL);  // what it started and left behind
+  int status = 0;
+  rusage usage{};
+  while (wait4(pid_, &status, 0, &usage) < 0 && errno == EINTR) {
+  }
+  ended_ = true;
+  if (WIFEXITED(status)) result_.exit_code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) result_.signal = WTERMSIG(status);
+  // A new process counts as its peak what it was forked from; above that, the count is its own.
+  const i64 peak = static_cast<i64>(usage.ru_maxrss) * 1024;
+  if (peak > inherited_) result_.peak_bytes = std::max(result_.peak_bytes, peak);
+  result_.machine_out_of_memory =
+      result_.signal == SIGKILL && out_of_memory_kills() > kills_before_;
+  read_pipes();  // what it said last
+  return true;
+}
+
+void Child::stop(Stop why, int signal) {
+  result_.stopped = why;
+  kill(-pid_, signal);
+  deadline_ = Clock::now() + (signal == SIGKILL ? Clock::duration{} : Clock::duration{kGrace});
+}
+
+void Child::supervise() {
+  const auto now = Clock::now();
+  if (deadline_ && now >= *deadline_) {
+    kill(-pid_, SIGKILL);
+    return;
+  }
+  if (command_.interrupted && *command_.interrupted && result_.stopped == Stop::none) {
+    return stop(Stop::interrupt, SIGTERM);
+  }
+  if (now - looked_ < kLook) return;
+  looked_ = now;
+  look();
+  if (deadline_) return;
+  if (!result_.result.empty()) {  // the work is done: no limit but that of leaving
+    deadline_ = now + kLeave;
+  } else if (command_.memory > 0 && result_.last_bytes > command_.memory) {
+    stop(Stop::memory, SIGKILL);
+  } else if (command_.seconds > 0 &&
+             std::chrono::duration<double>(now - started_).count() > command_.seconds) {
+    stop(Stop::time, SIGKILL);
+  } else if (command_.stall > 0 &&
+             std::chrono::duration<double>(now - active_).count() > command_.stall) {
+    stop(Stop::stall, SIGKILL);
+  }
+}
+
+void Child::look() {
+  const std::optional<ProcessState> state = process_state(pid_);
+  if (!state) return;
+  if (state->resident > 0) result_.last_bytes = state->resident;  // a zombie has none
+  result_.peak_bytes = std::max(result_.peak_bytes, state->peak_resident);
+  if (state->cpu_ticks != cpu_ticks_) active_ = looked_;
+  cpu_ticks_ = state->cpu_ticks;
+}
+
+ChildResult run_child(const ChildCommand& command, ChildListener listener) {
+  Child child(command, std::move(listener));
+  while (!child.poll()) {
+  }
+  return child.result();
+}
+
+std::string last_lines(std::string_view words) {
+  std::string text;
+  while (!words.empty()) {
+    const std::size_t end = words.find_last_of("\r\n");
+    std::string line;
+    for (const char c : words.substr(end == std::string_view::npos ? 0 : end + 1)) {
+      // Escape sequences lose their first byte, and with it their power.
+      if (static_cast<unsigned char>(c) >= ' ' && c != 0x7f) line += c;
+    }
+    words = end == std::string_view::npos ? "" : words.substr(0, end);
+    if (line.find_first_not_of(' ') == std::string::npos) continue;
+    if (!text.empty() && text.size() + line.size() + 3 > kReasonBytes) break;
+    text = text.empty() ? line : line + " / " + text;
+  }
+  if (text.size() <= kReasonBytes) return text;
+  std::size_t cut = kReasonBytes - 3;
+  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;
+  return text.substr(0, cut) + "...";
+}
+
+bool send_line(int fd, std::string_view line) {
+  const std::string bytes = std::string(line) + "\n";
   std::size_t sent = 0;
   while (sent < bytes.size()) {
     const ssize_t count = write(fd, bytes.data() + sent, bytes.size() - sent);

@@ -152,7 +152,7 @@ void StatisticsChoice::fields(Fields& f) {
 
 void Limits::fields(Fields& f) {
   f("memory", memory, at_least(0, Unit::bytes),
-    "address space of one cell's process; 0 = no limit");
+    "memory that one cell's process may have resident; 0 = 90% of the machine's or container's");
   f("time_per_cell", time_per_cell, at_least(0, Unit::seconds),
     "wall time of one cell; 0 = no limit");
   f("on_oom", on_oom, "after a cell runs out of memory or time: skip its longer lengths or go on");

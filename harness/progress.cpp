@@ -43,13 +43,19 @@ void Progress::wipe() {
   if (terminal_) out_ << "\r\x1b[K";
 }
 
-void Progress::finish(const CellInfo& info, double seconds) {
+void Progress::words(std::string_view text) {
+  wipe();
+  out_ << text << std::flush;
+}
+
+void Progress::finish(const CellInfo& info) {
   ++done_;
   wipe();
   const auto status = EnumNames<Status>::names[static_cast<std::size_t>(info.status)];
   if (!terminal_ || info.status != Status::ok) {
     out_ << fmt::format("{}/{} {} {} {}{}{}\n", done_, cells_, status, cell_,
-                        format_seconds(seconds), info.reason.empty() ? "" : ": ", info.reason);
+                        format_seconds(info.wall_s.value_or(0)), info.reason.empty() ? "" : ": ",
+                        info.reason);
   }
   out_.flush();
 }

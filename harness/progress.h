@@ -4,6 +4,7 @@
 #include <chrono>
 #include <ostream>
 #include <string>
+#include <string_view>
 
 #include "core/record.h"
 
@@ -18,8 +19,9 @@ class Progress {
   void begin(const std::string& cell);
   /// Share of the current cell that is done.
   void share(double done);
-  /// `seconds` = 0 for a cell that did not run.
-  void finish(const CellInfo&, double seconds);
+  /// What the cell's process wrote for people.
+  void words(std::string_view text);
+  void finish(const CellInfo&);
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -88,7 +88,6 @@ int cell_command(const CellRequest& request) {
     throw error("cell {}: not in the plan of {}; its data changed while running", request.cell,
                 request.config);
   }
-  limit_memory(experiment.limits.memory);
   double told = 0;
   TrainingWatch watch;
   watch.step = [&](const StepLine& line) {

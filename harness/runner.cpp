@@ -14,12 +14,10 @@
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cell.h"
-#include "harness/child.h"
+#include "harness/cell_process.h"
 
 namespace longreach::harness {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 std::string label(const Experiment& experiment, const Cell& cell) {
   std::string text = fmt::format("{} {}", experiment.models[cell.model].name,
@@ -34,23 +32,6 @@ std::string label(const Experiment& experiment, const Cell& cell) {
   return text;
 }
 
-/// What a child that sent no result died of.
-void explain(const ChildResult& child, const Limits& limits, CellInfo& info) {
-  if (child.timed_out) {
-    info.status = Status::timeout;
-    info.reason = fmt::format("ran longer than {}", format_seconds(limits.time_per_cell));
-  } else if (child.signal == SIGKILL) {
-    info.status = Status::oom;
-    info.reason = "killed by the system, most likely out of memory";
-  } else if (child.signal != 0) {
-    info.status = Status::failed;
-    info.reason = fmt::format("crashed: {} (signal {})", strsignal(child.signal), child.signal);
-  } else {
-    info.status = Status::failed;
-    info.reason = fmt::format("ended with exit code {} and no result", child.exit_code);
-  }
-}
-
 class Runner {
  public:
   Runner(const Experiment& experiment, Store& store, const RunOptions& options, Progress& progress)
@@ -60,20 +41,19 @@ class Runner {
   bool run(const Cell& cell) {
     Outcome outcome;
     outcome.info = cell_info(experiment_, cell);
-    double seconds = 0;
     progress_.begin(label(experiment_, cell));
     if (const std::string reason = why_skip(cell); !reason.empty()) {
       outcome.info.status = Status::skipped;
       outcome.info.reason = reason;
       outcome.info.started_at = utc_now();
-    } else if (!execute(cell, outcome, seconds)) {
+    } else if (!execute(cell, outcome)) {
       summary.interrupted = true;
       return false;
     }
     outcome.info.run_id = options_.run_id;
     store_.finish(outcome);
     remember(cell, outcome.info);
-    progress_.finish(outcome.info, seconds);
+    progress_.finish(outcome.info);
     return outcome.info.status == Status::ok || !options_.fail_fast;
   }
 
@@ -100,29 +80,16 @@ class Runner {
   }
 
   /// False when interrupted.
-  bool execute(const Cell& cell, Outcome& outcome, double& seconds) {
-    const std::string started = utc_now();
-    const auto start = Clock::now();
-    std::vector<std::string> arguments{"cell",   "--config",         options_.configuration,
-                                       "--base", experiment_.folder, "--cell",
-                                       cell.id,  "--output",         experiment_.output};
-    for (const std::string& plugin : options_.plugins) {
-      arguments.insert(arguments.end(), {"--plugin", plugin});
+  bool execute(const Cell& cell, Outcome& outcome) {
+    const std::optional<CellInfo> before = store_.find(cell.id);
+    CellProcess process(experiment_, cell, options_, (before ? before->attempt.value_or(0) : 0) + 1,
+                        {.progress = [this](double share) { progress_.share(share); },
+                         .line = {},
+                         .words = [this](std::string_view text) { progress_.words(text); }});
+    while (!process.poll()) {
     }
-    const ChildCommand command{.arguments = std::move(arguments),
-                               .threads = static_cast<long>(options_.threads),
-                               .seconds = experiment_.limits.time_per_cell,
-                               .interrupted = options_.interrupted};
-    const ChildResult child = run_child(command, [this](double share) { progress_.share(share); });
-    seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (child.interrupted) return false;
-    if (child.result.empty()) {
-      explain(child, experiment_.limits, outcome.info);
-    } else {
-      outcome = outcome_from_json(child.result);
-    }
-    outcome.info.started_at = started;
-    outcome.info.wall_s = seconds;
+    if (process.interrupted()) return false;
+    outcome = process.outcome();
     return true;
   }
 
@@ -196,6 +163,10 @@ RunSummary run_cells(const Experiment& experiment, const std::vector<Cell>& cell
   Runner runner(experiment, store, options, progress);
   std::size_t done = 0;
   for (const Cell& cell : cells) {
+    if (options.interrupted && *options.interrupted) {
+      runner.summary.interrupted = true;
+      break;
+    }
     if (options.limit > 0 && done == static_cast<std::size_t>(options.limit)) break;
     const bool go_on = runner.run(cell);
     if (!runner.summary.interrupted) ++done;
