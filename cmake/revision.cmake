@@ -1,11 +1,31 @@
-# Writes OUTPUT, a header that defines LONGREACH_REVISION as `git describe` of SOURCE says now; leaves
-# the file alone when it says so already, so that nothing is compiled anew.
-execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12
-                OUTPUT_VARIABLE revision ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+# Writes OUTPUT, a header that defines LONGREACH_REVISION as `git describe` of SOURCE says now, and
+# LONGREACH_DIFFERENCE as a hash of what its sources hold that is not committed ("" for nothing);
+# leaves the file alone when it says so already, so that nothing is compiled anew.
+function(git result)
+  execute_process(COMMAND git -C ${SOURCE} ${ARGN}
+                  OUTPUT_VARIABLE text ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  set(${result} "${text}" PARENT_SCOPE)
+endfunction()
+
+git(revision describe --always --dirty --abbrev=12)
+git(changed diff HEAD --binary)
+# Files are compiled because they are there, added to git or not.
+git(added ls-files --others --exclude-standard -- *.cpp *.h *.cmake *CMakeLists.txt)
+set(difference "")
 if(NOT revision)
   set(revision unknown)
+elseif(changed OR added)
+  set(contents "")
+  if(added)
+    string(REPLACE "\n" ";" files "${added}")
+    git(contents hash-object ${files})
+  endif()
+  string(SHA256 difference "${changed}\n${added}\n${contents}")
+  if(NOT revision MATCHES "-dirty$")
+    string(APPEND revision "-dirty")
+  endif()
 endif()
-set(text "#define LONGREACH_REVISION \"${revision}\"\n")
+set(text "#define LONGREACH_REVISION \"${revision}\"\n#define LONGREACH_DIFFERENCE \"${difference}\"\n")
 set(before "")
 if(EXISTS ${OUTPUT})
   file(READ ${OUTPUT} before)

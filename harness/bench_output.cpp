@@ -138,7 +138,7 @@ std::string bench_table(const std::vector<BenchResult>& results) {
                     fit.interval.low, fit.interval.high, fit.flops, fit.lengths, fit.line);
   }
   text += speedups(results);
-  const BuildInfo build = build_info();
+  const BuildInfo& build = build_info();
   const Machine& machine = this_machine();
   text += fmt::format(
       "\nFLOP: as the backend declares them, cost(position, tokens).flops x batch (a multiply-add "
@@ -164,7 +164,7 @@ std::string bench_csv(const std::vector<BenchResult>& results) {
 }
 
 std::string bench_json(const std::vector<BenchResult>& results) {
-  const BuildInfo build = build_info();
+  const BuildInfo& build = build_info();
   const Machine& machine = this_machine();
   nlohmann::ordered_json root;
   root["context"] = {{"executable", "longreach bench"},

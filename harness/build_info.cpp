@@ -1,11 +1,10 @@
 // What this program was built from.
 #include "harness/build_info.h"
 
-#include <CLI/Version.hpp>
-#include <Eigen/Core>
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <link.h>
 #include <omp.h>
-#include <sqlite3.h>
 
 #include "core/error.h"
 #include "harness/machine.h"
@@ -22,30 +21,52 @@ std::string compiler_name() {
 #endif
 }
 
+std::vector<std::string> loaded_libraries() {
+  std::vector<std::string> names;
+  const auto add = [](dl_phdr_info* info, std::size_t, void* into) {
+    const std::string path = info->dlpi_name;
+    if (path.empty()) return 0;  // the program itself
+    std::error_code failure;
+    const std::filesystem::path whole = std::filesystem::canonical(path, failure);
+    if (!failure) {  // else one of the kernel's own, which is no file
+      static_cast<std::vector<std::string>*>(into)->push_back(whole.filename().string());
+    }
+    return 0;
+  };
+  dl_iterate_phdr(add, &names);
+  std::ranges::sort(names);
+  return names;
+}
+
+BuildInfo ask() {
+  return {
+      .version = LONGREACH_VERSION,
+      .revision = LONGREACH_REVISION,
+      .difference = LONGREACH_DIFFERENCE,
+      .compiler = compiler_name(),
+      .flags = LONGREACH_BUILD_FLAGS,
+      .build_type = LONGREACH_BUILD_TYPE,
+      .options =
+          {
+#include "options.inc"  // generated
+          },
+      .libraries =
+          {
+#include "libraries.inc"  // generated
+          },
+      .loaded = loaded_libraries(),
+  };
+}
+
 }  // namespace
 
-BuildInfo build_info() {
-  BuildInfo info;
-  info.version = LONGREACH_VERSION;
-  info.revision = LONGREACH_REVISION;
-  info.compiler = compiler_name();
-  info.flags = LONGREACH_BUILD_FLAGS;
-  info.build_type = LONGREACH_BUILD_TYPE;
-  info.libraries = {
-      {"CLI11", CLI11_VERSION},
-      {"Eigen",
-       fmt::format("{}.{}.{}", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION)},
-      {"fmt",
-       fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
-      {"nlohmann-json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR,
-                                    NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
-      {"SQLite", sqlite3_libversion()},
-  };
+const BuildInfo& build_info() {
+  static const BuildInfo info = ask();
   return info;
 }
 
 void describe_build(CellInfo& cell) {
-  const BuildInfo info = build_info();
+  const BuildInfo& info = build_info();
   cell.build = fmt::format("{} {} {}", info.version, info.revision, info.build_type);
   cell.compiler = info.compiler;
   cell.flags = info.flags;

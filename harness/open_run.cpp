@@ -28,12 +28,14 @@ OpenRun::OpenRun(const RunRequest& request)
       chosen(chosen_cells(request, experiment, plan)),
       lock(experiment.output),
       store(experiment.output, Store::Open::create),
-      run_id(fmt::format("{}@{}", experiment.name, utc_now())) {
+      run_id(fmt::format("{}@{}", experiment.name, utc_now())),
+      entry(begin_run(store, experiment, request, run_id)) {
   std::vector<std::string> ids;
   for (const Cell& cell : plan) ids.push_back(cell.id);
   store.set_plan(ids);
   store_experiment(store, experiment, request.command);
   store.set_meta("run_id", run_id);
+  write_manifest(store, experiment.output);
   catch_interrupts();
 }
 

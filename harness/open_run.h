@@ -27,6 +27,7 @@ struct OpenRun {
   const OutputLock lock;
   Store store;
   const std::string run_id;
+  const std::string entry;  ///< of the store, for end_run()
 };
 
 /// Tells how to take an interrupted run up again; the exit code.

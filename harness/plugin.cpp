@@ -135,4 +135,6 @@ std::vector<std::string> load_plugins(const std::vector<std::string>& paths) {
   return loaded;
 }
 
+std::string plugin_sha(const std::string& path) { return sha256(read_bytes(path)); }
+
 }  // namespace longreach::harness

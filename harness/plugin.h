@@ -13,4 +13,7 @@ namespace longreach::harness {
 /// has run then), not loadable, takes a name that is taken or registers nothing.
 std::vector<std::string> load_plugins(const std::vector<std::string>& paths);
 
+/// SHA-256 of a shared library's file. Throws Error when it cannot be read.
+std::string plugin_sha(const std::string& path);
+
 }  // namespace longreach::harness

@@ -156,8 +156,7 @@ std::vector<std::string> write_reports(const Store& store, const std::string& ou
     paths.push_back((fs::path(output) / report->file_name()).string());
     replace_file(paths.back(), [&](std::ostream& out) { report->write(results, out); });
   }
-  paths.push_back((fs::path(output) / "manifest.json").string());
-  replace_file(paths.back(), [&](std::ostream& out) { out << manifest << '\n'; });
+  paths.push_back(write_manifest(store, output));
   return paths;
 }
 

@@ -14,6 +14,7 @@
 #include "harness/child.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
+#include "harness/manifest.h"
 #include "harness/open_run.h"
 #include "harness/results.h"
 
@@ -52,6 +53,7 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
                                  : left.size();
   Progress progress(progress_out, isatty(STDERR_FILENO) == 1, to_run);
   const RunSummary summary = run_cells(experiment, left, store, options, progress);
+  end_run(store, run.entry);
   if (summary.interrupted) return tell_interrupted(request, summary.left, progress_out);
   const std::vector<std::string> paths = write_reports(store, experiment.output);
   out << summary_table(store);
@@ -103,7 +105,7 @@ int cell_command(const CellRequest& request) {
 }
 
 std::string version() {
-  const BuildInfo info = build_info();
+  const BuildInfo& info = build_info();
   return fmt::format("{} ({})", info.version, info.revision);
 }
 

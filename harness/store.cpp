@@ -285,6 +285,15 @@ std::vector<std::string> Store::meta_keys() const {
   return keys;
 }
 
+std::map<std::string, i64> Store::statuses() const {
+  Statement query(database_.get(), path_,
+                  "SELECT ifnull(status, 'not run'), count(*) FROM plan LEFT JOIN cells "
+                  "USING(cell_id) GROUP BY 1");
+  std::map<std::string, i64> counts;
+  while (query.step()) counts[query.text(0)] = std::stoll(query.text(1));
+  return counts;
+}
+
 void Stored::add(Outcome outcome) {
   Findings& findings = outcome.findings;
   for (Measurement& m : findings.measurements) records.push_back({outcome.info, std::move(m)});

@@ -6,9 +6,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/record.h"
@@ -56,6 +58,9 @@ class Store {
   void set_meta(const std::string& key, const std::string& value);
   std::string meta(const std::string& key) const;  ///< "" when never set
   std::vector<std::string> meta_keys() const;
+
+  /// How many cells of the plan have which status; "not run" for those never stored.
+  std::map<std::string, i64> statuses() const;
 
   Stored read() const;
 

@@ -9,6 +9,7 @@
 #include "harness/cell.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
+#include "harness/manifest.h"
 #include "harness/mpi.h"
 #include "harness/open_run.h"
 #include "harness/results.h"
@@ -57,10 +58,14 @@ class TrainCommand {
         all_ok = train(i) && all_ok;
       } catch (const Interrupted&) {
         if (!run_) return kExitInterrupted;
+        end_run(run_->store, run_->entry);
         return tell_interrupted(request_, static_cast<i64>(left_.size() - i), out_);
       }
     }
-    if (run_) print_paths(out_, write_reports(run_->store, experiment_->output));
+    if (run_) {
+      end_run(run_->store, run_->entry);
+      print_paths(out_, write_reports(run_->store, experiment_->output));
+    }
     return all_ok ? kExitOk : kExitCellFailed;
   }
 
