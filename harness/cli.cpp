@@ -24,6 +24,7 @@ namespace {
 /// All that the options fill in.
 struct Options {
   RunRequest run;
+  MergeRequest merge;
   CellRequest cell;
   VerifyRequest verify;
   AttendOptions attend;
@@ -94,6 +95,12 @@ void add_run(CLI::App& app, Options& options) {
   add_seed(*plan, options.run);
   CLI::App* report = app.add_subcommand("report", "write the reports of a finished run again");
   report->add_option("output", options.folder, "the run's output folder")->required();
+}
+
+void add_merge(CLI::App& app, MergeRequest& request) {
+  CLI::App* merge = app.add_subcommand("merge", "bring what several runs found into one folder");
+  merge->add_option("output", request.output, "where to; may have results already")->required();
+  merge->add_option("folders", request.folders, "output folders; without any, the shards in it");
 }
 
 void add_tools(CLI::App& app, Options& options) {
@@ -236,6 +243,7 @@ int dispatch(const CLI::App& app, Options& options) {
   }
   if (app.got_subcommand("plan")) return plan_command(options.run, std::cout);
   if (app.got_subcommand("report")) return report_command(options.folder, std::cout);
+  if (app.got_subcommand("merge")) return merge_command(options.merge, std::cout);
   if (app.got_subcommand("cell")) return cell_command(options.cell);
   if (app.got_subcommand("import")) {
     import_command(options.import, std::cout);
@@ -291,8 +299,9 @@ int command_line(int argc, char** argv) {
     app.require_subcommand(1);
     app.set_version_flag("--version", "longreach " + version());
     Options options;
-    options.run.command = joined(argc, argv);
+    options.run.command = options.merge.command = joined(argc, argv);
     add_run(app, options);
+    add_merge(app, options.merge);
     add_tools(app, options);
     add_bench(app, options.bench);
     add_models(app, options);

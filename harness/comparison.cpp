@@ -141,7 +141,8 @@ bool is_time(std::string_view unit) {
 
 /// A store may hold cells of several machines and builds.
 bool timed_alike(const CellInfo& a, const CellInfo& b) {
-  return a.cpu == b.cpu && a.build == b.build && a.flags == b.flags && a.threads == b.threads;
+  return a.machine == b.machine && a.cpu == b.cpu && a.build == b.build && a.flags == b.flags &&
+         a.threads == b.threads;
 }
 
 /// The repetitions of a timing: samples without a hash.

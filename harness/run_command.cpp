@@ -15,6 +15,7 @@
 #include "harness/cli.h"
 #include "harness/interrupt.h"
 #include "harness/manifest.h"
+#include "harness/merge.h"
 #include "harness/open_run.h"
 #include "harness/results.h"
 
@@ -76,6 +77,27 @@ int report_command(const std::string& output, std::ostream& out) {
   const Store store(output, Store::Open::existing);
   print_paths(out, write_reports(store, output));
   return kExitOk;
+}
+
+int merge_command(const MergeRequest& request, std::ostream& out) {
+  const std::vector<std::string> folders =
+      request.folders.empty() ? shards_in(request.output) : request.folders;
+  const Merged merged = merge(request.output, folders, request.command);
+  if (!merged.conflicts.empty()) {
+    for (const std::string& conflict : merged.conflicts) out << "conflict: " << conflict << '\n';
+    out << fmt::format(
+        "{} conflicts, nothing was merged; leave out the folder that you trust less\n",
+        merged.conflicts.size());
+    return kExitInvalid;
+  }
+  const Store store(request.output, Store::Open::existing);
+  const std::vector<std::string> paths = write_reports(store, request.output);
+  out << summary_table(store);
+  for (const std::string& line : merged.without_weights) out << "no weights: " << line << '\n';
+  out << fmt::format("{} folders merged: {} cells of {} planned, {} of them new\n", folders.size(),
+                     merged.cells, merged.planned, merged.added);
+  print_paths(out, paths);
+  return exit_code({}, verdict(store));
 }
 
 int cell_command(const CellRequest& request) {

@@ -20,6 +20,11 @@ struct RunRequest {
   RunOptions options;
 };
 
+struct MergeRequest {
+  std::string output, command;
+  std::vector<std::string> folders;
+};
+
 struct CellRequest {
   std::string config, folder, cell, output;
   int result_fd = -1;
@@ -35,6 +40,8 @@ int train_command(const RunRequest&, std::ostream& out);
 int plan_command(const RunRequest&, std::ostream& out);
 /// Writes the reports of an output folder again.
 int report_command(const std::string& output, std::ostream& out);
+/// Brings finished folders, or else the shards in it, into `output`, and writes its reports.
+int merge_command(const MergeRequest&, std::ostream& out);
 /// Runs one cell and sends its outcome through the pipe.
 int cell_command(const CellRequest&);
 

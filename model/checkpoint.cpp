@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 
 #include "core/error.h"
 #include "core/sha256.h"
@@ -83,5 +84,20 @@ void load_checkpoint(Transformer& model, const std::string& path) {
 }
 
 std::string weights_sha(const Transformer& model) { return sha256(model.weights()); }
+
+std::string saved_weights_sha(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::uint64_t header = 0;  // bytes of JSON before the tensors, which come in the model's order
+  in.read(reinterpret_cast<char*>(&header), sizeof(header));
+  in.seekg(static_cast<std::streamoff>(header), std::ios::cur);
+  if (!in) throw error("{}: cannot be read as weights", path);
+  Sha256 digest;
+  std::vector<char> part(std::size_t{1} << 20);
+  while (in.read(part.data(), std::ssize(part)) || in.gcount() > 0) {
+    digest.add(std::as_bytes(std::span(part.data(), static_cast<std::size_t>(in.gcount()))));
+  }
+  if (in.bad()) throw error("{}: cannot be read as weights", path);
+  return digest.hex();
+}
 
 }  // namespace longreach::model

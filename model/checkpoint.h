@@ -20,5 +20,8 @@ void take_weights(Transformer&, const TensorFile&, const std::string& path);
 
 /// SHA-256 of all weights in order, hex.
 std::string weights_sha(const Transformer&);
+/// The same of what save_checkpoint() wrote to `path`, without the model. Throws Error when it
+/// cannot be read.
+std::string saved_weights_sha(const std::string& path);
 
 }  // namespace longreach::model

@@ -23,6 +23,7 @@ TEST_CASE("a checkpoint restores every weight to the bit, for every backend") {
     INFO(backend);
     CHECK(std::ranges::equal(saved.weights(), loaded.weights()));
     CHECK(weights_sha(saved) == weights_sha(loaded));
+    CHECK(saved_weights_sha(path) == weights_sha(saved));
   }
 }
 
