@@ -1,5 +1,10 @@
-# Writes a source file holding INPUT's bytes as an array, returned by SYMBOL().
-file(READ ${INPUT} hex HEX)
+# Writes a source file holding the bytes of INPUT's files, one after the other, as an array returned
+# by SYMBOL().
+set(hex "")
+foreach(file ${INPUT})
+  file(READ ${file} part HEX)
+  string(APPEND hex ${part})
+endforeach()
 string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
 string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)"
        "\\1\n" bytes "${bytes}")

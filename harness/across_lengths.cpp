@@ -40,9 +40,9 @@ struct Series {
   Rng rng;
 
   double chance() const { return of->chance.value_or(0); }
-  /// A record beside the longest cell's.
-  Record record(const std::string& suffix, const std::string& unit) const {
-    Record record;
+  /// Stands with the longest cell.
+  Derived record(const std::string& suffix, const std::string& unit) const {
+    Derived record;
     record.cell = cells.back()->info;
     Measurement& m = record.measurement;
     m.metric = of->metric + suffix;
@@ -65,7 +65,7 @@ std::string with_lengths(const std::string& protocol, const std::vector<i64>& le
 
 std::vector<i64> lengths_of(const Series& series) {
   std::vector<i64> lengths;
-  for (const Measured* cell : series.cells) lengths.push_back(*cell->info.context_length);
+  for (const Measured* cell : series.cells) lengths.push_back(*cell->info->context_length);
   return lengths;
 }
 
@@ -91,19 +91,19 @@ std::vector<Scored> pooled(const Series& series) {
   return all;
 }
 
-void add_effective_length(const Series& series, std::vector<Record>& records) {
+void add_effective_length(const Series& series, std::vector<Derived>& records) {
   if (series.cells.size() < 2) return;
   std::vector<metrics::LengthScores> scores;
   i64 fewest = 0;
   for (const Measured* cell : series.cells) {
-    scores.push_back({*cell->info.context_length, units_of(cell->scored(series.score))});
+    scores.push_back({*cell->info->context_length, units_of(cell->scored(series.score))});
     const i64 count = scores.back().units.count();
     fewest = scores.size() == 1 ? count : std::min(fewest, count);
   }
   const metrics::LengthThreshold threshold{series.threshold, series.relative, series.chance()};
   const metrics::EffectiveLength found = metrics::effective_length(
       scores, threshold, series.statistics, series.rng.fork("effective length"));
-  Record record = series.record("/effective_length", "tokens");
+  Derived record = series.record("/effective_length", "tokens");
   Measurement& m = record.measurement;
   m.protocol = fmt::format("effective_length/1:threshold={:g}:{}:chance={:g}:of={}",
                            series.threshold, series.relative ? "relative" : "absolute",
@@ -134,13 +134,13 @@ struct Axis {
 };
 
 void add_buckets(const Series& series, const Axis& axis, const std::vector<Scored>& samples,
-                 std::vector<Record>& records) {
+                 std::vector<Derived>& records) {
   std::map<int, std::vector<Scored>> buckets;
   for (const Scored& one : samples) {
     buckets[metrics::doubling_bucket(*(one.sample->*axis.of))].push_back(one);
   }
   for (const auto& [bucket, inside] : buckets) {
-    Record record = series.record("_by_" + axis.name, series.of->unit);
+    Derived record = series.record("_by_" + axis.name, series.of->unit);
     Measurement& m = record.measurement;
     m.protocol = with_lengths(series.of->protocol, lengths_of(series));
     m.chance = series.of->chance;
@@ -180,7 +180,7 @@ std::string horizon_method(const Series& series, const Axis& axis,
   return text;
 }
 
-void add_horizon(const Series& series, const Axis& axis, std::vector<Record>& records) {
+void add_horizon(const Series& series, const Axis& axis, std::vector<Derived>& records) {
   std::vector<Scored> samples = pooled(series);
   std::erase_if(samples, [&](const Scored& one) {
     const std::optional<double> position = one.sample->*axis.of;
@@ -195,7 +195,7 @@ void add_horizon(const Series& series, const Axis& axis, std::vector<Record>& re
   }
   const metrics::RecallHorizon found = metrics::recall_horizon(
       recalled, kHorizonLevel, axis.offset, series.statistics, series.rng.fork(axis.horizon));
-  Record record = series.record("/" + axis.horizon, axis.name == "distance" ? "tokens" : "1");
+  Derived record = series.record("/" + axis.horizon, axis.name == "distance" ? "tokens" : "1");
   Measurement& m = record.measurement;
   m.protocol = fmt::format("horizon/1:level={:g}:of={}", kHorizonLevel,
                            with_lengths(series.of->protocol, lengths_of(series)));
@@ -222,13 +222,12 @@ bool derivable(const Series& series) {
 
 }  // namespace
 
-std::vector<Record> derive_across_lengths(const Stored& stored, const StatisticsChoice& choice,
-                                          i64 seed) {
-  const std::vector<Measured> cells = measured_cells(stored);
+std::vector<Derived> derive_across_lengths(std::span<const Measured> cells,
+                                           const StatisticsChoice& choice, i64 seed) {
   std::vector<std::string> order;
   std::map<std::string, std::vector<const Measured*>> groups;
   for (const Measured& cell : cells) {
-    const CellInfo& info = cell.info;
+    const CellInfo& info = *cell.info;
     if (info.status != Status::ok || !info.context_length || cell.samples.empty()) continue;
     const std::string key =
         fmt::format("{}|{}|{}|{}|{}|{}", info.task, info.model, info.backend, info.backend_params,
@@ -241,11 +240,11 @@ std::vector<Record> derive_across_lengths(const Stored& stored, const Statistics
       Axis{"compressions", "compressions", &SampleRecord::segments_crossed,
            &Measurement::segments_crossed, "horizon_compressions", 1}};
   const Rng rng = Rng(static_cast<std::uint64_t>(seed)).fork("across lengths");
-  std::vector<Record> records;
+  std::vector<Derived> records;
   for (const std::string& key : order) {
     std::vector<const Measured*>& group = groups[key];
     std::stable_sort(group.begin(), group.end(), [](const Measured* a, const Measured* b) {
-      return *a->info.context_length < *b->info.context_length;
+      return *a->info->context_length < *b->info->context_length;
     });
     for (const std::string& score : group.back()->scores()) {
       const Measurement* of = group.back()->of(score);
@@ -256,7 +255,7 @@ std::vector<Record> derive_across_lengths(const Stored& stored, const Statistics
                           .statistics = {choice.confidence, choice.bootstrap},
                           .threshold = choice.effective_threshold,
                           .relative = choice.effective_relative,
-                          .rng = rng.fork(group.back()->info.cell_id).fork(score)};
+                          .rng = rng.fork(group.back()->info->cell_id).fork(score)};
       if (!derivable(series)) continue;
       add_effective_length(series, records);
       if (std::find(kOfOneAnswer.begin(), kOfOneAnswer.end(), score) == kOfOneAnswer.end())

@@ -1,8 +1,11 @@
 // What only the cells of all context lengths together can tell: effective length, recall horizon.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "harness/config.h"
-#include "harness/store.h"
+#include "harness/measured.h"
 
 namespace longreach::harness {
 
@@ -25,6 +28,7 @@ namespace longreach::harness {
 ///
 /// Each stands with the cell of the longest context among them, so `context_length` is the longest
 /// that went in.
-std::vector<Record> derive_across_lengths(const Stored&, const StatisticsChoice&, i64 seed);
+std::vector<Derived> derive_across_lengths(std::span<const Measured>, const StatisticsChoice&,
+                                           i64 seed);
 
 }  // namespace longreach::harness

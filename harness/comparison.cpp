@@ -56,24 +56,17 @@ Pairs pair_up(const std::vector<Measured::Scored>& cell,
   return pairs;
 }
 
-/// One test with the family that it is adjusted in.
-struct Comparison {
-  Record record;
-  std::string family;
-  bool heatmap = false;
-};
-
 /// What a comparison takes over from the measurement that it is of.
 Comparison comparison_of(const Measured& cell, const Measurement& of, std::string_view kind) {
   Comparison made;
-  made.record.cell = cell.info;
-  Measurement& m = made.record.measurement;
+  made.derived.cell = cell.info;
+  Measurement& m = made.derived.measurement;
   m.metric = fmt::format("{}_{}", of.metric, kind);
   m.unit = of.unit;
   m.higher_is_better = of.higher_is_better;
   m.protocol = of.protocol;
   m.data_sha = of.data_sha;
-  made.family = fmt::format("{}|{}|{}", cell.info.task, cell.info.model, m.metric);
+  made.family = fmt::format("{}|{}|{}", cell.info->task, cell.info->model, m.metric);
   return made;
 }
 
@@ -112,12 +105,12 @@ std::optional<Comparison> difference(const Measured& cell, const Measured& basel
   const Pairs pairs = pair_up(chosen(cell), chosen(baseline));
   if (pairs.differences.count() < 2) return std::nullopt;
   Comparison made = comparison_of(cell, *cell.of(score), "difference");
-  Measurement& m = made.record.measurement;
+  Measurement& m = made.derived.measurement;
   if (depth) {
     m.depth = depth;
     made.heatmap = true;
-    made.family += fmt::format("|{}|{}|{}|{}", cell.info.backend, cell.info.backend_params,
-                               cell.info.seed.value_or(0), cell.info.lr.value_or(0));
+    made.family += fmt::format("|{}|{}|{}|{}", cell.info->backend, cell.info->backend_params,
+                               cell.info->seed.value_or(0), cell.info->lr.value_or(0));
     rng = rng.fork(fmt::format("depth {}", *depth));
   }
   m.data_sha = metrics::set_sha(pairs.samples);
@@ -128,7 +121,7 @@ std::optional<Comparison> difference(const Measured& cell, const Measured& basel
   if (*m.standard_error > 0) {
     m.detectable = metrics::minimum_detectable_effect(*m.standard_error, choice.confidence);
   }
-  m.ci_method += fmt::format(", against {}; {}", baseline.info.backend,
+  m.ci_method += fmt::format(", against {}; {}", baseline.info->backend,
                              pairs.binary ? "exact McNemar" : "sign flips");
   return made;
 }
@@ -159,11 +152,11 @@ std::optional<Comparison> ratio(const Measured& cell, const Measured& baseline,
   const Measurement& of = *cell.of(score);
   const Measurement* other = baseline.of(score);
   if (!other || other->protocol != of.protocol || !is_time(of.unit)) return std::nullopt;
-  if (!timed_alike(cell.info, baseline.info)) return std::nullopt;
+  if (!timed_alike(*cell.info, *baseline.info)) return std::nullopt;
   const std::vector<double> own = repetitions(cell, score), base = repetitions(baseline, score);
   if (own.size() < 2 || base.size() < 2) return std::nullopt;
   Comparison made = comparison_of(cell, of, "ratio");
-  Measurement& m = made.record.measurement;
+  Measurement& m = made.derived.measurement;
   m.unit = "1";
   m.n = std::ssize(own);
   const metrics::Ratio found = metrics::hodges_lehmann_ratio(own, base, choice.confidence);
@@ -174,7 +167,7 @@ std::optional<Comparison> ratio(const Measured& cell, const Measured& baseline,
   m.ci_method = fmt::format(
       "{} over {} and {} repetitions, against {}; Mann-Whitney",
       found.reached ? fmt::format("Hodges-Lehmann {}", choice.confidence) : "range of quotients",
-      own.size(), base.size(), baseline.info.backend);
+      own.size(), base.size(), baseline.info->backend);
   return made;
 }
 
@@ -212,12 +205,12 @@ void adjust(std::vector<Comparison>& comparisons, Correction correction) {
   }
   for (const auto& [name, members] : families) {
     std::vector<double> p;
-    for (const std::size_t i : members) p.push_back(*comparisons[i].record.measurement.p_value);
+    for (const std::size_t i : members) p.push_back(*comparisons[i].derived.measurement.p_value);
     const bool heatmap = comparisons[members.front()].heatmap;
     const std::vector<double> adjusted =
         heatmap ? metrics::benjamini_hochberg(p) : metrics::holm(p);
     for (std::size_t k = 0; k < members.size(); ++k) {
-      Measurement& m = comparisons[members[k]].record.measurement;
+      Measurement& m = comparisons[members[k]].derived.measurement;
       m.p_adjusted = adjusted[k];
       m.ci_method += fmt::format(", {} over {}", heatmap ? "Benjamini-Hochberg" : "Holm", p.size());
     }
@@ -226,28 +219,37 @@ void adjust(std::vector<Comparison>& comparisons, Correction correction) {
 
 }  // namespace
 
-std::vector<Record> compare_to_baseline(const Stored& stored, const StatisticsChoice& choice,
-                                        i64 seed) {
-  const std::vector<Measured> cells = measured_cells(stored);
+std::vector<Comparison> comparisons(std::span<const Measured> cells, const StatisticsChoice& choice,
+                                    i64 seed) {
   std::map<std::string, const Measured*> baselines;
   for (const Measured& cell : cells) {
-    if (cell.info.baseline && cell.info.status == Status::ok) baselines[setting(cell.info)] = &cell;
+    const CellInfo& info = *cell.info;
+    if (info.baseline && info.status == Status::ok) baselines[setting(info)] = &cell;
   }
   const Rng rng = Rng(static_cast<std::uint64_t>(seed)).fork("comparison");
-  std::vector<Comparison> comparisons;
+  std::vector<Comparison> made;
   for (const Measured& cell : cells) {
-    if (cell.info.baseline || cell.info.status != Status::ok) continue;
-    const auto baseline = baselines.find(setting(cell.info));
+    if (cell.info->baseline || cell.info->status != Status::ok) continue;
+    const auto baseline = baselines.find(setting(*cell.info));
     if (baseline == baselines.end()) continue;
     for (const std::string& score : cell.scores()) {
-      const Rng own = rng.fork(cell.info.cell_id).fork(score);
-      compare(cell, *baseline->second, score, choice, own, comparisons);
+      const Rng own = rng.fork(cell.info->cell_id).fork(score);
+      compare(cell, *baseline->second, score, choice, own, made);
     }
   }
-  adjust(comparisons, choice.correction);
-  std::vector<Record> records;
-  for (Comparison& one : comparisons) records.push_back(std::move(one.record));
-  return records;
+  return made;
+}
+
+std::vector<Derived> adjusted(std::vector<Comparison> comparisons, Correction correction) {
+  adjust(comparisons, correction);
+  std::vector<Derived> derived;
+  for (Comparison& one : comparisons) derived.push_back(std::move(one.derived));
+  return derived;
+}
+
+std::vector<Derived> compare_to_baseline(std::span<const Measured> cells,
+                                         const StatisticsChoice& choice, i64 seed) {
+  return adjusted(comparisons(cells, choice, seed), choice.correction);
 }
 
 }  // namespace longreach::harness

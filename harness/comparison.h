@@ -1,8 +1,12 @@
 // Comparisons with the baseline backend, derived from stored samples.
 #pragma once
 
+#include <span>
+#include <string>
+#include <vector>
+
 #include "harness/config.h"
-#include "harness/store.h"
+#include "harness/measured.h"
 
 namespace longreach::harness {
 
@@ -20,13 +24,29 @@ namespace longreach::harness {
 /// - the same at each depth for which the score has a measurement. These make up a heatmap, so
 ///   p_adjusted is Benjamini and Hochberg's over its depths and lengths, always.
 /// - "<task metric>/<score>_ratio" for samples without a hash, which are repetitions of a timing,
-///   where both cells were timed by the same protocol, build, flags and threads on the same cpu:
-///   how many times as long the backend takes (1 = as long). A ratio, since machines scale all
-///   times alike and a difference in ms says nothing across lengths. Hodges and Lehmann's estimate
-///   with the interval that belongs to Mann and Whitney's p_value; Holm as above. The repetitions
-///   are of two processes, so the test tells those apart, not what other processes would have had.
+///   where both cells were timed by the same protocol, build, flags and threads on the same
+///   machine: how many times as long the backend takes (1 = as long). A ratio, since machines scale
+///   all times alike and a difference in ms says nothing across lengths. Hodges and Lehmann's
+///   estimate with the interval that belongs to Mann and Whitney's p_value; Holm as above. The
+///   repetitions are of two processes, so the test tells those apart, not what other processes
+///   would have had.
 ///
 /// Nothing when no cell is marked as baseline.
-std::vector<Record> compare_to_baseline(const Stored&, const StatisticsChoice&, i64 seed);
+std::vector<Derived> compare_to_baseline(std::span<const Measured>, const StatisticsChoice&,
+                                         i64 seed);
+
+/// One test with the family that it is adjusted in.
+struct Comparison {
+  Derived derived;
+  std::string family;
+  bool heatmap = false;
+};
+
+/// The first half of compare_to_baseline(): whatever is not of one task, model, seed and rate may
+/// be compared apart.
+std::vector<Comparison> comparisons(std::span<const Measured>, const StatisticsChoice&, i64 seed);
+
+/// The second half: all comparisons of a store, with p_adjusted.
+std::vector<Derived> adjusted(std::vector<Comparison>, Correction);
 
 }  // namespace longreach::harness

@@ -1,6 +1,7 @@
 // Stored cells put together again: each with its measurements and samples.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,11 +10,11 @@
 
 namespace longreach::harness {
 
-/// A cell with what comparisons and derivations need of it. Views the Stored it comes from.
+/// A cell with what comparisons and derivations need of it.
 struct Measured {
-  CellInfo info;
+  std::shared_ptr<const CellInfo> info;
   std::vector<Measurement> measurements;
-  std::vector<const SampleRecord*> samples;
+  std::vector<SampleRecord> samples;
 
   /// Names of the samples' scores, in order of appearance.
   std::vector<std::string> scores() const;
@@ -27,7 +28,16 @@ struct Measured {
   std::vector<Scored> scored(const std::string& score) const;
 };
 
+/// A measurement derived from others, which stands with one of the cells that it is of.
+struct Derived {
+  std::shared_ptr<const CellInfo> cell;
+  Measurement measurement;
+};
+
 /// In the order of the store's records.
 std::vector<Measured> measured_cells(const Stored&);
+
+/// The cells of a store's plan that are finished, in its order, without their samples.
+std::vector<Measured> measured_cells(const Store&);
 
 }  // namespace longreach::harness

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <tuple>
 
 #include "core/error.h"
 #include "harness/across_lengths.h"
@@ -56,17 +57,21 @@ std::string interval_text(const Measurement& m) {
 }
 
 /// Which metric leads each of a model's tasks.
-std::map<std::string, std::string> leading_metrics(const std::vector<Record>& records,
+std::map<std::string, std::string> leading_metrics(const std::vector<Measured>& cells,
                                                    const std::string& model) {
   std::map<std::string, std::vector<std::string>> seen;
-  for (const Record& record : records) {
-    const bool measured = record.cell.model == model && record.cell.task != "training";
-    if (measured && !record.measurement.metric.empty()) {
-      seen[record.cell.task].push_back(record.measurement.metric);
+  for (const Measured& cell : cells) {
+    if (cell.info->model != model || cell.info->task == "training") continue;
+    std::vector<std::string>& metrics = seen[cell.info->task];
+    for (const Measurement& m : cell.measurements) {
+      if (std::find(metrics.begin(), metrics.end(), m.metric) == metrics.end()) {
+        metrics.push_back(m.metric);
+      }
     }
   }
   std::map<std::string, std::string> leading;
   for (const auto& [task, metrics] : seen) {
+    if (metrics.empty()) continue;
     leading[task] = metrics[0];
     for (const std::string_view name : kLeading) {
       const auto found = std::find(metrics.begin(), metrics.end(), name);
@@ -85,41 +90,49 @@ struct SummaryRow {
   std::map<std::string, std::string> cells;  ///< task -> text
 };
 
-SummaryRow& row_of(std::vector<SummaryRow>& rows, const CellInfo& info) {
-  const i64 length = info.context_length.value_or(0);
-  const std::string seed = info.seed ? fmt::format("{}", *info.seed) : "-";
-  const std::string lr = info.lr ? fmt::format("{}", *info.lr) : "-";
-  for (SummaryRow& row : rows) {
-    if (row.backend == info.backend && row.length == length && row.seed == seed && row.lr == lr) {
-      return row;
-    }
+/// In the order in which their cells come.
+class SummaryRows {
+ public:
+  SummaryRow& of(const CellInfo& info) {
+    const i64 length = info.context_length.value_or(0);
+    const std::string seed = info.seed ? fmt::format("{}", *info.seed) : "-";
+    const std::string lr = info.lr ? fmt::format("{}", *info.lr) : "-";
+    const auto [at, added] =
+        places_.emplace(std::tuple(info.backend, length, seed, lr), rows_.size());
+    if (added) rows_.push_back({info.backend, length, seed, lr, {}});
+    return rows_[at->second];
   }
-  rows.push_back({info.backend, length, seed, lr, {}});
-  return rows.back();
-}
+  const std::vector<SummaryRow>& all() const { return rows_; }
 
-std::string model_table(const std::vector<Record>& records, const std::string& model) {
-  const std::map<std::string, std::string> leading = leading_metrics(records, model);
-  std::vector<SummaryRow> rows;
-  for (const Record& record : records) {
-    const CellInfo& info = record.cell;
+ private:
+  std::vector<SummaryRow> rows_;
+  std::map<std::tuple<std::string, i64, std::string, std::string>, std::size_t> places_;
+};
+
+std::string model_table(const std::vector<Measured>& measured, const std::string& model) {
+  const std::map<std::string, std::string> leading = leading_metrics(measured, model);
+  SummaryRows rows;
+  for (const Measured& cell : measured) {
+    const CellInfo& info = *cell.info;
     const auto lead = leading.find(info.task);
     if (info.model != model || lead == leading.end()) continue;
     if (info.status != Status::ok) {
       const auto status = EnumNames<Status>::names[static_cast<std::size_t>(info.status)];
-      row_of(rows, info).cells[info.task] = std::string(status);
-    } else if (record.measurement.metric == lead->second) {
+      rows.of(info).cells[info.task] = std::string(status);
+      continue;
+    }
+    for (const Measurement& m : cell.measurements) {
       // The pooled row comes first; those by subtask or depth follow.
-      row_of(rows, info).cells.emplace(info.task, interval_text(record.measurement));
+      if (m.metric == lead->second) rows.of(info).cells.emplace(info.task, interval_text(m));
     }
   }
-  if (rows.empty()) return "";
+  if (rows.all().empty()) return "";
   std::vector<std::string> head{model, "length", "seed", "lr"};
   for (const auto& [task, metric] : leading) {
     head.push_back(metric.starts_with(task) ? metric : fmt::format("{}: {}", task, metric));
   }
   Table table(head);
-  for (const SummaryRow& row : rows) {
+  for (const SummaryRow& row : rows.all()) {
     std::vector<std::string> cells{row.backend, fmt::format("{}", row.length), row.seed, row.lr};
     for (const auto& [task, metric] : leading) {
       const auto found = row.cells.find(task);
@@ -130,25 +143,82 @@ std::string model_table(const std::vector<Record>& records, const std::string& m
   return table.text() + "\n";
 }
 
-}  // namespace
+/// What comparisons and lengths are derived within: no sample of another is needed.
+std::map<std::string, std::vector<std::size_t>> groups_of(const std::vector<Measured>& cells) {
+  std::map<std::string, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const CellInfo& info = *cells[i].info;
+    groups[fmt::format("{}|{}|{}|{}", info.task, info.model, info.seed.value_or(0),
+                       info.lr.value_or(0))]
+        .push_back(i);
+  }
+  return groups;
+}
 
-std::vector<std::string> write_reports(const Store& store, const std::string& output) {
-  Stored stored = store.read();
+/// Reads the samples of one group at a time.
+std::vector<Derived> derive(const Store& store, std::vector<Measured>& cells) {
   StatisticsChoice statistics;
   visit_params(store.meta("statistics"), [&](Fields& f) { statistics.fields(f); });
   const i64 seed = parse_integer(store.meta("seed"), Unit::none).value_or(0);
-  std::vector<Record> derived = derive_across_lengths(stored, statistics, seed);
-  std::ranges::move(compare_to_baseline(stored, statistics, seed), std::back_inserter(derived));
-  std::ranges::move(derived, std::back_inserter(stored.records));
+  std::vector<Derived> derived;
+  std::vector<Comparison> compared;
+  for (const auto& [name, members] : groups_of(cells)) {
+    std::vector<Measured> group;
+    for (const std::size_t i : members) {
+      group.push_back(std::move(cells[i]));
+      group.back().samples = store.samples(group.back().info->cell_id);
+    }
+    std::ranges::move(derive_across_lengths(group, statistics, seed), std::back_inserter(derived));
+    std::ranges::move(comparisons(group, statistics, seed), std::back_inserter(compared));
+    for (std::size_t k = 0; k < members.size(); ++k) {
+      group[k].samples = {};
+      cells[members[k]] = std::move(group[k]);
+    }
+  }
+  std::ranges::move(adjusted(std::move(compared), statistics.correction),
+                    std::back_inserter(derived));
+  return derived;
+}
 
+}  // namespace
+
+StoredResults read_results(const Store& store) {
+  StoredResults results{store, measured_cells(store), {}};
+  results.derived = derive(store, results.cells);
+  return results;
+}
+
+void StoredResults::each(const std::function<void(const Record&)>& use) const {
+  Record record;
+  for (const Measured& cell : cells) {
+    record.cell = *cell.info;
+    if (cell.measurements.empty()) {
+      record.measurement = {};
+      use(record);
+    }
+    for (const Measurement& measurement : cell.measurements) {
+      record.measurement = measurement;
+      use(record);
+    }
+  }
+  for (const Derived& one : derived) {
+    record.cell = *one.cell;
+    record.measurement = one.measurement;
+    use(record);
+  }
+}
+
+std::vector<std::string> write_reports(const StoredResults& found, const std::string& output) {
+  const Store& store = found.store;
   const std::string manifest = manifest_text(store);
-  const reports::Results results{.title = store.meta("name"),
-                                 .configuration = store.meta("written"),
-                                 .manifest = manifest,
-                                 .command = store.meta("command"),
-                                 .records = stored.records,
-                                 .samples = stored.samples,
-                                 .curves = stored.curves};
+  const reports::Results results{
+      .title = store.meta("name"),
+      .configuration = store.meta("written"),
+      .manifest = manifest,
+      .command = store.meta("command"),
+      .records = reports::Rows<Record>([&](const auto& use) { found.each(use); }),
+      .samples = reports::Rows<SampleRecord>([&](const auto& use) { store.each_sample(use); }),
+      .curves = reports::Rows<Curve>([&](const auto& use) { store.each_curve(use); })};
   std::vector<std::string> paths;
   for (const auto& [name, entry] : reports::ReportRegistry::instance().entries()) {
     std::unique_ptr<reports::Report> report;
@@ -160,34 +230,29 @@ std::vector<std::string> write_reports(const Store& store, const std::string& ou
   return paths;
 }
 
-std::string summary_table(const Store& store) {
-  const Stored stored = store.read();
+std::string summary_table(const StoredResults& found) {
   std::vector<std::string> models;
   std::string problems;
-  for (const Record& record : stored.records) {
-    const CellInfo& info = record.cell;
+  for (const Measured& cell : found.cells) {
+    const CellInfo& info = *cell.info;
     if (std::find(models.begin(), models.end(), info.model) == models.end()) {
       models.push_back(info.model);
     }
     if (info.status == Status::ok) continue;
     const auto status = EnumNames<Status>::names[static_cast<std::size_t>(info.status)];
-    const std::string line =
-        fmt::format("{}: {} {} {} {} {}: {}\n", status, info.cell_id, info.model, info.backend,
-                    info.task, info.context_length.value_or(0), info.reason);
-    if (problems.find(line) == std::string::npos) problems += line;
+    problems += fmt::format("{}: {} {} {} {} {}: {}\n", status, info.cell_id, info.model,
+                            info.backend, info.task, info.context_length.value_or(0), info.reason);
   }
   std::string text;
-  for (const std::string& model : models) text += model_table(stored.records, model);
+  for (const std::string& model : models) text += model_table(found.cells, model);
   return text + problems;
 }
 
 Verdict verdict(const Store& store) {
   Verdict result;
-  for (const std::string& id : store.plan()) {
-    const std::optional<CellInfo> info = store.find(id);
-    if (!info) continue;
-    result.all_ok &= info->status == Status::ok;
-    result.any_invalid |= info->status == Status::invalid;
+  for (const auto& [status, count] : store.statuses()) {
+    result.all_ok &= status == "ok" || status == "not run";
+    result.any_invalid |= status == "invalid";
   }
   return result;
 }

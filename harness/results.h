@@ -1,20 +1,34 @@
 // Turns a store into files: every registered report, the manifest, and a summary for the terminal.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "harness/measured.h"
 #include "harness/store.h"
 
 namespace longreach::harness {
 
+/// All that reports are made of. Samples and curves, which take most room, stay in the store.
+struct StoredResults {
+  const Store& store;  ///< outlives this
+  std::vector<Measured> cells;
+  std::vector<Derived> derived;  ///< across lengths, then comparisons with the baseline
+
+  /// Every row of records.csv, in order.
+  void each(const std::function<void(const Record&)>& use) const;
+};
+
+StoredResults read_results(const Store&);
+
 /// Writes every registered report and manifest.json into `output`, each to a temporary that then
 /// replaces the old file. Returns the paths. Throws Error when one cannot be written.
-std::vector<std::string> write_reports(const Store&, const std::string& output);
+std::vector<std::string> write_reports(const StoredResults&, const std::string& output);
 
 /// For each model a row for each backend, length, seed and rate, with a column for each task's
 /// leading metric and its interval; then what was not ok.
-std::string summary_table(const Store&);
+std::string summary_table(const StoredResults&);
 
 /// Whether any stored cell of the plan is invalid, or anything but ok.
 struct Verdict {

@@ -56,8 +56,9 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   const RunSummary summary = run_cells(experiment, left, store, options, progress);
   end_run(store, run.entry);
   if (summary.interrupted) return tell_interrupted(request, summary.left, progress_out);
-  const std::vector<std::string> paths = write_reports(store, experiment.output);
-  out << summary_table(store);
+  const StoredResults results = read_results(store);
+  const std::vector<std::string> paths = write_reports(results, experiment.output);
+  out << summary_table(results);
   out << fmt::format("{} cells run, {} already done, {} left\n",
                      static_cast<i64>(left.size()) - summary.left, run.chosen.size() - left.size(),
                      summary.left);
@@ -75,7 +76,7 @@ int plan_command(const RunRequest& request, std::ostream& out) {
 
 int report_command(const std::string& output, std::ostream& out) {
   const Store store(output, Store::Open::existing);
-  print_paths(out, write_reports(store, output));
+  print_paths(out, write_reports(read_results(store), output));
   return kExitOk;
 }
 

@@ -310,4 +310,40 @@ Stored Store::read() const {
   return stored;
 }
 
+void Store::each_cell(const std::function<void(CellInfo, std::vector<Measurement>)>& use) const {
+  for (const std::string& id : plan()) {
+    std::optional<CellInfo> info = find(id);
+    if (!info) continue;
+    std::vector<Measurement> measurements;
+    each_row(database_.get(), path_, "measurements", id,
+             [&](const std::string& json) { measurements.push_back(measurement_from_json(json)); });
+    use(std::move(*info), std::move(measurements));
+  }
+}
+
+void Store::each_sample(const std::function<void(const SampleRecord&)>& use) const {
+  for (const std::string& id : plan()) {
+    for (const SampleRecord& sample : samples(id)) use(sample);
+  }
+}
+
+std::vector<SampleRecord> Store::samples(const std::string& cell_id) const {
+  std::vector<SampleRecord> found;
+  each_row(database_.get(), path_, "samples", cell_id, [&](const std::string& json) {
+    found.push_back(sample_from_json(json));
+    found.back().cell_id = cell_id;
+  });
+  return found;
+}
+
+void Store::each_curve(const std::function<void(const Curve&)>& use) const {
+  for (const std::string& id : plan()) {
+    each_row(database_.get(), path_, "curves", id, [&](const std::string& json) {
+      Curve curve = curve_from_json(json);
+      curve.cell_id = id;
+      use(curve);
+    });
+  }
+}
+
 }  // namespace longreach::harness

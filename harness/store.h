@@ -64,6 +64,14 @@ class Store {
 
   Stored read() const;
 
+  /// The same piece by piece: what `use` is given is all that is in memory. A cell without
+  /// measurements comes with none.
+  void each_cell(const std::function<void(CellInfo, std::vector<Measurement>)>& use) const;
+  void each_sample(const std::function<void(const SampleRecord&)>& use) const;
+  void each_curve(const std::function<void(const Curve&)>& use) const;
+  /// Of one cell, in order.
+  std::vector<SampleRecord> samples(const std::string& cell_id) const;
+
   const std::string& path() const { return path_; }
 
  private:

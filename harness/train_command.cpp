@@ -64,7 +64,7 @@ class TrainCommand {
     }
     if (run_) {
       end_run(run_->store, run_->entry);
-      print_paths(out_, write_reports(run_->store, experiment_->output));
+      print_paths(out_, write_reports(read_results(run_->store), experiment_->output));
     }
     return all_ok ? kExitOk : kExitCellFailed;
   }

@@ -35,14 +35,14 @@ class Csv final : public Report {
       separator = ",";
     }
     out << '\n';
-    for (const Record& record : results.records) {
-      separator = "";
+    results.records.each([&out](const Record& record) {
+      std::string_view before;
       for (const Column& column : columns(record)) {
-        out << separator << quoted(to_text(column.value));
-        separator = ",";
+        out << before << quoted(to_text(column.value));
+        before = ",";
       }
       out << '\n';
-    }
+    });
   }
 };
 

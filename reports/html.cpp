@@ -1,28 +1,20 @@
 // report.html: one self-contained page. C++ only fills in the data; the page's script draws it.
-#include <algorithm>
-#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/error.h"
 #include "reports/columns.h"
+#include "reports/main_scores.h"
+#include "reports/page_data.h"
 #include "reports/report.h"
 
 // The files of reports/html and Chart.js, embedded by the build.
 namespace longreach::embedded {
 std::string_view page_html();
 std::string_view page_css();
-std::string_view data_js();
-std::string_view figures_js();
-std::string_view tables_js();
-std::string_view sections_js();
-std::string_view language_js();
-std::string_view trade_offs_js();
-std::string_view reach_js();
-std::string_view page_js();
+std::string_view script_js();
 std::string_view chart_js();
 }  // namespace longreach::embedded
 
@@ -31,56 +23,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Points kept of a curve: more than a figure has pixels to tell apart.
-constexpr std::size_t kCurvePoints = 600;
-
-/// Records as a list of names and rows of values, which is half the size of named fields.
-Json table(std::span<const Record> records) {
-  Json names = Json::array(), rows = Json::array();
-  for (const Column& column : columns(Record{})) names.push_back(column.name);
-  for (const Record& record : records) {
-    Json row = Json::array();
-    for (const Column& column : columns(record)) row.push_back(to_json(column.value));
-    rows.push_back(std::move(row));
-  }
-  return {{"columns", names}, {"rows", rows}};
-}
-
-/// Samples without a hash are repetitions of a timing, which nobody wants to read one by one.
-std::vector<SampleRecord> answers(std::span<const SampleRecord> samples) {
-  std::vector<SampleRecord> out;
-  std::ranges::copy_if(samples, std::back_inserter(out),
-                       [](const SampleRecord& sample) { return !sample.sample_sha.empty(); });
-  return out;
-}
-
-/// The same number of samples from the start of each cell, about `limit` in all, so that the
-/// backends' answers to one question stand side by side.
-Json chosen_samples(std::span<const SampleRecord> samples, i64 limit) {
-  std::map<std::string, i64> left;
-  for (const SampleRecord& sample : samples) left[sample.cell_id] = 0;
-  const i64 share = std::max<i64>(1, limit / std::max<i64>(1, static_cast<i64>(left.size())));
-  for (auto& [cell, count] : left) count = share;
-  Json out = Json::array();
-  for (const SampleRecord& sample : samples) {
-    if (static_cast<i64>(out.size()) < limit && left[sample.cell_id]-- > 0) {
-      out.push_back(to_json(sample));
-    }
-  }
-  return out;
-}
-
-/// At most kCurvePoints points, evenly spread, the last one always among them.
-Curve thinned(const Curve& curve) {
-  const std::size_t points = std::min(curve.x.size(), curve.y.size());
-  if (points <= kCurvePoints) return curve;
-  Curve out{curve.cell_id, curve.name, curve.x_unit, curve.y_unit, {}, {}, curve.series};
-  for (std::size_t i = 0; i < kCurvePoints; ++i) {
-    const std::size_t from = i * (points - 1) / (kCurvePoints - 1);
-    out.x.push_back(curve.x[from]);
-    out.y.push_back(curve.y[from]);
-  }
-  return out;
+/// Which score stands for which task: [[task or "", metric], ...], the first that fits.
+Json main_scores() {
+  Json scores = Json::array();
+  for (const MainScore& one : kMainScores) scores.push_back({one.task, one.metric});
+  return scores;
 }
 
 /// JSON that no parser of HTML can read a tag out of, whatever the strings in it hold.
@@ -115,9 +62,11 @@ std::string filled(std::string_view page, const std::map<std::string_view, std::
 class Html final : public Report {
  public:
   struct Params {
-    i64 samples = 400;
+    i64 samples = 400, records = 10000;
     void fields(Fields& fields) {
       fields("samples", samples, at_least(0, Unit::count), "samples shown, spread over the cells");
+      fields("records", records, at_least(1, Unit::count),
+             "records shown; of more, the least important kinds are left out, as the page says");
     }
   };
   explicit Html(const Params& params) : params_(params) {}
@@ -125,29 +74,19 @@ class Html final : public Report {
   std::string file_name() const override { return "report.html"; }
 
   void write(const Results& results, std::ostream& out) const override {
-    Json curves = Json::array();
-    for (const Curve& curve : results.curves) curves.push_back(to_json(thinned(curve)));
     const Json manifest = Json::parse(results.manifest, nullptr, false);
-    const std::vector<SampleRecord> samples = answers(results.samples);
     const Json data = {{"schema_version", kSchemaVersion},
                        {"title", results.title},
                        {"configuration", results.configuration},
                        {"manifest", manifest.is_discarded() ? Json(results.manifest) : manifest},
                        {"command", results.command},
-                       {"records", table(results.records)},
-                       {"samples", chosen_samples(samples, params_.samples)},
-                       {"samples_total", samples.size()},
-                       {"curves", curves}};
-    std::string script;
-    for (const std::string_view part :
-         {embedded::data_js(), embedded::figures_js(), embedded::tables_js(),
-          embedded::sections_js(), embedded::language_js(), embedded::trade_offs_js(),
-          embedded::reach_js(), embedded::page_js()}) {
-      script += part;
-    }
+                       {"main_scores", main_scores()},
+                       {"table", page_records(results.records, params_.records)},
+                       {"samples", page_samples(results.samples, params_.samples)},
+                       {"curves", page_curves(results.curves)}};
     out << filled(embedded::page_html(), {{"style", std::string(embedded::page_css())},
                                           {"chart", std::string(embedded::chart_js())},
-                                          {"script", script},
+                                          {"script", std::string(embedded::script_js())},
                                           {"data", inert(data)}});
   }
 

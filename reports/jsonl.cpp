@@ -24,13 +24,13 @@ class Jsonl final : public Report {
   std::string file_name() const override { return "records.jsonl"; }
 
   void write(const Results& results, std::ostream& out) const override {
-    for (const Record& record : results.records) {
+    results.records.each([&out](const Record& record) {
       Json row;
       for (const Column& column : columns(record)) {
         row[std::string(column.name)] = to_json(column.value);
       }
       out << dump(row) << '\n';
-    }
+    });
   }
 };
 
@@ -42,7 +42,8 @@ class Samples final : public Report {
   std::string file_name() const override { return "samples.jsonl"; }
 
   void write(const Results& results, std::ostream& out) const override {
-    for (const SampleRecord& sample : results.samples) out << dump(to_json(sample)) << '\n';
+    results.samples.each(
+        [&out](const SampleRecord& sample) { out << dump(to_json(sample)) << '\n'; });
   }
 };
 
@@ -54,7 +55,7 @@ class Curves final : public Report {
   std::string file_name() const override { return "curves.jsonl"; }
 
   void write(const Results& results, std::ostream& out) const override {
-    for (const Curve& curve : results.curves) out << dump(to_json(curve)) << '\n';
+    results.curves.each([&out](const Curve& curve) { out << dump(to_json(curve)) << '\n'; });
   }
 };
 

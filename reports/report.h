@@ -2,23 +2,23 @@
 #pragma once
 
 #include <ostream>
-#include <span>
 #include <string>
 
 #include "core/record.h"
 #include "core/registry.h"
+#include "reports/rows.h"
 
 namespace longreach::reports {
 
 struct Results {
   std::string title;
-  std::string configuration;        ///< the YAML as the user wrote it
-  std::string manifest;             ///< JSON object: build, machine, full configuration
-  std::string command;              ///< how to reproduce
-  std::span<const Record> records;  ///< in plan order; a cell without measurements has one row with
-                                    ///< an empty metric
-  std::span<const SampleRecord> samples;
-  std::span<const Curve> curves;
+  std::string configuration;  ///< the YAML as the user wrote it
+  std::string manifest;       ///< JSON object: build, machine, full configuration
+  std::string command;        ///< how to reproduce
+  Rows<Record> records;       ///< in plan order, a cell's rows together, derived ones last; a cell
+                              ///< without measurements has one row with an empty metric
+  Rows<SampleRecord> samples;
+  Rows<Curve> curves;
 };
 
 class Report {

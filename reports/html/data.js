@@ -3,13 +3,18 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
-/** Records as objects keyed by column name, plus the metric's prefix. */
-const RECORDS = DATA.records.rows.map((row) => {
-  const record = {};
-  DATA.records.columns.forEach((name, i) => { record[name] = row[i]; });
-  record.prefix = record.metric.split("/")[0];
-  return record;
-});
+/** The rows of a table kept by columns, as objects. */
+function rowsOf({ rows, columns }) {
+  const readers = Object.entries(columns).map(([name, column]) => [name, Array.isArray(column) ? (i) => column[i]
+    : "all" in column ? () => column.all : (i) => column.dictionary[column.rows[i]]]);
+  return Array.from({ length: rows }, (_, i) =>
+    Object.fromEntries(readers.map(([name, read]) => [name, read(i)])));
+}
+
+/** Records as objects keyed by column name, their cell's columns among them, plus the metric's prefix. */
+const CELL_ROWS = rowsOf(DATA.table.cells);
+const RECORDS = rowsOf(DATA.table.records).map(({ cell, ...row }) =>
+  ({ ...CELL_ROWS[cell], ...row, prefix: row.metric.split("/")[0] }));
 nameSweptBackends();
 /** What only all lengths together tell: how far a score holds, and scores by how far back. */
 const isAcrossLengths = (r) =>

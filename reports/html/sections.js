@@ -36,22 +36,33 @@ function direction(records) {
 
 // ---- 1: what ran ----
 
+/** "1,234 of the 21,296 records are not on this page: ...", or null. */
+function leftOut() {
+  const { total, records, left_out: kinds } = DATA.table;
+  if (records.rows === total) return null;
+  const count = (n) => n.toLocaleString("en-US");
+  const named = kinds.map(({ what, rows }) => `${what} (${count(rows)})`).join(", ");
+  return make("details", {}, make("summary", {}, `${count(total - records.rows)} of ${count(total)} records, the least ` +
+    "important kinds, are left out of this page; records.csv beside it has all"), paragraph(`Most of them: ${named}.`));
+}
+
 function statusBanner() {
-  const cells = [...CELLS.values()];
-  const counts = groupBy(cells, (c) => c.status);
-  const broken = cells.filter((c) => c.status !== "ok");
-  if (cells.length === 0) return make("div", { class: "banner" }, paragraph("No cell has been run yet."));
-  const summary = [...counts].map(([status, group]) => `${group.length} ${status}`).join(" · ");
-  const text = broken.length === 0 ? `All ${cells.length} cells are valid.`
-    : `${broken.length} of ${cells.length} cells have no valid result: missing, hollow or hatched below.`;
+  const counts = Object.entries(DATA.table.statuses);
+  const all = counts.reduce((sum, [, n]) => sum + n, 0);
+  if (all === 0) return make("div", { class: "banner" }, paragraph("No cell has been run yet."));
+  const broken = [...CELLS.values()].filter((c) => c.status !== "ok");
+  const without = all - (DATA.table.statuses.ok ?? 0);
+  const summary = counts.map(([status, n]) => `${n} ${status}`).join(" · ");
+  const text = without === 0 ? `All ${all} cells are valid.`
+    : `${without} of ${all} cells have no valid result: missing, hollow or hatched below.`;
   const list = table(["status", "backend", "model", "task", "length", "seed", "reason"],
     broken.map((c) => [c.status, c.backend, c.model, c.task, lengthName(c.context_length),
       c.seed ?? "–", c.reason || "no reason recorded"]), { numeric: [4, 5] });
   const details = make("details", {}, make("summary", {}, "Which, and why"), list);
   if (broken.length <= 8) details.open = true;
-  return make("div", { class: `banner ${broken.length ? "warn" : "fine"}` },
-    make("p", {}, make("strong", {}, broken.length ? "⚠ " : "✓ ", text), " ",
-      make("span", { class: "quiet" }, summary)), broken.length ? details : null);
+  return make("div", { class: `banner ${without ? "warn" : "fine"}` },
+    make("p", {}, make("strong", {}, without ? "⚠ " : "✓ ", text), " ",
+      make("span", { class: "quiet" }, summary)), without ? details : null, leftOut());
 }
 
 function whatRan() {
@@ -239,7 +250,7 @@ function memory() {
 
 /** Curves that are wanted, with their cells and the points that have both numbers. */
 function curvesOf(wanted) {
-  return DATA.curves.filter(wanted).map((curve) => ({ ...curve,
+  return DATA.curves.shown.filter(wanted).map((curve) => ({ ...curve,
     cell: CELLS.get(curve.cell_id) ?? { backend: curve.cell_id, model: "", seed: null, lr: null },
     points: curve.x.map((x, i) => ({ x, y: curve.y[i] })).filter((p) => p.x !== null && p.y !== null) }))
     .filter((c) => c.points.length > 0);
@@ -307,9 +318,9 @@ function training() {
 }
 
 function samples() {
-  if (DATA.samples.length === 0) return null;
-  const total = DATA.samples_total;
-  return [paragraph(`${DATA.samples.length} of ${total} answers${DATA.samples.length < total
+  const { total, shown } = DATA.samples;
+  if (shown.length === 0) return null;
+  return [paragraph(`${shown.length} of ${total} answers${shown.length < total
     ? ", the first of each cell; all are in samples.jsonl" : ""}. The same samples are put to every backend.`, "quiet"),
   samplesTable()];
 }

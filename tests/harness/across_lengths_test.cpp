@@ -60,15 +60,15 @@ Stored window() {
   return stored;
 }
 
-std::vector<Measurement> rows_of(const std::vector<Record>& records, const std::string& metric) {
+std::vector<Measurement> rows_of(const std::vector<Derived>& records, const std::string& metric) {
   std::vector<Measurement> rows;
-  for (const Record& record : records) {
+  for (const Derived& record : records) {
     if (record.measurement.metric == metric) rows.push_back(record.measurement);
   }
   return rows;
 }
 
-Measurement row_of(const std::vector<Record>& records, const std::string& metric) {
+Measurement row_of(const std::vector<Derived>& records, const std::string& metric) {
   const std::vector<Measurement> rows = rows_of(records, metric);
   REQUIRE(rows.size() == 1);
   return rows[0];
@@ -77,8 +77,8 @@ Measurement row_of(const std::vector<Record>& records, const std::string& metric
 }  // namespace
 
 TEST_CASE("The effective length of one backend's cells stands beside the longest of them") {
-  const std::vector<Record> records = derive_across_lengths(window(), {}, 1);
-  for (const Record& record : records) CHECK(record.cell.context_length == 256);
+  const std::vector<Derived> records = derive_across_lengths(measured_cells(window()), {}, 1);
+  for (const Derived& record : records) CHECK(record.cell->context_length == 256);
   const Measurement m = row_of(records, "passkey/exact_match/effective_length");
   // 1, 2/3 and 1/4 right.
   CHECK(*m.value == 64);
@@ -93,7 +93,7 @@ TEST_CASE("The effective length of one backend's cells stands beside the longest
   half.effective_threshold = 0.5;
   half.effective_relative = false;
   const Measurement other =
-      row_of(derive_across_lengths(window(), half, 1), "passkey/exact_match/effective_length");
+      row_of(derive_across_lengths(measured_cells(window()), half, 1), "passkey/exact_match/effective_length");
   CHECK(*other.value == 128);
   CHECK_THAT(other.protocol, Contains("threshold=0.5:absolute"));
   half.effective_threshold = 1;
@@ -101,13 +101,13 @@ TEST_CASE("The effective length of one backend's cells stands beside the longest
   Stored wrong = window();
   for (SampleRecord& sample : wrong.samples) sample.scores[0].second = 0;
   const Measurement none =
-      row_of(derive_across_lengths(wrong, half, 1), "passkey/exact_match/effective_length");
+      row_of(derive_across_lengths(measured_cells(wrong), half, 1), "passkey/exact_match/effective_length");
   CHECK_FALSE(none.value);
   CHECK_THAT(none.ci_method, Contains("below at the shortest length already"));
 }
 
 TEST_CASE("Scores are pooled over lengths by doublings of distance and of compressions") {
-  const std::vector<Record> records = derive_across_lengths(window(), {}, 1);
+  const std::vector<Derived> records = derive_across_lengths(measured_cells(window()), {}, 1);
   const std::vector<Measurement> rows = rows_of(records, "passkey/exact_match_by_distance");
   // 10 | 20 20 | 40 40 | 100 | 180 200 250.
   REQUIRE(rows.size() == 5);
@@ -133,7 +133,7 @@ TEST_CASE("Scores are pooled over lengths by doublings of distance and of compre
 }
 
 TEST_CASE("The horizon is told in tokens and in compressions, with what was tested") {
-  const std::vector<Record> records = derive_across_lengths(window(), {}, 1);
+  const std::vector<Derived> records = derive_across_lengths(measured_cells(window()), {}, 1);
   const Measurement m = row_of(records, "passkey/exact_match/horizon");
   CHECK(*m.value == Approx(std::sqrt(40.0 * 100)));
   CHECK(m.unit == "tokens");
@@ -152,7 +152,7 @@ TEST_CASE("The horizon is told in tokens and in compressions, with what was test
 TEST_CASE("A horizon beyond what was tested has no value and says how far the test went") {
   Stored stored;
   add(stored, {.answers = {{20, 1}, {50, 1}}});
-  std::vector<Record> records = derive_across_lengths(stored, {}, 1);
+  std::vector<Derived> records = derive_across_lengths(measured_cells(stored), {}, 1);
   const Measurement m = row_of(records, "passkey/exact_match/horizon");
   CHECK_FALSE(m.value);
   CHECK_FALSE(m.ci_high);
@@ -163,11 +163,11 @@ TEST_CASE("A horizon beyond what was tested has no value and says how far the te
 
   stored = {};
   add(stored, {.answers = {{20, 0}, {50, 0}}});
-  records = derive_across_lengths(stored, {}, 1);
+  records = derive_across_lengths(measured_cells(stored), {}, 1);
   CHECK_THAT(row_of(records, "passkey/exact_match/horizon").ci_method,
              Contains("below 0.5 already at the nearest, 20 tokens"));
   for (Record& record : stored.records) record.measurement.chance = 0.5;
-  records = derive_across_lengths(stored, {}, 1);
+  records = derive_across_lengths(measured_cells(stored), {}, 1);
   CHECK(rows_of(records, "passkey/exact_match/horizon").empty());
   CHECK(rows_of(records, "passkey/exact_match_by_distance").size() == 2);
 }
@@ -179,7 +179,7 @@ TEST_CASE("Questions of one cluster are one unit of a bucket and of a length") {
   for (std::size_t i = 0; i < stored.samples.size(); ++i) {
     stored.samples[i].cluster = fmt::format("text {}", i / 3);
   }
-  const std::vector<Record> records = derive_across_lengths(stored, {}, 1);
+  const std::vector<Derived> records = derive_across_lengths(measured_cells(stored), {}, 1);
   const Measurement bucket = row_of(records, "passkey/exact_match_by_distance");
   CHECK(bucket.n == 8);
   CHECK(*bucket.value == Approx(2.0 / 3));
@@ -193,7 +193,7 @@ TEST_CASE("Scores of several answers have an effective length, but no distance")
     Stored stored;
     add(stored, {.answers = {{20, 1}, {50, 0}}, .score = score});
     add(stored, {.length = 128, .answers = {{20, 1}, {100, 0}}, .score = score});
-    const std::vector<Record> records = derive_across_lengths(stored, {}, 1);
+    const std::vector<Derived> records = derive_across_lengths(measured_cells(stored), {}, 1);
     INFO(score);
     CHECK(rows_of(records, "passkey/" + score + "/effective_length").size() == 1);
     const bool of_one = score == "f1";
@@ -210,10 +210,10 @@ TEST_CASE("Only right answers' shares are derived from, of cells that are ok and
   add(stored, {.length = 64, .answers = {{10, 1}}, .seed = 1});
   add(stored, {.backend = "full", .length = 64, .answers = {{10, 0.5}}, .score = "loss"});
   add(stored, {.backend = "odd", .length = 64, .answers = {{10, 7}}});  // no share
-  const std::vector<Record> records = derive_across_lengths(stored, {}, 1);
-  for (const Record& record : records) {
-    CHECK(record.cell.backend == "window");
-    CHECK(record.cell.context_length == (record.cell.seed == 1 ? 64 : 256));
+  const std::vector<Derived> records = derive_across_lengths(measured_cells(stored), {}, 1);
+  for (const Derived& record : records) {
+    CHECK(record.cell->backend == "window");
+    CHECK(record.cell->context_length == (record.cell->seed == 1 ? 64 : 256));
   }
   CHECK(rows_of(records, "passkey/exact_match/horizon").size() == 2);
   CHECK(rows_of(records, "passkey/exact_match/effective_length").size() == 1);

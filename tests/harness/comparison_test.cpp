@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "harness/measured.h"
 #include "metrics/blocks.h"
 
 using namespace longreach;
@@ -46,10 +47,10 @@ TEST_CASE("Right and wrong answers are paired by sample and tested with exact Mc
   // 8 samples: the other backend loses six that the baseline has and gains none.
   add(stored, "base", 64, "exact_match", {1, 1, 1, 1, 1, 1, 0, 1});
   add(stored, "other", 64, "exact_match", {0, 0, 0, 0, 0, 0, 0, 1}, true);
-  const std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  const std::vector<Derived> rows = compare_to_baseline(measured_cells(stored), {}, 1);
   REQUIRE(rows.size() == 1);
   const Measurement& m = rows[0].measurement;
-  CHECK(rows[0].cell.backend == "other");
+  CHECK(rows[0].cell->backend == "other");
   CHECK(m.metric == "passkey/exact_match_difference");
   CHECK(*m.value == Approx(-6.0 / 8));
   CHECK(*m.n == 8);
@@ -70,7 +71,7 @@ TEST_CASE("Equal answers bound the difference by Wilson instead of claiming cert
   add(stored, "base", 64, "exact_match", std::vector<double>(10, 1));
   add(stored, "same", 64, "exact_match", std::vector<double>(10, 1));
   add(stored, "bad", 64, "exact_match", std::vector<double>(10, 0));
-  const std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  const std::vector<Derived> rows = compare_to_baseline(measured_cells(stored), {}, 1);
   REQUIRE(rows.size() == 2);
   // Of 10 pairs none is of another kind: at most 1 - 0.722467 of them.
   const Measurement &same = rows[0].measurement, &bad = rows[1].measurement;
@@ -93,15 +94,15 @@ TEST_CASE("Holm corrects over the backends and lengths of a task, and can be swi
     add(stored, "bad", length, "exact_match", {0, 0, 0, 0, 0, 0, 1, 1});  // p = 2 / 2^6
     add(stored, "same", length, "exact_match", right);                    // p = 1
   }
-  std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  std::vector<Derived> rows = compare_to_baseline(measured_cells(stored), {}, 1);
   REQUIRE(rows.size() == 4);
-  for (const Record& row : rows) {
+  for (const Derived& row : rows) {
     // Four tests: the smallest p times 4, the next times 3 but no less: 0.125 for both.
-    CHECK(*row.measurement.p_adjusted == (row.cell.backend == "bad" ? 0.125 : 1));
+    CHECK(*row.measurement.p_adjusted == (row.cell->backend == "bad" ? 0.125 : 1));
   }
   StatisticsChoice plain;
   plain.correction = Correction::none;
-  rows = compare_to_baseline(stored, plain, 1);
+  rows = compare_to_baseline(measured_cells(stored), plain, 1);
   CHECK(*rows[0].measurement.p_value == 0.03125);
   CHECK_FALSE(rows[0].measurement.p_adjusted);
 }
@@ -110,7 +111,7 @@ TEST_CASE("Scores that are not right or wrong are tested by flipping signs") {
   Stored stored;
   add(stored, "base", 64, "digits", {0.1, 0.2, 0.3, 0.4, 0.5, 0.6});
   add(stored, "other", 64, "digits", {0.3, 0.4, 0.5, 0.6, 0.7, 0.8});
-  const std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  const std::vector<Derived> rows = compare_to_baseline(measured_cells(stored), {}, 1);
   REQUIRE(rows.size() == 1);
   CHECK(*rows[0].measurement.value == Approx(0.2));
   // Every difference is 0.2: of 2^6 ways to give them signs, two are as far from 0.
@@ -121,7 +122,7 @@ TEST_CASE("Scores that are not right or wrong are tested by flipping signs") {
   CHECK(*rows[0].measurement.ci_high == Approx(0.2 + 0.8 * 0.390334).epsilon(1e-5));
   // Beyond 1 nothing is bounded.
   for (SampleRecord& sample : stored.samples) sample.scores[0].second *= 10;
-  const Record unbounded = compare_to_baseline(stored, {}, 1).at(0);
+  const Derived unbounded = compare_to_baseline(measured_cells(stored), {}, 1).at(0);
   CHECK(*unbounded.measurement.ci_low == Approx(2));
   CHECK_THAT(unbounded.measurement.ci_method, Contains("paired bootstrap 0.95 over 6 samples"));
 }
@@ -131,7 +132,7 @@ TEST_CASE("Only samples that both have are paired, and failed or lone cells are 
   add(stored, "base", 64, "exact_match", {1, 1, 0});
   add(stored, "other", 64, "exact_match", {1, 0, 0, 1, 1});
   add(stored, "other", 128, "exact_match", {1, 1, 1});  // no baseline at 128
-  std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  std::vector<Derived> rows = compare_to_baseline(measured_cells(stored), {}, 1);
   REQUIRE(rows.size() == 1);
   CHECK(*rows[0].measurement.n == 3);
   // What was paired, not all that the cell has read.
@@ -139,7 +140,7 @@ TEST_CASE("Only samples that both have are paired, and failed or lone cells are 
         metrics::set_sha(std::vector(stored.samples.begin(), stored.samples.begin() + 3)));
   CHECK(*rows[0].measurement.value == Approx(-1.0 / 3));
   stored.records[0].cell.status = Status::failed;
-  CHECK(compare_to_baseline(stored, {}, 1).empty());
+  CHECK(compare_to_baseline(measured_cells(stored), {}, 1).empty());
 }
 
 TEST_CASE("Samples of one cluster are one unit, and McNemar does not take them for independent") {
@@ -151,7 +152,7 @@ TEST_CASE("Samples of one cluster are one unit, and McNemar does not take them f
   for (std::size_t i = 0; i < stored.samples.size(); ++i) {
     stored.samples[i].cluster = clusters[i % clusters.size()];
   }
-  const std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  const std::vector<Derived> rows = compare_to_baseline(measured_cells(stored), {}, 1);
   REQUIRE(rows.size() == 1);
   const Measurement& m = rows[0].measurement;
   CHECK(*m.n == 3);
@@ -186,7 +187,7 @@ TEST_CASE("Each depth is compared on its own, adjusted over the heatmap of one b
     }
   }
   i64 deep = 0, pooled = 0;
-  for (const Record& row : compare_to_baseline(stored, {}, 1)) {
+  for (const Derived& row : compare_to_baseline(measured_cells(stored), {}, 1)) {
     const Measurement& m = row.measurement;
     if (!m.depth) {
       ++pooled;
@@ -195,13 +196,13 @@ TEST_CASE("Each depth is compared on its own, adjusted over the heatmap of one b
       continue;
     }
     ++deep;
-    INFO(row.cell.backend << row.cell.context_length.value_or(0) << " at " << *m.depth);
+    INFO(row.cell->backend << row.cell->context_length.value_or(0) << " at " << *m.depth);
     CHECK(*m.n == 8);
     CHECK_THAT(m.ci_method, Contains("Benjamini-Hochberg over 4"));
     // Of `other`: p 2/128, 2/64, 1, 1. Times 4/1, 4/2: both 1/16. Never mixed with third's.
-    const bool lost = row.cell.backend == "other" && *m.depth == 0;
+    const bool lost = row.cell->backend == "other" && *m.depth == 0;
     CHECK(*m.p_adjusted == (lost ? 0.0625 : 1));
-    CHECK(*m.value == (lost ? (row.cell.context_length == 64 ? -6.0 / 8 : -7.0 / 8) : 0));
+    CHECK(*m.value == (lost ? (row.cell->context_length == 64 ? -6.0 / 8 : -7.0 / 8) : 0));
   }
   CHECK(pooled == 4);
   CHECK(deep == 8);
@@ -217,7 +218,7 @@ TEST_CASE("Repetitions of a timing are compared as ratios, unpaired") {
     record.measurement.unit = "ms/token";
     record.measurement.higher_is_better = false;
   }
-  const std::vector<Record> rows = compare_to_baseline(stored, {}, 1);
+  const std::vector<Derived> rows = compare_to_baseline(measured_cells(stored), {}, 1);
   REQUIRE(rows.size() == 1);  // and no difference of pairs that are none
   const Measurement& m = rows[0].measurement;
   CHECK(m.metric == "latency/decode_ratio");
@@ -244,17 +245,18 @@ TEST_CASE("Only times are compared as ratios, and only those that were taken ali
   const auto rows_where = [&](const auto& change) {
     Stored changed = stored;
     change(changed.records[0]);
-    return compare_to_baseline(changed, {}, 1).size();
+    return compare_to_baseline(measured_cells(changed), {}, 1).size();
   };
   CHECK(rows_where([](Record&) {}) == 1);
   CHECK(rows_where([](Record& r) { r.measurement.protocol = "repetitions=1"; }) == 0);
   CHECK(rows_where([](Record& r) { r.cell.cpu = "another"; }) == 0);
+  CHECK(rows_where([](Record& r) { r.cell.machine = "another"; }) == 0);
   CHECK(rows_where([](Record& r) { r.cell.build = "debug"; }) == 0);
   CHECK(rows_where([](Record& r) { r.cell.flags = "-O0"; }) == 0);
   CHECK(rows_where([](Record& r) { r.cell.threads = 1; }) == 0);
   for (const std::string unit : {"J/token", "samples", "tokens/s"}) {
     for (Record& record : stored.records) record.measurement.unit = unit;
-    CHECK(compare_to_baseline(stored, {}, 1).empty());
+    CHECK(compare_to_baseline(measured_cells(stored), {}, 1).empty());
   }
 }
 
@@ -275,7 +277,7 @@ TEST_CASE("Backends of one name and other parameters have heatmaps of their own"
   }
   for (SampleRecord& sample : stored.samples) sample.depth = 0;
   i64 deep = 0;
-  for (const Record& row : compare_to_baseline(stored, {}, 1)) {
+  for (const Derived& row : compare_to_baseline(measured_cells(stored), {}, 1)) {
     if (!row.measurement.depth) continue;
     ++deep;
     CHECK_THAT(row.measurement.ci_method, Contains("Benjamini-Hochberg over 1"));

@@ -17,6 +17,19 @@ std::size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
+/// A table's rows of one column, as the page's script reads them.
+std::vector<nlohmann::json> column(const nlohmann::json& table, const std::string& name) {
+  const nlohmann::json& coded = table["columns"][name];
+  std::vector<nlohmann::json> rows;
+  for (std::size_t i = 0; i < table["rows"].get<std::size_t>(); ++i) {
+    rows.push_back(coded.is_array() ? coded[i]
+                   : coded.contains("all")
+                       ? coded["all"]
+                       : coded["dictionary"][coded["rows"][i].get<std::size_t>()]);
+  }
+  return rows;
+}
+
 /// The data block, as a browser would hand it to the script.
 nlohmann::json data_of(const std::string& page) {
   const std::string open = "<script id=\"data\" type=\"application/json\">";
@@ -37,7 +50,7 @@ TEST_CASE("A hostile backend name reaches the page only as inert data") {
   CHECK(count(page, "<!--") == count(plain, "<!--"));
   const nlohmann::json data = data_of(page);
   CHECK(data["title"] == name);
-  CHECK(data["records"]["rows"][0][5] == name);
+  CHECK(column(data["table"]["cells"], "backend") == std::vector<nlohmann::json>{name});
 }
 
 TEST_CASE("The page loads nothing from elsewhere") {
@@ -58,23 +71,26 @@ TEST_CASE("A page without records is whole") {
   const std::string page = written("html", {"Nothing yet", "", "", "", {}, {}, {}});
   CHECK(page.find("</html>") != std::string::npos);
   const nlohmann::json data = data_of(page);
-  CHECK(data["records"]["rows"].empty());
+  CHECK(data["table"]["records"]["rows"] == 0);
+  CHECK(data["table"]["cells"]["rows"] == 0);
   CHECK(data["manifest"] == "");
 }
 
 TEST_CASE("Cells without a result keep their status and reason on the page") {
   const Synthetic made = synthetic();
   const nlohmann::json data = data_of(written("html", made.results()));
-  const nlohmann::json& names = data["records"]["columns"];
-  const auto at = [&names](const std::string& name) {
-    return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
-  };
+  const nlohmann::json& cells = data["table"]["cells"];
+  const std::vector<nlohmann::json> status = column(cells, "status"),
+                                    reason = column(cells, "reason"),
+                                    cell = column(data["table"]["records"], "cell"),
+                                    value = column(data["table"]["records"], "value");
   i64 without = 0;
-  for (const nlohmann::json& row : data["records"]["rows"]) {
-    if (row[at("status")] == "ok") continue;
+  for (std::size_t row = 0; row < cell.size(); ++row) {
+    const std::size_t at = cell[row];
+    if (status[at] == "ok") continue;
     ++without;
-    CHECK(row[at("reason")] != "");
-    CHECK(row[at("value")].is_null());
+    CHECK(reason[at] != "");
+    CHECK(value[row].is_null());
   }
   CHECK(without == 2);  // full runs out of memory at 4096; no energy counter
 }
@@ -87,9 +103,9 @@ TEST_CASE("Samples are shared out evenly over the cells, and their true number i
   }
   samples.resize(4000);  // repetitions of timings, which have no hash, are left out
   const nlohmann::json data = data_of(written("html", {"", "", "{}", "", {}, samples, {}}));
-  CHECK(data["samples_total"] == 3000);
+  CHECK(data["samples"]["total"] == 3000);
   std::map<std::string, int> cells;
-  for (const nlohmann::json& sample : data["samples"]) ++cells[sample["cell_id"]];
+  for (const nlohmann::json& sample : data["samples"]["shown"]) ++cells[sample["cell_id"]];
   CHECK(cells["long"] == 200);   // 400 / 2 cells
   CHECK(cells["short"] == 100);  // all it has
 }
@@ -99,7 +115,7 @@ TEST_CASE("A long curve is thinned to 600 points and keeps its ends") {
   for (int i = 0; i <= 5000; ++i) curve.x.push_back(i), curve.y.push_back(-i);
   const std::vector<Curve> curves{curve};
   const nlohmann::json kept =
-      data_of(written("html", {"", "", "{}", "", {}, {}, curves}))["curves"][0];
+      data_of(written("html", {"", "", "{}", "", {}, {}, curves}))["curves"]["shown"][0];
   CHECK(kept["x"].size() == 600);
   CHECK(kept["y"].size() == 600);
   CHECK(kept["x"].front() == 0.0);
