@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "core/error.h"
 #include "harness/config_sections.h"
@@ -10,11 +11,6 @@
 
 namespace longreach::harness {
 namespace {
-
-struct Header {
-  i64 version = 0, seed = 0;
-  std::string name, output;
-};
 
 void apply_overrides(YAML::Node root, const Overrides& overrides, Source& source) {
   for (const std::string& set : overrides.set) apply_set(root, set, source);
@@ -35,19 +31,102 @@ void apply_overrides(YAML::Node root, const Overrides& overrides, Source& source
   }
 }
 
-void check_header(const Header& header, const Source& source, Problems& problems) {
+/// The place of what stands under these keys, or of the innermost of them that is there.
+std::string place_of(const YAML::Node& root, std::initializer_list<const char*> keys,
+                     const Source& source) {
+  std::string path;
+  YAML::Node here;
+  here.reset(root);
+  for (const char* key : keys) {
+    path = join_path(path, key);
+    const YAML::Node& map = here;  // a constant node makes no key
+    const YAML::Node next = map.IsMap() ? map[key] : YAML::Node(YAML::NodeType::Undefined);
+    if (next.IsDefined()) here.reset(next);
+  }
+  return source.place(here, path);
+}
+
+void check_header(const Header& header, const YAML::Node& root, const Source& source,
+                  Problems& problems) {
+  const auto place = [&](const char* key) { return place_of(root, {key}, source); };
   if (header.version != 1) {
     problems.add(fmt::format("{}: needs version: 1 (found {}); this program reads no other",
-                             source.file, header.version));
+                             place("version"), header.version));
   }
   const auto plain = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
   };
+  constexpr std::size_t kLongestName = 100;  // it names a folder
   if (header.name.empty() || !std::all_of(header.name.begin(), header.name.end(), plain) ||
-      header.name.starts_with('.')) {
-    problems.add(fmt::format("{}: needs a name of letters, digits, '.', '_' and '-' (found '{}')",
-                             source.file, header.name));
+      header.name.starts_with('.') || header.name.size() > kLongestName) {
+    problems.add(
+        fmt::format("{}: needs a name of at most {} letters, digits, '.', '_' and '-' (found '{}')",
+                    place("name"), kLongestName, one_line(header.name)));
   }
+}
+
+/// Refuses what would make more cells than can be planned, before any of them is made.
+void check_size(const Experiment& experiment, const Source& source, Problems& problems) {
+  std::map<std::string_view, double> runs;  // of each model, by its full name and by its base
+  double all_runs = 0, cells = 0;
+  for (const ModelChoice& model : experiment.models) {
+    const auto& training = model.training;
+    const double count = training ? static_cast<double>(training->lr.size()) *
+                                        static_cast<double>(training->seeds.size())
+                                  : 1;
+    runs[model.name] += count;
+    all_runs += count;
+  }
+  const auto backends = static_cast<double>(experiment.backends.size());
+  for (const TaskChoice& task : experiment.tasks) {
+    const auto& lengths = task.lengths.empty() ? experiment.lengths : task.lengths;
+    const auto of_model = runs.find(task.model);
+    const double of_task = of_model == runs.end() ? all_runs : of_model->second;
+    cells += static_cast<double>(lengths.size()) * of_task * backends;
+  }
+  cells += all_runs * backends;
+  if (cells <= kMostCells) return;
+  problems.add(fmt::format(
+      "{}: asks for up to {:.4g} cells (models x seeds x learning rates x backends x tasks x "
+      "lengths); at most {} are planned, so split it into several files",
+      source.file, cells, kMostCells));
+}
+
+Experiment read_tree(YAML::Node root, const std::string& text, const Overrides& overrides,
+                     Source& source) {
+  Problems problems;
+  if (!root.IsMap()) {
+    throw error("{}: expected a mapping with version, name, models, ...", source.file);
+  }
+  apply_overrides(root, overrides, source);
+
+  Experiment experiment;
+  experiment.file = source.file;
+  experiment.folder = overrides.folder;
+  experiment.written = text;
+  YamlFields reader(root, "", {source, problems});
+  Header header;
+  header.fields(reader);
+  check_header(header, root, source, problems);
+  experiment.name = header.name;
+  experiment.seed = header.seed;
+  experiment.output = header.output.empty() ? "runs/" + header.name : header.output;
+  experiment.lengths = header.lengths;
+  experiment.statistics = header.statistics;
+  experiment.statistics.where = place_of(root, {"statistics", "baseline"}, source);
+  experiment.limits = header.limits;
+  experiment.models = read_models(reader.claim("models"), header.seed, source, problems);
+  experiment.backends = read_backends(reader.claim("backends"), source, problems);
+  experiment.tasks = read_tasks(reader.claim("tasks"), source, problems);
+  reader.finish();
+  check_size(experiment, source, problems);
+  problems.raise();
+
+  for (const std::string& problem : validate(experiment)) problems.add(problem);
+  problems.raise();
+  experiment.edited = YAML::Dump(root) + "\n";
+  require_readable(experiment.edited, source.file);  // children read it
+  return experiment;
 }
 
 }  // namespace
@@ -106,58 +185,6 @@ bool TaskChoice::uses(const BackendChoice& backend) const {
          });
 }
 
-void VirtualRepetition::fields(Fields& f) {
-  f("share", share, between(0, 1),
-    "share of the samples in which one segment of filler counts many times over in a compressive "
-    "memory, as in a far longer context; 0 = none");
-  f("after", after, between(0, 1), "share of the steps before the first such sample");
-  f("ramp", ramp, between(0, 1),
-    "share of the steps over which the most times rise from 1 to `most`, by equal factors");
-  f("most", most, between(1, 1e9, Unit::count),
-    "most times; each sample's are log-uniform between 1 and these");
-}
-
-void Training::fields(Fields& f) {
-  f("lr", lr, at_least(1e-12), "learning rates; each trains models of its own");
-  f("seeds", seeds, at_least(0), "each trains models of its own; default: the experiment's seed");
-  f("length", length, at_least(2, Unit::count), "longest training sample in tokens");
-  f("shortest", shortest, at_least(0, Unit::count),
-    "shortest training sample in tokens, lengths between being log-uniform; 0 = length");
-  f("ramp", ramp, between(0, 1),
-    "share of the steps over which the longest allowed rises from shortest to length");
-  f("virtual_repetition", virtual_repetition, "");
-  f("from", from, "drawn: weights as drawn for the seed; imported: those of the model's import");
-  f("train_only", train_only, "all weights, or only the gates and whatever else backends add");
-  f("gates_first", gates_first, between(0, 1),
-    "share of the steps, from the first, in which only these learn");
-  f("recompute", params.recompute, at_least(0, Unit::count),
-    "tokens of a sample whose activations are held at once and computed twice; 0 = all, once");
-  f("checkpoint", checkpoint, at_least(0, Unit::seconds),
-    "seconds between checkpoints, from which a training that was cut off goes on");
-  f("spike", spike, at_least(0),
-    "nats by which a step's loss may exceed the median of the last 100 before training stops with "
-    "that reason; 0 = any");
-}
-
-void StatisticsChoice::fields(Fields& f) {
-  f("confidence", confidence, between(0.5, 0.9999), "level of the intervals");
-  f("bootstrap", bootstrap, between(10, 1e7, Unit::count), "resamples");
-  f("baseline", baseline, "the backend that others are compared with");
-  f("correction", correction, "for several comparisons in one table");
-  f("effective_threshold", effective_threshold, between(0, 1),
-    "what a score must reach at a length, and at all shorter ones, for the effective length");
-  f("effective_relative", effective_relative,
-    "the threshold is a share of the score at the shortest length, not the score itself");
-}
-
-void Limits::fields(Fields& f) {
-  f("memory", memory, at_least(0, Unit::bytes),
-    "memory that one cell's process may have resident; 0 = 90% of the machine's or container's");
-  f("time_per_cell", time_per_cell, at_least(0, Unit::seconds),
-    "wall time of one cell; 0 = no limit");
-  f("on_oom", on_oom, "after a cell runs out of memory or time: skip its longer lengths or go on");
-}
-
 std::string_view sweep_base(std::string_view name) { return name.substr(0, name.find(' ')); }
 
 bool named(std::string_view name, std::string_view wanted) {
@@ -186,38 +213,15 @@ std::optional<std::string> param(const std::string& canonical, const std::string
 Experiment read_experiment_text(const std::string& text, const std::string& file,
                                 const Overrides& overrides) {
   Source source{.file = file, .set_paths = {}};
-  Problems problems;
-  YAML::Node root = parse_yaml(text, file);
-  if (!root.IsMap()) throw error("{}: expected a mapping with version, name, models, ...", file);
-  apply_overrides(root, overrides, source);
-
-  Experiment experiment;
-  experiment.file = file;
-  experiment.written = text;
-  YamlFields reader(root, "", {source, problems});
-  Header header;
-  reader("version", header.version, Range{}, "");
-  reader("name", header.name, "");
-  reader("seed", header.seed, at_least(0), "");
-  reader("output", header.output, "");
-  check_header(header, source, problems);
-  experiment.name = header.name;
-  experiment.seed = header.seed;
-  experiment.output = header.output.empty() ? "runs/" + header.name : header.output;
-  experiment.models = read_models(reader.claim("models"), header.seed, source, problems);
-  experiment.backends = read_backends(reader.claim("backends"), source, problems);
-  reader("lengths", experiment.lengths, at_least(1, Unit::count), "");
-  experiment.tasks = read_tasks(reader.claim("tasks"), source, problems);
-  reader("statistics", experiment.statistics, "");
-  reader("limits", experiment.limits, "");
-  reader.finish();
-  if (!overrides.folder.empty()) experiment.folder = overrides.folder;
-  problems.raise();
-
-  for (std::string& problem : validate(experiment)) problems.add(std::move(problem));
-  problems.raise();
-  experiment.edited = YAML::Dump(root) + "\n";
-  return experiment;
+  try {
+    return read_tree(parse_yaml(text, file), text, overrides, source);
+  } catch (const YAML::Exception& failure) {
+    throw error("{}:{}: {}", file, failure.mark.line + 1, failure.msg);
+  } catch (const std::length_error&) {
+    throw error("{}: asks for more than memory can hold; give smaller numbers", file);
+  } catch (const std::bad_alloc&) {
+    throw error("{}: asks for more than memory can hold; give smaller numbers", file);
+  }
 }
 
 Experiment read_experiment(const std::string& file, const Overrides& overrides) {

@@ -72,6 +72,11 @@ struct VirtualRepetition {
   void fields(Fields&);
 };
 
+/// The longest context that is measured and the longest sample that is trained on, tokens. A sample
+/// is drawn whole.
+inline constexpr i64 kLongestContext = i64{1} << 30;
+inline constexpr i64 kLongestSample = i64{1} << 24;
+
 /// What a training begins with.
 enum class StartFrom { drawn, imported };
 /// What learns.
@@ -139,6 +144,7 @@ struct StatisticsChoice {
   Correction correction = Correction::holm;
   double effective_threshold = 0.85;
   bool effective_relative = true;
+  std::string where = {};  ///< the baseline's place, for messages
   void fields(Fields&);
 };
 
@@ -179,6 +185,9 @@ struct Overrides {
   std::optional<std::string> output, seed;
   std::string folder;  ///< replaces Experiment::folder; "" = the file's
 };
+
+/// The most cells that are planned.
+inline constexpr double kMostCells = 1 << 20;
 
 /// Reads and validates. Throws one Error of everything wrong with it, a line each.
 Experiment read_experiment(const std::string& file, const Overrides&);

@@ -27,6 +27,11 @@ void each_entry(const YAML::Node& list, std::string_view key, const Source& sour
     problems.add(fmt::format("{}: expected a list", source.place(list, std::string(key))));
     return;
   }
+  if (static_cast<double>(list.size()) > kMostEntries) {
+    problems.add(fmt::format("{}: {} entries; at most {} are read",
+                             source.place(list, std::string(key)), list.size(), kMostEntries));
+    return;
+  }
   for (std::size_t i = 0; i < list.size(); ++i) read(list[i], fmt::format("{}[{}]", key, i));
 }
 
@@ -317,7 +322,7 @@ TaskChoice read_task(const YAML::Node& entry, const std::string& path, const Con
   }
   task.data = read_data(values.claim("data"), join_path(inner, "data"), context);
   task.backends = read_names(values.claim("backends"), join_path(inner, "backends"), context);
-  values("lengths", task.lengths, at_least(1, Unit::count), "");
+  values("lengths", task.lengths, between(1, kLongestContext, Unit::count), "");
   values.claim("lengths");
   const auto metric =
       read_component<MetricRegistry>("metric", type, values, task.where, context.problems);
@@ -328,23 +333,38 @@ TaskChoice read_task(const YAML::Node& entry, const std::string& path, const Con
   return task;
 }
 
+/// Names stand in tables, in lists on the command line, and before what a sweep adds to them.
+void check_name(const std::string& name, const std::string& where, Problems& problems) {
+  constexpr std::size_t kLongestName = 100;
+  const auto forbidden = [](unsigned char c) {
+    return c <= ' ' || c == ',' || c == '=' || c == 0x7F;
+  };
+  if (name.size() > kLongestName || std::ranges::any_of(name, forbidden)) {
+    problems.add(
+        fmt::format("{}: the name '{}' must have no space, comma or '=', and at most {} "
+                    "bytes",
+                    where, one_line(name), kLongestName));
+  }
+}
+
 /// Reads an entry once for each combination of its sweeps.
 template <class Choice, class Read>
 void read_sweep(std::vector<Choice>& choices, const Source& source, Problems& problems,
                 const std::string& where, const Read& read) {
-  constexpr int kMost = 1000;
+  const double before = static_cast<double>(choices.size());
   Sweep sweep;
-  for (int i = 0; i < kMost; ++i) {
+  do {
     Choice choice = read(Context{source, problems, &sweep});
-    if (choice.name.find_first_of(" ,=") != std::string::npos) {
+    if (before + sweep.combinations() > kMostEntries) {
       problems.add(
-          fmt::format("{}: the name '{}' must have no space, comma or '='", where, choice.name));
+          fmt::format("{}: sweeps that make {:.4g} entries of this list; at most {} are read",
+                      where, before + sweep.combinations(), kMostEntries));
+      return;
     }
+    check_name(choice.name, where, problems);
     choice.name += sweep.suffix();
     choices.push_back(std::move(choice));
-    if (!sweep.advance()) return;
-  }
-  problems.add(fmt::format("{}: a sweep of more than {} combinations", source.file, kMost));
+  } while (sweep.advance());
 }
 
 }  // namespace

@@ -9,6 +9,16 @@
 
 namespace longreach::harness {
 
+/// What stands at the top of a configuration, but for its lists of entries.
+struct Header {
+  i64 version = 0, seed = 0;
+  std::string name, output;
+  std::vector<i64> lengths;
+  StatisticsChoice statistics;
+  Limits limits;
+  void fields(Fields&);
+};
+
 /// Each reads a list (an undefined node is an empty one), adding what is wrong to the problems.
 /// Sweeps inside an entry make several entries, their names telling the values.
 std::vector<ModelChoice> read_models(const YAML::Node&, i64 default_seed, const Source&, Problems&);

@@ -36,14 +36,15 @@ std::vector<std::string> names(const std::vector<Choice>& choices) {
 }
 
 template <class Choice>
-void check_names(const std::vector<Choice>& choices, std::string_view kind, const std::string& file,
-                 Problems& problems) {
-  std::set<std::string> seen;
-  for (const std::string& name : names(choices)) {
-    if (!seen.insert(name).second) {
-      problems.push_back(fmt::format("{} {}: two entries are named '{}'; give one another name",
-                                     file, kind, name));
-    }
+void check_names(const std::vector<Choice>& choices, Problems& problems) {
+  std::map<std::string_view, std::string_view> seen;  // where each is
+  for (const Choice& choice : choices) {
+    const auto [first, added] = seen.emplace(choice.name, choice.where);
+    if (added) continue;
+    problems.push_back(
+        fmt::format("{}: two entries are named '{}'; give this one another name "
+                    "(the other: {})",
+                    choice.where, choice.name, first->second));
   }
 }
 
@@ -242,21 +243,22 @@ void check_task(Experiment& experiment, TaskChoice& task, DataCheck& data, Probl
 
 void check_baseline(Experiment& experiment, Problems& problems) {
   std::string& wanted = experiment.statistics.baseline;
-  std::vector<std::string> marked;
+  std::vector<const BackendChoice*> marked;
   for (const BackendChoice& backend : experiment.backends) {
-    if (backend.baseline) marked.push_back(backend.name);
+    if (backend.baseline) marked.push_back(&backend);
   }
   if (marked.size() > 1) {
-    problems.push_back(fmt::format("{} backends: {} are marked as baseline; mark one",
-                                   experiment.file, fmt::join(marked, " and ")));
+    problems.push_back(fmt::format("{}: {} and {} are marked as baseline; mark one",
+                                   marked[1]->where, marked[0]->name, marked[1]->name));
     return;
   }
-  if (!marked.empty() && !wanted.empty() && wanted != marked[0]) {
-    problems.push_back(fmt::format("{} statistics.baseline: '{}', but '{}' is marked as baseline",
-                                   experiment.file, wanted, marked[0]));
+  const std::string& where = experiment.statistics.where;
+  if (!marked.empty() && !wanted.empty() && wanted != marked[0]->name) {
+    problems.push_back(
+        fmt::format("{}: '{}', but '{}' is marked as baseline", where, wanted, marked[0]->name));
     return;
   }
-  if (wanted.empty() && !marked.empty()) wanted = marked[0];
+  if (wanted.empty() && !marked.empty()) wanted = marked[0]->name;
   if (wanted.empty()) return;
   bool found = false;
   for (BackendChoice& backend : experiment.backends) {
@@ -264,8 +266,7 @@ void check_baseline(Experiment& experiment, Problems& problems) {
     found |= backend.baseline;
   }
   if (!found) {
-    problems.push_back(fmt::format("{} statistics.baseline: unknown backend '{}'{}",
-                                   experiment.file, wanted,
+    problems.push_back(fmt::format("{}: unknown backend '{}'{}", where, wanted,
                                    suggestion(wanted, names(experiment.backends))));
   }
 }
@@ -304,20 +305,15 @@ void check_baseline_weights(const Experiment& experiment, Problems& problems) {
 
 /// weights_of names an earlier backend that is trained itself.
 void check_weights_of(const Experiment& experiment, Problems& problems) {
-  for (std::size_t b = 0; b < experiment.backends.size(); ++b) {
-    const BackendChoice& backend = experiment.backends[b];
-    if (backend.weights_of.empty()) continue;
-    std::vector<std::string> trained;
-    for (std::size_t other = 0; other < b; ++other) {
-      const BackendChoice& choice = experiment.backends[other];
-      if (choice.weights_of.empty()) trained.push_back(choice.name);
+  std::vector<std::string> trained;
+  for (const BackendChoice& backend : experiment.backends) {
+    if (backend.weights_of.empty()) {
+      trained.push_back(backend.name);
+    } else if (std::ranges::find(trained, backend.weights_of) == trained.end()) {
+      problems.push_back(fmt::format(
+          "{}.weights_of: '{}'; name one that stands before it and has weights of its own{}",
+          backend.where, backend.weights_of, suggestion(backend.weights_of, trained)));
     }
-    if (std::ranges::find(trained, backend.weights_of) != trained.end()) continue;
-    problems.push_back(fmt::format(
-        "{} backends: {} has weights_of: '{}'; name one that stands before it and has weights of "
-        "its own{}",
-        experiment.file, backend.name, backend.weights_of,
-        suggestion(backend.weights_of, trained)));
   }
 }
 
@@ -349,9 +345,9 @@ std::vector<std::string> validate(Experiment& experiment) {
   if (experiment.backends.empty()) {
     problems.push_back(fmt::format("{}: backends: at least one is needed", experiment.file));
   }
-  check_names(experiment.models, "models", experiment.file, problems);
-  check_names(experiment.backends, "backends", experiment.file, problems);
-  check_names(experiment.tasks, "tasks", experiment.file, problems);
+  check_names(experiment.models, problems);
+  check_names(experiment.backends, problems);
+  check_names(experiment.tasks, problems);
   check_baseline(experiment, problems);
   check_weights_of(experiment, problems);
   DataCheck data(experiment.folder, problems);

@@ -32,26 +32,32 @@ std::string_view examples(Unit unit) {
   return "";
 }
 
-/// What is wrong with `text` as a value, or "" after writing it.
-std::string read_number(const std::string& text, Range range, i64& value) {
-  const std::optional<i64> number = parse_integer(text, range.unit);
-  if (!number) return fmt::format("'{}' is not a whole number{}", text, examples(range.unit));
-  const double wide = static_cast<double>(*number);
-  if (wide < range.min || wide > range.max) {
-    return fmt::format("{} is out of range; must be {}", *number, bounds(range));
-  }
-  value = *number;
-  return "";
+/// What is wrong with a number as a value of `allowed`; "" when nothing is.
+std::string wrong_size(double number, const std::string& shown, Range allowed) {
+  const auto outside = [number](Range range) { return number < range.min || number > range.max; };
+  if (!outside(readable(allowed))) return "";
+  return fmt::format("{} is out of range; must be {}", shown,
+                     bounds(outside(allowed) ? allowed : readable(allowed)));
 }
 
-std::string read_number(const std::string& text, Range range, double& value) {
-  const std::optional<double> number = parse_number(text, range.unit);
-  if (!number) return fmt::format("'{}' is not a number{}", text, examples(range.unit));
-  if (*number < range.min || *number > range.max) {
-    return fmt::format("{} is out of range; must be {}", *number, bounds(range));
+/// What is wrong with `text` as a value, or "" after writing it.
+template <class T>
+std::string read_number(const std::string& text, Range range, T& value) {
+  constexpr bool whole = std::is_same_v<T, i64>;
+  std::optional<T> number;
+  if constexpr (whole) {
+    number = parse_integer(text, range.unit);
+  } else {
+    number = parse_number(text, range.unit);
   }
-  value = *number;
-  return "";
+  if (!number) {
+    return fmt::format("'{}' is not a {}{}", one_line(text), whole ? "whole number" : "number",
+                       examples(range.unit));
+  }
+  const std::string wrong =
+      wrong_size(static_cast<double>(*number), fmt::format("{}", *number), range);
+  if (wrong.empty()) value = *number;
+  return wrong;
 }
 
 template <class T>
@@ -61,6 +67,9 @@ std::string read_numbers(const std::vector<std::string>& texts, Range range,
   for (const std::string& text : texts) {
     const auto expanded = expand_range(text, range.unit);
     if (!expanded) return fmt::format("'{}' is not a range such as 512..8192*2 or 1..4+1", text);
+    if (read.size() + expanded->size() > kMostValues) {
+      return fmt::format("a list of more than {} values", kMostValues);
+    }
     for (const std::string& one : *expanded) {
       T value{};
       if (std::string wrong = read_number(one, range, value); !wrong.empty()) return wrong;
@@ -136,49 +145,11 @@ class ReadThenShow final : public Fields {
 
 }  // namespace
 
-std::optional<std::vector<std::string>> expand_range(const std::string& text, Unit unit) {
-  const std::size_t dots = text.find("..");
-  if (dots == std::string::npos) return std::vector<std::string>{text};
-  const std::string rest = text.substr(dots + 2);
-  const std::size_t sign = rest.find_first_of("*+", 1);
-  const auto first = parse_integer(text.substr(0, dots), unit);
-  const auto last = parse_integer(rest.substr(0, sign), unit);
-  const bool multiplies = sign != std::string::npos && rest[sign] == '*';
-  const auto step = sign == std::string::npos ? std::optional<i64>(1)
-                                              : parse_integer(rest.substr(sign + 1), unit);
-  if (!first || !last || !step || *first > *last || *last > (i64{1} << 40) ||
-      *step < (multiplies ? 2 : 1) || (multiplies && *first < 1)) {
-    return std::nullopt;
-  }
-  std::vector<std::string> values;
-  for (i64 value = *first; value <= *last; value = multiplies ? value * *step : value + *step) {
-    values.push_back(std::to_string(value));
-    if (values.size() > 1000) return std::nullopt;
-  }
-  return values;
-}
-
-std::size_t Sweep::pick(const std::string& path, std::string_view key,
-                        const std::vector<std::string>& items) {
-  for (const Axis& axis : axes_) {
-    if (axis.path == path) return axis.index;
-  }
-  axes_.push_back({path, std::string(key), items, 0});
-  return 0;
-}
-
-bool Sweep::advance() {
-  for (auto axis = axes_.rbegin(); axis != axes_.rend(); ++axis) {
-    if (++axis->index < axis->items.size()) return true;
-    axis->index = 0;
-  }
-  return false;
-}
-
-std::string Sweep::suffix() const {
-  std::string text;
-  for (const Axis& axis : axes_) text += fmt::format(" {}={}", axis.key, axis.items[axis.index]);
-  return text;
+Range readable(Range range) {
+  constexpr double kMostCount = 0x1p40, kMostBytes = 0x1p50;
+  if (range.unit == Unit::count) range.max = std::min(range.max, kMostCount);
+  if (range.unit == Unit::bytes) range.max = std::min(range.max, kMostBytes);
+  return range;
 }
 
 YamlFields::YamlFields(const YAML::Node& node, std::string path, Context context)
@@ -221,7 +192,8 @@ void YamlFields::finish() {
     if (!pair.first.IsScalar()) continue;
     const std::string& key = pair.first.Scalar();
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-    problem(pair.first, key, fmt::format("unknown key{}", suggestion(key, known_)));
+    const std::string hint = context_.problems.full() ? "" : suggestion(key, known_);
+    problem(pair.first, key, "unknown key" + hint);
   }
 }
 
@@ -335,8 +307,10 @@ void YamlFields::choice(std::string_view key, std::size_t& index,
   if (found != names.end()) {
     index = static_cast<std::size_t>(found - names.begin());
   } else {
+    const std::string near = nearest(*text, {names.begin(), names.end()});
     problem(node_[std::string(key)], key,
-            fmt::format("'{}' is not one of {}", *text, fmt::join(names, ", ")));
+            fmt::format("'{}' is not one of {}{}", *text, fmt::join(names, ", "),
+                        near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
   }
 }
 

@@ -7,30 +7,10 @@
 #include <yaml-cpp/yaml.h>
 
 #include "core/fields.h"
+#include "harness/sweep.h"
 #include "harness/yaml_source.h"
 
 namespace longreach::harness {
-
-/// Lists written where one value is expected. Reading the same mapping again after each advance()
-/// visits every combination, the last list fastest.
-class Sweep {
- public:
-  /// The index to read now of the list at `path`.
-  std::size_t pick(const std::string& path, std::string_view key,
-                   const std::vector<std::string>& items);
-  /// Moves to the next combination; false after the last.
-  bool advance();
-  /// " update=delta segment=64" for the combination just read; "" without lists.
-  std::string suffix() const;
-
- private:
-  struct Axis {
-    std::string path, key;
-    std::vector<std::string> items;
-    std::size_t index = 0;
-  };
-  std::vector<Axis> axes_;
-};
 
 /// Reads one mapping. Wrong values are added to the problems and leave the field as it was.
 /// Numbers are read as text by the field's unit ("4k", "1e-3"), quoted or not. A key that was
@@ -84,8 +64,8 @@ class YamlFields final : public Fields {
 /// Reads a struct with `reader` and returns its canonical text (core/fields.h), defaults filled in.
 std::string read_canonical(Fields& reader, const std::function<void(Fields&)>& visit);
 
-/// "512..4096*2" -> 512, 1024, 2048, 4096; "1..4+1" -> 1, 2, 3, 4; other text -> itself. Nothing
-/// when the range is malformed or longer than 1000.
-std::optional<std::vector<std::string>> expand_range(const std::string& text, Unit unit);
+/// The values that are read: those of the range, and of counts and bytes no more than arithmetic
+/// on several of them can bear.
+Range readable(Range);
 
 }  // namespace longreach::harness

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/units.h"
+#include "datasets/utf8.h"
 
 namespace longreach::harness {
 namespace {
@@ -16,14 +17,21 @@ namespace {
 /// Watches a parse go by and stops it before anything large or deep is built.
 class Guard final : public YAML::EventHandler {
  public:
-  explicit Guard(std::string file) : file_(std::move(file)) {}
+  explicit Guard(std::string_view file) : file_(file) {}
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { refuse(mark, anchor); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override { refuse(mark, anchor); }
   void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                const std::string&) override {
+                const std::string& text) override {
     refuse(mark, anchor);
+    if (text.size() > kLongestValue) {
+      throw error("{}:{}: a value of {}; at most {} are read", file_, mark.line + 1,
+                  format_bytes(static_cast<double>(text.size())), format_bytes(kLongestValue));
+    }
+    if (text.find('\0') != std::string::npos) {
+      throw error("{}:{}: a NUL character, which no value can hold", file_, mark.line + 1);
+    }
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
@@ -37,7 +45,11 @@ class Guard final : public YAML::EventHandler {
   void OnMapEnd() override { --depth_; }
 
  private:
-  void refuse(const YAML::Mark& mark, YAML::anchor_t anchor) const {
+  void refuse(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (++nodes_ > kMostNodes) {
+      throw error("{}:{}: more than {} keys and values; ranges (0..99+1) and sweeps say it shorter",
+                  file_, mark.line + 1, kMostNodes);
+    }
     if (anchor == YAML::NullAnchor) return;
     throw error("{}:{}: anchors (&) and aliases (*) are not read; write the value out", file_,
                 mark.line + 1);
@@ -49,9 +61,22 @@ class Guard final : public YAML::EventHandler {
                   kDeepestConfiguration);
     }
   }
-  std::string file_;
-  int depth_ = 0;
+  std::string_view file_;
+  int depth_ = 0, nodes_ = 0;
 };
+
+/// YAML is UTF-8 without control characters; the parser would take some for the end of the text.
+void require_text(std::string_view text, const std::string& file) {
+  const auto line = [&](std::size_t i) { return 1 + std::ranges::count(text.substr(0, i), '\n'); };
+  if (const std::size_t valid = datasets::valid_length(text); valid < text.size()) {
+    throw error("{}:{}: not UTF-8 text", file, line(valid));
+  }
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto code = static_cast<unsigned char>(text[i]);
+    if ((code >= 0x20 && code != 0x7F) || code == '\n' || code == '\r' || code == '\t') continue;
+    throw error("{}:{}: a control character (0x{:02x})", file, line(i), code);
+  }
+}
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts{""};
@@ -103,16 +128,6 @@ std::string type_key(const YAML::Node& entry) {
 
 }  // namespace
 
-void Problems::add(std::string problem) {
-  if (std::find(problems_.begin(), problems_.end(), problem) == problems_.end()) {
-    problems_.push_back(std::move(problem));
-  }
-}
-
-void Problems::raise() const {
-  if (!problems_.empty()) throw Error(fmt::format("{}", fmt::join(problems_, "\n")));
-}
-
 std::string join_path(const std::string& parent, std::string_view key) {
   return parent.empty() ? std::string(key) : fmt::format("{}.{}", parent, key);
 }
@@ -147,7 +162,13 @@ std::string read_configuration_file(const std::filesystem::path& path) {
   return text.str();
 }
 
-YAML::Node parse_yaml(const std::string& text, const std::string& file) {
+void require_readable(const std::string& text, const std::string& file) {
+  if (text.size() > kLargestConfiguration) {
+    throw error("{}: {}, but a configuration has at most {}", file,
+                format_bytes(static_cast<double>(text.size())),
+                format_bytes(static_cast<double>(kLargestConfiguration)));
+  }
+  require_text(text, file);
   try {
     std::istringstream in(text);
     YAML::Parser parser(in);
@@ -157,6 +178,14 @@ YAML::Node parse_yaml(const std::string& text, const std::string& file) {
     if (parser.HandleNextDocument(second)) {
       throw error("{}: holds more than one YAML document (---)", file);
     }
+  } catch (const YAML::Exception& failure) {
+    throw error("{}:{}: {}", file, failure.mark.line + 1, failure.msg);
+  }
+}
+
+YAML::Node parse_yaml(const std::string& text, const std::string& file) {
+  require_readable(text, file);
+  try {
     return YAML::Load(text);
   } catch (const YAML::Exception& failure) {
     throw error("{}:{}: {}", file, failure.mark.line + 1, failure.msg);

@@ -6,26 +6,15 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 #include <yaml-cpp/yaml.h>
+
+#include "harness/problems.h"
 
 namespace longreach::harness {
 
 /// What an entry of backends may hold besides its type.
 inline constexpr std::array<std::string_view, 7> kEntryKeys{
     "name", "baseline", "weights_of", "longest", "heads", "state_bytes", "solve"};
-
-/// Collects everything wrong with a configuration, so that one run tells all of it.
-class Problems {
- public:
-  void add(std::string problem);
-  bool empty() const { return problems_.empty(); }
-  /// Throws one Error of all problems, a line each.
-  void raise() const;
-
- private:
-  std::vector<std::string> problems_;
-};
 
 /// Where a tree came from, for messages.
 struct Source {
@@ -35,16 +24,22 @@ struct Source {
   std::string place(const YAML::Node& node, const std::string& path) const;
 };
 
-/// Largest file and deepest nesting that are read at all.
+/// What is read at all of a configuration: its largest size and longest value in bytes, its deepest
+/// nesting, and the most keys, values and lists in it.
 inline constexpr std::uintmax_t kLargestConfiguration = 1 << 20;
+inline constexpr std::size_t kLongestValue = 1 << 16;
 inline constexpr int kDeepestConfiguration = 32;
+inline constexpr int kMostNodes = 50000;
 
 /// The file's bytes. Throws Error when it is missing, unreadable, not a file or over
 /// kLargestConfiguration.
 std::string read_configuration_file(const std::filesystem::path& path);
 
-/// Parses one document. Throws Error naming the line for syntax errors, anchors and aliases (which
-/// could multiply), and nesting beyond kDeepestConfiguration.
+/// Throws Error naming the line unless parse_yaml() would read the text.
+void require_readable(const std::string& text, const std::string& file);
+
+/// Parses one document. Throws Error naming the line for syntax errors, bytes that are not UTF-8,
+/// anchors and aliases (which could multiply), NUL characters, and what is beyond the limits above.
 YAML::Node parse_yaml(const std::string& text, const std::string& file);
 
 /// Edits the tree by "path=value". A path is keys, names of list entries, or indices, joined by

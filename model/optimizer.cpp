@@ -9,15 +9,15 @@
 namespace longreach::model {
 
 void TrainParams::fields(Fields& f) {
-  f("steps", steps, at_least(1), "updates of the weights");
+  f("steps", steps, between(1, 1e9), "updates of the weights");
   f("lr", lr, at_least(0), "highest learning rate");
   f("weight_decay", weight_decay, at_least(0), "decoupled decay of matrices");
   f("beta1", beta1, between(0, 0.9999999), "decay of the gradient's running mean");
   f("beta2", beta2, between(0, 0.9999999), "decay of the squared gradient's running mean");
-  f("warmup", warmup, at_least(0), "steps of linear warm-up");
+  f("warmup", warmup, between(0, 1e9), "steps of linear warm-up");
   f("final_lr", final_lr, between(0, 1), "share of lr left at the end of the cosine");
   f("clip", clip, at_least(0), "largest global gradient norm; 0: no limit");
-  f("batch_tokens", batch_tokens, at_least(1, Unit::count), "tokens of a step");
+  f("batch_tokens", batch_tokens, between(1, 1 << 30, Unit::count), "tokens of a step");
 }
 
 double learning_rate(const TrainParams& params, i64 step) {

@@ -229,7 +229,8 @@ TEST_CASE("Everything wrong is told at once, with lines and keys") {
     CHECK_THAT(text, Contains("t.yaml:4 backends[1]: expected exactly one backend besides name, "
                               "baseline, weights_of, longest, heads, state_bytes, solve; "
                               "found 2: infini, full"));
-    CHECK_THAT(text, Contains("t.yaml:5 lengths: 0 is out of range; must be at least 1"));
+    CHECK_THAT(text, Contains("t.yaml:5 lengths: 0 is out of range; must be between 1 and "
+                              "1073741824"));
     CHECK_THAT(text, Contains("t.yaml:6 tasks[0]: unknown metric 'perplexty'; did you mean "
                               "'perplexity'?"));
     CHECK_THAT(text, Contains("t.yaml:7 lenghts: unknown key; did you mean 'lengths'?"));
@@ -242,9 +243,11 @@ TEST_CASE("Parts that do not fit together are refused") {
   };
   Parts parts;
   parts.backends = "[{name: a, full: {}}, {name: a, full: {}}]";
-  refused(parts, "two entries are named 'a'");
+  refused(parts,
+          "t.yaml:4 backends[1]: two entries are named 'a'; give this one another name (the "
+          "other: t.yaml:4 backends[0])");
   parts.backends = "[{name: a, full: {}, baseline: true}, {name: b, full: {}, baseline: true}]";
-  refused(parts, "a and b are marked as baseline");
+  refused(parts, "t.yaml:4 backends[1]: a and b are marked as baseline");
   parts.backends = "[{name: a b, full: {}}]";
   refused(parts, "must have no space");
   parts.backends = "[{name: a, full: {rope: {scaling: yarn, factor: 8}}}]";
@@ -256,7 +259,9 @@ TEST_CASE("Parts that do not fit together are refused") {
   refused(parts, "unknown backend 'widow'; did you mean 'window'?");
   parts = {};
   parts.more = "statistics: {baseline: ful}\n";
-  refused(parts, "statistics.baseline: 'ful'");
+  refused(parts, "t.yaml:7 statistics.baseline: 'ful', but 'full' is marked as baseline");
+  parts.backends = "[{name: full, full: {}}]";
+  refused(parts, "t.yaml:7 statistics.baseline: unknown backend 'ful'; did you mean 'full'?");
   parts = {};
   parts.models = "[{name: m, arch: {vocabulary: task}}]";
   refused(parts, "vocabulary: task takes its words from train.data");

@@ -238,7 +238,7 @@ TEST_CASE("weights_of must name an earlier backend that is trained itself") {
                             "[{full: {}}, {name: short, sliding_window: {}, weights_of: ful}]",
                             "[{full: {}}, {name: a, full: {}, weights_of: full}, "
                             "{name: b, full: {}, weights_of: a}]");
-  CHECK_THROWS_WITH(read(parts), Contains("has weights_of:"));
+  CHECK_THROWS_WITH(read(parts), Contains("weights_of: "));
 }
 
 TEST_CASE("Heads of a backend rename its cells unless the model has as many") {

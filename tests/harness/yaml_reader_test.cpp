@@ -113,6 +113,8 @@ TEST_CASE("What is wrong is told with its line, its dotted key and what would do
   CHECK(problem_of("rate: nan") == "t.yaml:1 at.rate: 'nan' is not a number");
   CHECK(problem_of("flag: yes") == "t.yaml:1 at.flag: 'yes' is neither true nor false");
   CHECK(problem_of("colour: blue") == "t.yaml:1 at.colour: 'blue' is not one of red, green");
+  CHECK(problem_of("colour: gren") ==
+        "t.yaml:1 at.colour: 'gren' is not one of red, green; did you mean 'green'?");
   CHECK(problem_of("rate: [1, 2]") == "t.yaml:1 at.rate: expected a single value, found a list");
   CHECK(problem_of("rate:") == "t.yaml:1 at.rate: expected a single value, found nothing");
   CHECK(problem_of("lengths: {a: 1}") == "t.yaml:1 at.lengths: expected a list, found a mapping");

@@ -1,0 +1,56 @@
+// Collects what is wrong with a configuration, so that one run tells all of it.
+#include "harness/problems.h"
+
+#include <fmt/ranges.h>
+
+#include "core/error.h"
+
+namespace longreach::harness {
+namespace {
+
+constexpr std::size_t kShownBegin = 300, kShownEnd = 120;
+
+/// `i`, or where the UTF-8 character begins that it lies in.
+std::size_t character_at(std::string_view text, std::size_t i) {
+  while (i > 0 && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80) --i;
+  return i;
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      out += "\\n";
+    } else if (code < 0x20 || code == 0x7F) {
+      out += fmt::format("\\x{:02x}", code);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string one_line(std::string_view text) {
+  if (text.size() <= kShownBegin + kShownEnd) return escaped(text);
+  return escaped(text.substr(0, character_at(text, kShownBegin))) + " ... " +
+         escaped(text.substr(character_at(text, text.size() - kShownEnd)));
+}
+
+void Problems::add(std::string_view problem) {
+  std::string line = one_line(problem);
+  if (!seen_.insert(line).second || full()) return;
+  told_.push_back(std::move(line));
+}
+
+void Problems::raise() const {
+  if (seen_.empty()) return;
+  std::string text = fmt::format("{}", fmt::join(told_, "\n"));
+  const std::size_t more = seen_.size() - told_.size();
+  if (more > 0) text += fmt::format("\nand {} more; put these right first", more);
+  throw Error(text);
+}
+
+}  // namespace longreach::harness
