@@ -92,8 +92,9 @@ int merge_command(const MergeRequest& request, std::ostream& out) {
     return kExitInvalid;
   }
   const Store store(request.output, Store::Open::existing);
-  const std::vector<std::string> paths = write_reports(store, request.output);
-  out << summary_table(store);
+  const StoredResults results = read_results(store);
+  const std::vector<std::string> paths = write_reports(results, request.output);
+  out << summary_table(results);
   for (const std::string& line : merged.without_weights) out << "no weights: " << line << '\n';
   out << fmt::format("{} folders merged: {} cells of {} planned, {} of them new\n", folders.size(),
                      merged.cells, merged.planned, merged.added);
