@@ -31,7 +31,7 @@ struct Options {
   BenchRequest bench;
   GenerateRequest generate;
   ImportRequest import;
-  std::string name, folder;
+  std::string name, folder, from;
   std::vector<std::string> plugins;
 };
 
@@ -74,6 +74,16 @@ void add_seed(CLI::App& command, RunRequest& request) {
   command.add_option("--seed", request.overrides.seed, "instead of the file's");
 }
 
+/// A manifest takes the place of a file and of all that selects from it or changes it.
+void add_from(CLI::App& run, std::string& path) {
+  run.get_option("config")->required(false);
+  CLI::Option* from = run.add_option("--from", path, "manifest.json of a run: do it again");
+  for (const char* flag : {"--set", "--backends", "--tasks", "--models", "--lengths", "--shard",
+                           "--seed", "--threads"}) {
+    from->excludes(run.get_option(flag));
+  }
+}
+
 void add_run(CLI::App& app, Options& options) {
   CLI::App* run = app.add_subcommand("run", "train and measure what an experiment asks for");
   add_experiment_options(*run, options.run);
@@ -84,6 +94,7 @@ void add_run(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 1 << 30));
   run->add_flag("!--no-resume", options.run.options.resume, "run finished cells again");
   run->add_flag("--fail-fast", options.run.options.fail_fast, "stop at the first cell not ok");
+  add_from(*run, options.from);
   CLI::App* train = app.add_subcommand("train", "only train an experiment's models, a line a step");
   add_experiment_options(*train, options.run);
   add_seed(*train, options.run);
@@ -226,7 +237,23 @@ void add_plugin(CLI::App& app, std::vector<std::string>& plugins) {
   }
 }
 
+/// What a run works from: a file, or a manifest, which names plugins too.
+void take_source(Options& options) {
+  RunRequest& run = options.run;
+  if (run.config.empty() == options.from.empty()) {
+    throw error("run needs an experiment, a YAML file, or --from and the manifest.json of a run{}",
+                run.config.empty() ? "" : ", not both");
+  }
+  if (options.from.empty()) return;
+  run.recipe = read_recipe(options.from);
+  run.selection = run.recipe->selection;
+  run.shard = run.recipe->shard;
+  run.options.threads = run.recipe->threads;
+  options.plugins = plugins_of(*run.recipe, std::move(options.plugins));
+}
+
 int dispatch(const CLI::App& app, Options& options) {
+  if (app.got_subcommand("run")) take_source(options);
   options.run.options.plugins = load_plugins(options.plugins);
   if (app.got_subcommand("run")) return run_command(options.run, std::cout, std::cerr);
   if (app.got_subcommand("train")) {

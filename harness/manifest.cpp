@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -82,17 +83,13 @@ i64 threads_of(const RunOptions& options) {
 
 std::map<std::string, std::string> input_hashes(const Experiment& experiment) {
   std::map<std::string, std::string> hashes;
-  const auto add_data = [&hashes](const std::string& of, const Component& data) {
-    hashes[fmt::format("data of {}: {} {{{}}}", of, data.type, data.params)] = data.sha;
-  };
   for (const ModelChoice& model : experiment.models) {
     hashes["tokenizer of " + model.name] = make_tokenizer(model)->sha();
-    if (model.import)
-      hashes[fmt::format("import {}: {}", model.name, model.import->path)] = model.import->sha;
-    if (model.training) add_data(model.name + ".train", model.training->data);
+    if (model.import) hashes["import of " + model.name] = model.import->sha;
+    if (model.training) hashes["data of " + model.name + ".train"] = model.training->data.sha;
   }
   for (const TaskChoice& task : experiment.tasks) {
-    if (task.data) add_data(task.name, *task.data);
+    if (task.data) hashes["data of " + task.name] = task.data->sha;
   }
   return hashes;
 }
@@ -124,8 +121,10 @@ std::string begin_run(Store& store, const Experiment& experiment, const RunReque
       {"output", experiment.output},
       {"configuration_as_written", experiment.written},
       {"configuration", experiment.edited}};
-  std::string key = fmt::format("{}{}/{}", kRunEntries, run_id, this_machine().fingerprint);
-  while (!store.meta(key).empty()) key += "+";  // began in the same second
+  // Shards of one run may begin in the same second, and are merged later.
+  std::string key =
+      fmt::format("{}{}/{}/{}", kRunEntries, run_id, this_machine().fingerprint, getpid());
+  while (!store.meta(key).empty()) key += "+";
   store.set_meta(key, dump(entry, -1));
   store.set_meta("newest_run", key);
   return key;
@@ -135,6 +134,32 @@ void end_run(Store& store, const std::string& key) {
   Json entry = Json::parse(store.meta(key));
   entry["ended_at"] = utc_now();
   store.set_meta(key, dump(entry, -1));
+}
+
+std::string provenance_json() {
+  return dump({{"build", build_json()},
+               {"machine", machine_json()},
+               {"circumstances", circumstances_json()}},
+              -1);
+}
+
+std::map<std::string, std::string> provenance_of(const std::string& json) {
+  std::map<std::string, std::string> told;
+  const auto text = [](const Json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  const Json members = Json::parse(json);
+  for (const char* section : {"build", "machine", "circumstances"}) {
+    for (const auto& [name, value] : members.at(section).items()) {
+      const std::string path = fmt::format("{}.{}", section, name);
+      if (!value.is_object()) told[path] = text(value);
+      if (!value.is_object()) continue;
+      for (const auto& [key, part] : value.items()) told[path + "." + key] = text(part);
+    }
+  }
+  told.erase("circumstances.threads");
+  told.erase("circumstances.environment.OMP_NUM_THREADS");
+  return told;
 }
 
 std::string manifest_text(const Store& store) {

@@ -19,7 +19,8 @@ namespace longreach::harness {
 inline constexpr std::string_view kManifestFormat = "longreach manifest";
 /// Raised when `run --from` could not read older ones any more.
 inline constexpr i64 kManifestVersion = 1;
-/// Prefix of the keys, followed by run id and machine: whoever merges stores takes them all over.
+/// Prefix of the keys, followed by run id, machine and process: whoever merges stores takes them
+/// all.
 inline constexpr std::string_view kRunEntries = "run/";
 
 /// Remembers in the store what its reports will need besides cells, so that `report` works from
@@ -35,9 +36,16 @@ void end_run(Store&, const std::string& key);
 /// Threads that each cell of such a run computes with.
 i64 threads_of(const RunOptions&);
 
-/// All that results depend on and the configuration only names: content of data, imported weights,
-/// tokenizers. What it is -> SHA-256.
+/// All that results depend on and the configuration only names: "data of perplexity", "import of
+/// story", "tokenizer of story" -> SHA-256 of its content.
 std::map<std::string, std::string> input_hashes(const Experiment&);
+
+/// Build, machine and circumstances of this process, as an entry has them.
+std::string provenance_json();
+
+/// Those members of an entry, a manifest or provenance_json(): "build.libraries.fmt" -> "9.1.0".
+/// The number of threads is left out: a run says its own.
+std::map<std::string, std::string> provenance_of(const std::string& json);
 
 /// manifest.json of what is stored: nothing in it comes from the process that asks.
 std::string manifest_text(const Store&);

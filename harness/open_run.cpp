@@ -12,7 +12,8 @@
 namespace longreach::harness {
 
 Experiment experiment_of(const RunRequest& request) {
-  Experiment experiment = read_experiment(request.config, request.overrides);
+  Experiment experiment = request.recipe ? experiment_of(*request.recipe, request.overrides)
+                                         : read_experiment(request.config, request.overrides);
   experiment.output = shard_folder(experiment.output, request.shard);
   return experiment;
 }

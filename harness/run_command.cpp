@@ -33,6 +33,14 @@ std::string write_configuration(const Experiment& experiment) {
   return path;
 }
 
+/// What a run from a manifest does not have as it was then.
+void tell_differences(const Recipe& recipe, std::ostream& out) {
+  const std::vector<std::string> lines = differences(recipe);
+  for (const std::string& line : lines) out << fmt::format("longreach: {}\n", line);
+  if (lines.empty()) return;
+  out << "longreach: another build or machine may change the last digits of results, and timings\n";
+}
+
 int exit_code(const RunSummary& summary, const Verdict& found) {
   if (found.any_invalid) return kExitInvalid;
   return summary.not_ok > 0 || summary.invalid > 0 || !found.all_ok ? kExitCellFailed : kExitOk;
@@ -41,6 +49,7 @@ int exit_code(const RunSummary& summary, const Verdict& found) {
 }  // namespace
 
 int run_command(const RunRequest& request, std::ostream& out, std::ostream& progress_out) {
+  if (request.recipe) tell_differences(*request.recipe, progress_out);
   OpenRun run(request);
   const Experiment& experiment = run.experiment;
   Store& store = run.store;

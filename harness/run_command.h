@@ -1,19 +1,22 @@
 // `run`, `train`, `plan`, `report` and the hidden `cell`: an experiment from file to reports.
 #pragma once
 
+#include <optional>
 #include <ostream>
 #include <string>
 
 #include "harness/config.h"
 #include "harness/plan.h"
+#include "harness/recipe.h"
 #include "harness/runner.h"
 #include "harness/shard.h"
 
 namespace longreach::harness {
 
 struct RunRequest {
-  std::string config;   ///< YAML file
-  std::string command;  ///< the whole command line, to be told in reports
+  std::string config;            ///< YAML file
+  std::optional<Recipe> recipe;  ///< of --from, in place of a file
+  std::string command;           ///< the whole command line, to be told in reports
   Overrides overrides;
   Selection selection;
   Shard shard;  ///< of what is selected

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "command.h"
+#include "harness/equality.h"
+#include "harness/store.h"
 
 using namespace longreach;
 using namespace longreach::tests;
@@ -35,7 +37,7 @@ bool reach(const std::string& metric) {
 
 }  // namespace
 
-TEST_CASE("The smoke experiment gives every backend and metric a finished, whole row") {
+TEST_CASE("The smoke experiment gives every backend and metric a whole row, and the same again") {
   const TempFolder folder;
   const std::string command = "run configs/smoke.yaml --output " + folder / "out";
   const Run first = run_command(command);
@@ -94,4 +96,13 @@ TEST_CASE("The smoke experiment gives every backend and metric a finished, whole
   CHECK(second.exit_code == 0);
   CHECK(second.out.find("0 cells run, 189 already done") != std::string::npos);
   CHECK(lines(folder / "out/records.jsonl") == records);
+
+  // Done again from its manifest, it finds the same to the bit, whatever the metric.
+  const Run again =
+      run_command("run --from " + folder / "out/manifest.json" + " --output " + folder / "again");
+  INFO(again.err);
+  REQUIRE(again.exit_code == 0);
+  using harness::Store;
+  CHECK(harness::equal_but_for_times(Store(folder / "out", Store::Open::existing).read(),
+                                     Store(folder / "again", Store::Open::existing).read()) == "");
 }
