@@ -2,258 +2,171 @@
 #include "harness/store.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+#include <iostream>
 #include <iterator>
-#include <sqlite3.h>
 
 #include "core/error.h"
+#include "harness/salvage.h"
+#include "harness/stored_cell.h"
 
 namespace longreach::harness {
-namespace {
 
-constexpr const char* kSchema = R"(
-  CREATE TABLE cells(cell_id TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL,
-                     info TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE measurements(cell_id TEXT NOT NULL, ordinal INTEGER NOT NULL, json TEXT NOT NULL,
-                            PRIMARY KEY(cell_id, ordinal)) WITHOUT ROWID;
-  CREATE TABLE samples(cell_id TEXT NOT NULL, ordinal INTEGER NOT NULL, json TEXT NOT NULL,
-                       PRIMARY KEY(cell_id, ordinal)) WITHOUT ROWID;
-  CREATE TABLE curves(cell_id TEXT NOT NULL, ordinal INTEGER NOT NULL, json TEXT NOT NULL,
-                      PRIMARY KEY(cell_id, ordinal)) WITHOUT ROWID;
-  CREATE TABLE plan(ordinal INTEGER PRIMARY KEY, cell_id TEXT NOT NULL);
-  CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-)";
+void tell_on_stderr(const std::string& message) { std::cerr << "longreach: " << message << '\n'; }
 
-std::string advice(int code) {
-  switch (code & 0xff) {
-    case SQLITE_FULL:
-      return "the disk is full; free some space and run again, nothing is lost";
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-      return "it cannot be written; check its permissions or choose another --output";
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return "it is damaged; move it away or choose another --output to start afresh";
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return "another program is using it; wait for it to finish";
-    case SQLITE_IOERR:
-      return "the disk failed or is full; free some space and run again";
-    default:
-      return "run again, or choose another --output";
-  }
-}
-
-[[noreturn]] void fail(const std::string& path, sqlite3* database, int code) {
-  const char* reason = database ? sqlite3_errmsg(database) : sqlite3_errstr(code);
-  throw error("{}: {} ({})", path, advice(code), reason);
-}
-
-/// One prepared statement.
-class Statement {
- public:
-  Statement(sqlite3* database, const std::string& path, const char* sql)
-      : database_(database), path_(path) {
-    const int code = sqlite3_prepare_v2(database, sql, -1, &statement_, nullptr);
-    if (code != SQLITE_OK) fail(path_, database_, code);
-  }
-  ~Statement() { sqlite3_finalize(statement_); }
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
-
-  Statement& bind(int index, const std::string& value) {
-    sqlite3_bind_text(statement_, index, value.data(), static_cast<int>(value.size()),
-                      SQLITE_TRANSIENT);
-    return *this;
-  }
-  Statement& bind(int index, i64 value) {
-    sqlite3_bind_int64(statement_, index, value);
-    return *this;
-  }
-  /// True when there is a row to read.
-  bool step() {
-    const int code = sqlite3_step(statement_);
-    if (code == SQLITE_ROW) return true;
-    if (code != SQLITE_DONE) fail(path_, database_, code);
-    return false;
-  }
-  void run() {
-    step();
-    sqlite3_reset(statement_);
-  }
-  std::string text(int column) const {
-    const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-    return bytes ? std::string(bytes,
-                               static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)))
-                 : "";
-  }
-
- private:
-  sqlite3* database_;
-  const std::string& path_;
-  sqlite3_stmt* statement_ = nullptr;
-};
-
-void execute(sqlite3* database, const std::string& path, const char* sql) {
-  const int code = sqlite3_exec(database, sql, nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) fail(path, database, code);
-}
-
-/// All or nothing: undone unless committed. One within another is part of it.
-class Transaction {
- public:
-  Transaction(sqlite3* database, const std::string& path)
-      : database_(database), path_(path), done_(sqlite3_get_autocommit(database) == 0) {
-    if (!done_) execute(database_, path_, "BEGIN IMMEDIATE");
-  }
-  ~Transaction() {
-    if (!done_) sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-  void commit() {
-    if (!done_) execute(database_, path_, "COMMIT");
-    done_ = true;
-  }
-
- private:
-  sqlite3* database_;
-  const std::string& path_;
-  bool done_;
-};
-
-template <class T>
-void insert_all(sqlite3* database, const std::string& path, const char* table,
-                const std::string& cell_id, const std::vector<T>& items) {
-  Statement clear(database, path, fmt::format("DELETE FROM {} WHERE cell_id = ?", table).c_str());
-  clear.bind(1, cell_id).run();
-  Statement insert(database, path, fmt::format("INSERT INTO {} VALUES(?, ?, ?)", table).c_str());
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    insert.bind(1, cell_id).bind(2, static_cast<i64>(i)).bind(3, to_json(items[i])).run();
-  }
-}
-
-void each_row(sqlite3* database, const std::string& path, const char* table,
-              const std::string& cell_id, const std::function<void(const std::string&)>& use) {
-  Statement query(
-      database, path,
-      fmt::format("SELECT json FROM {} WHERE cell_id = ? ORDER BY ordinal", table).c_str());
-  query.bind(1, cell_id);
-  while (query.step()) use(query.text(0));
-}
-
-}  // namespace
-
-void Store::Close::operator()(sqlite3* database) const { sqlite3_close(database); }
-
-Store::Store(const std::string& folder, Open mode)
-    : path_((std::filesystem::path(folder) / "store.sqlite").string()) {
-  const bool exists = std::filesystem::exists(path_);
-  if (!exists && mode == Open::existing) {
+Store::Store(const std::string& folder, Open mode, Tell tell)
+    : path_((std::filesystem::path(folder) / "store.sqlite").string()), tell_(std::move(tell)) {
+  if (mode == Open::existing && !std::filesystem::exists(path_)) {
     throw error("{}: no such file; `longreach run` makes one", path_);
   }
-  sqlite3* raw = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | (mode == Open::create ? SQLITE_OPEN_CREATE : 0);
-  const int code = sqlite3_open_v2(path_.c_str(), &raw, flags, nullptr);
-  database_.reset(raw);
-  if (code != SQLITE_OK) fail(path_, raw, code);
-  sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, 5000);
-  prepare(mode == Open::create);
+  try {
+    open(mode);
+  } catch (const DamagedStore& damage) {
+    database_.reset();
+    if (mode == Open::existing) {
+      throw DamagedStore(
+          fmt::format("{}; `longreach run` takes over what can still be read and keeps the file",
+                      damage.what()));
+    }
+    tell_(salvage(path_));
+    open(mode);
+  }
 }
 
-void Store::prepare(bool create) {
-  sqlite3* database = database_.get();
-  const auto ask = [&](const char* sql) {
-    Statement query(database, path_, sql);
-    return query.step() ? query.text(0) : "";
-  };
-  if (const std::string state = ask("PRAGMA quick_check(1)"); state != "ok") {
-    throw error("{}: {} ({})", path_, advice(SQLITE_CORRUPT), state);
+void Store::open(Open mode) {
+  const bool create = mode == Open::create;
+  database_ =
+      std::make_unique<Database>(path_, create ? Database::Open::create : Database::Open::existing);
+  if (std::string state = database_->ask("PRAGMA quick_check(1)"); state != "ok") {
+    std::ranges::replace(state, '\n', ' ');
+    throw DamagedStore(fmt::format("{}: it is damaged ({})", path_, state));
   }
-  const i64 version = std::stoll(ask("PRAGMA user_version"));
-  if (version > kStoreVersion) {
-    throw error(
-        "{}: written by a newer longreach (store version {}, this one reads {}); update "
-        "longreach or choose another --output",
-        path_, version, kStoreVersion);
+  const bool empty = database_->ask("SELECT count(*) FROM sqlite_master") == "0" &&
+                     database_->ask("PRAGMA user_version") == "0";
+  if (empty && create) {
+    choose_journal();
+    create_schema(*database_);
+    return;
   }
-  if (sqlite3_db_readonly(database, "main") == 1 && create) {
-    throw error("{}: {}", path_, advice(SQLITE_READONLY));
-  }
-  if (version == kStoreVersion) return;
-  if (ask("SELECT count(*) FROM sqlite_master") != "0" || !create) {
-    throw error("{}: not a store of longreach; choose another --output", path_);
-  }
-  execute(database, path_, "PRAGMA journal_mode = WAL");
-  Transaction transaction(database, path_);
-  execute(database, path_, kSchema);
-  execute(database, path_, fmt::format("PRAGMA user_version = {}", kStoreVersion).c_str());
-  transaction.commit();
+  migrate(*database_, tell_);
+  if (!create) return;
+  if (database_->read_only()) throw write_error(path_, EROFS);
+  choose_journal();
+}
+
+void Store::choose_journal() {
+  // A commit is on the disk when it returns, in either mode.
+  database_->execute("PRAGMA synchronous = FULL");
+  if (database_->ask("PRAGMA journal_mode") == "wal") return;
+  const std::string mode = database_->ask("PRAGMA journal_mode = WAL");
+  if (mode == "wal") return;
+  tell_(fmt::format(
+      "{}: its file system has no write-ahead log (journal mode {}); nothing is lost of it, but "
+      "`report` waits for the run's writes and they for it",
+      path_, mode));
 }
 
 void Store::finish(const Outcome& outcome) {
-  sqlite3* database = database_.get();
-  const std::string& id = outcome.info.cell_id;
-  Transaction transaction(database, path_);
-  Statement cell(database, path_, "INSERT OR REPLACE INTO cells VALUES(?, ?, ?, ?)");
-  const auto status = EnumNames<Status>::names[static_cast<std::size_t>(outcome.info.status)];
-  cell.bind(1, id)
-      .bind(2, std::string(status))
-      .bind(3, outcome.info.reason)
-      .bind(4, to_json(outcome.info))
-      .run();
-  insert_all(database, path_, "measurements", id, outcome.findings.measurements);
-  insert_all(database, path_, "samples", id, outcome.findings.samples);
-  insert_all(database, path_, "curves", id, outcome.findings.curves);
+  const StoredCell cell = stored_cell(outcome);
+  damaged_.erase(cell.id);
+  intact_.erase(cell.id);
+  Transaction transaction(*database_);
+  write_cell(*database_, cell);
   transaction.commit();
 }
 
+void Store::note_damaged(const std::string& id) const {
+  if (!damaged_.insert(id).second) return;
+  tell_(fmt::format(
+      "{}: cell {} is not as it was stored and counts as never run; `longreach run` runs it again",
+      path_, id));
+}
+
+std::optional<StoredCell> Store::believed(const std::string& id) const {
+  try {
+    std::optional<StoredCell> cell = read_cell(*database_, id);
+    if (cell) intact_.insert(id);
+    return cell;
+  } catch (const DamagedStore&) {
+    note_damaged(id);
+    return std::nullopt;
+  }
+}
+
+std::vector<std::string> Store::rows(const std::string& id, std::size_t table) const {
+  if (intact_.contains(id)) return read_rows(*database_, id, table);
+  std::optional<StoredCell> cell = believed(id);
+  return cell ? std::move(cell->rows[table]) : std::vector<std::string>{};
+}
+
 std::optional<CellInfo> Store::find(const std::string& cell_id) const {
-  Statement query(database_.get(), path_, "SELECT info FROM cells WHERE cell_id = ?");
-  query.bind(1, cell_id);
-  if (!query.step()) return std::nullopt;
-  return cell_info_from_json(query.text(0));
+  std::string info;
+  if (intact_.contains(cell_id)) {
+    Statement& query = database_->statement("SELECT info FROM cells WHERE cell_id = ?");
+    if (query.bind(1, cell_id).step()) info = query.text(0);
+    query.reset();
+  } else if (const std::optional<StoredCell> cell = believed(cell_id)) {
+    info = cell->info;
+  }
+  if (info.empty()) return std::nullopt;
+  return cell_info_from_json(info);
 }
 
 void Store::all_or_nothing(const std::function<void()>& work) {
-  Transaction transaction(database_.get(), path_);
+  Transaction transaction(*database_);
   work();
   transaction.commit();
 }
 
 std::optional<Outcome> Store::outcome(const std::string& cell_id) const {
-  const std::optional<CellInfo> info = find(cell_id);
+  const Snapshot snapshot(*database_);
+  std::optional<CellInfo> info = find(cell_id);
   if (!info) return std::nullopt;
-  Outcome found{*info, {}};
-  sqlite3* database = database_.get();
-  each_row(database, path_, "measurements", cell_id, [&](const std::string& json) {
-    found.findings.measurements.push_back(measurement_from_json(json));
-  });
-  each_row(database, path_, "samples", cell_id, [&](const std::string& json) {
-    found.findings.samples.push_back(sample_from_json(json));
-    found.findings.samples.back().cell_id = cell_id;
-  });
-  each_row(database, path_, "curves", cell_id, [&](const std::string& json) {
-    found.findings.curves.push_back(curve_from_json(json));
-    found.findings.curves.back().cell_id = cell_id;
-  });
+  return Outcome{std::move(*info), {measurements(cell_id), samples(cell_id), curves(cell_id)}};
+}
+
+std::vector<Measurement> Store::measurements(const std::string& cell_id) const {
+  std::vector<Measurement> found;
+  for (const std::string& json : rows(cell_id, kMeasurements)) {
+    found.push_back(measurement_from_json(json));
+  }
+  return found;
+}
+
+std::vector<SampleRecord> Store::samples(const std::string& cell_id) const {
+  std::vector<SampleRecord> found;
+  for (const std::string& json : rows(cell_id, kSamples)) {
+    found.push_back(sample_from_json(json));
+    found.back().cell_id = cell_id;
+  }
+  return found;
+}
+
+std::vector<Curve> Store::curves(const std::string& cell_id) const {
+  std::vector<Curve> found;
+  for (const std::string& json : rows(cell_id, kCurves)) {
+    found.push_back(curve_from_json(json));
+    found.back().cell_id = cell_id;
+  }
+  return found;
+}
+
+std::vector<std::string> Store::texts(const std::string& sql) const {
+  Statement& query = database_->statement(sql);
+  std::vector<std::string> found;
+  while (query.step()) found.push_back(query.text(0));
   return found;
 }
 
 std::vector<std::string> Store::stored_cells() const {
-  Statement query(database_.get(), path_, "SELECT cell_id FROM cells ORDER BY cell_id");
-  std::vector<std::string> ids;
-  while (query.step()) ids.push_back(query.text(0));
-  return ids;
+  return texts("SELECT cell_id FROM cells ORDER BY cell_id");
 }
 
 void Store::set_plan(const std::vector<std::string>& cell_ids) {
-  sqlite3* database = database_.get();
-  Transaction transaction(database, path_);
-  execute(database, path_, "DELETE FROM plan");
-  Statement insert(database, path_, "INSERT INTO plan VALUES(?, ?)");
+  Transaction transaction(*database_);
+  database_->execute("DELETE FROM plan");
+  Statement& insert = database_->statement("INSERT INTO plan VALUES(?, ?)");
   for (std::size_t i = 0; i < cell_ids.size(); ++i) {
     insert.bind(1, static_cast<i64>(i)).bind(2, cell_ids[i]).run();
   }
@@ -261,34 +174,32 @@ void Store::set_plan(const std::vector<std::string>& cell_ids) {
 }
 
 std::vector<std::string> Store::plan() const {
-  Statement query(database_.get(), path_, "SELECT cell_id FROM plan ORDER BY ordinal");
-  std::vector<std::string> ids;
-  while (query.step()) ids.push_back(query.text(0));
-  return ids;
+  return texts("SELECT cell_id FROM plan ORDER BY ordinal");
 }
 
 void Store::set_meta(const std::string& key, const std::string& value) {
-  Statement insert(database_.get(), path_, "INSERT OR REPLACE INTO meta VALUES(?, ?)");
-  insert.bind(1, key).bind(2, value).run();
+  database_->statement("INSERT OR REPLACE INTO meta VALUES(?, ?)")
+      .bind(1, key)
+      .bind(2, value)
+      .run();
 }
 
 std::string Store::meta(const std::string& key) const {
-  Statement query(database_.get(), path_, "SELECT value FROM meta WHERE key = ?");
-  query.bind(1, key);
-  return query.step() ? query.text(0) : "";
+  Statement& query = database_->statement("SELECT value FROM meta WHERE key = ?");
+  if (!query.bind(1, key).step()) return "";
+  const std::string value = query.text(0);
+  query.reset();
+  return value;
 }
 
 std::vector<std::string> Store::meta_keys() const {
-  Statement query(database_.get(), path_, "SELECT key FROM meta ORDER BY key");
-  std::vector<std::string> keys;
-  while (query.step()) keys.push_back(query.text(0));
-  return keys;
+  return texts("SELECT key FROM meta ORDER BY key");
 }
 
 std::map<std::string, i64> Store::statuses() const {
-  Statement query(database_.get(), path_,
-                  "SELECT ifnull(status, 'not run'), count(*) FROM plan LEFT JOIN cells "
-                  "USING(cell_id) GROUP BY 1");
+  Statement& query = database_->statement(
+      "SELECT ifnull(status, 'not run'), count(*) FROM plan LEFT JOIN cells USING(cell_id) "
+      "GROUP BY 1");
   std::map<std::string, i64> counts;
   while (query.step()) counts[query.text(0)] = std::stoll(query.text(1));
   return counts;
@@ -303,6 +214,7 @@ void Stored::add(Outcome outcome) {
 }
 
 Stored Store::read() const {
+  const Snapshot snapshot(*database_);
   Stored stored;
   for (const std::string& id : plan()) {
     if (std::optional<Outcome> found = outcome(id)) stored.add(std::move(*found));
@@ -311,38 +223,23 @@ Stored Store::read() const {
 }
 
 void Store::each_cell(const std::function<void(CellInfo, std::vector<Measurement>)>& use) const {
+  const Snapshot snapshot(*database_);
   for (const std::string& id : plan()) {
-    std::optional<CellInfo> info = find(id);
-    if (!info) continue;
-    std::vector<Measurement> measurements;
-    each_row(database_.get(), path_, "measurements", id,
-             [&](const std::string& json) { measurements.push_back(measurement_from_json(json)); });
-    use(std::move(*info), std::move(measurements));
+    if (std::optional<CellInfo> info = find(id)) use(std::move(*info), measurements(id));
   }
 }
 
 void Store::each_sample(const std::function<void(const SampleRecord&)>& use) const {
+  const Snapshot snapshot(*database_);
   for (const std::string& id : plan()) {
     for (const SampleRecord& sample : samples(id)) use(sample);
   }
 }
 
-std::vector<SampleRecord> Store::samples(const std::string& cell_id) const {
-  std::vector<SampleRecord> found;
-  each_row(database_.get(), path_, "samples", cell_id, [&](const std::string& json) {
-    found.push_back(sample_from_json(json));
-    found.back().cell_id = cell_id;
-  });
-  return found;
-}
-
 void Store::each_curve(const std::function<void(const Curve&)>& use) const {
+  const Snapshot snapshot(*database_);
   for (const std::string& id : plan()) {
-    each_row(database_.get(), path_, "curves", id, [&](const std::string& json) {
-      Curve curve = curve_from_json(json);
-      curve.cell_id = id;
-      use(curve);
-    });
+    for (const Curve& curve : curves(id)) use(curve);
   }
 }
 

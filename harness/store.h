@@ -1,26 +1,25 @@
 // What has been found so far: one SQLite file, written a whole cell at a time.
 //
-// Tables (user_version kStoreVersion): plan(ordinal, cell_id) in the order of the last run;
-// cells(cell_id, status, reason, info); measurements, samples and curves(cell_id, ordinal, json);
-// meta(key, value). The JSON is that of harness/json_io.h.
+// Tables (harness/store_migrations.h has their versions): plan(ordinal, cell_id) in the order of
+// the last run; cells(cell_id, status, reason, info, digest); measurements, samples and
+// curves(cell_id, ordinal, json); meta(key, value). The JSON is that of harness/json_io.h, a cell's
+// digest that of harness/stored_cell.h.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
-#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "core/record.h"
 #include "harness/json_io.h"
-
-struct sqlite3;
+#include "harness/store_migrations.h"
 
 namespace longreach::harness {
-
-inline constexpr int kStoreVersion = 1;
 
 /// Everything stored about the cells of a plan, in its order.
 struct Stored {
@@ -30,23 +29,36 @@ struct Stored {
   void add(Outcome);
 };
 
+struct StoredCell;
+
+/// "longreach: MESSAGE" on standard error.
+void tell_on_stderr(const std::string& message);
+
 class Store {
  public:
-  enum class Open { create, existing };
+  enum class Open {
+    create,   ///< for who holds the folder: makes a new store, salvages a damaged one
+    existing  ///< for who reads
+  };
+  /// Takes what a person should know of, once each.
+  using Tell = std::function<void(const std::string&)>;
 
-  /// Opens `folder`/store.sqlite. Throws Error saying what to do when it is missing (`existing`),
-  /// damaged, written by a newer version, or not writable.
-  Store(const std::string& folder, Open);
+  /// Opens `folder`/store.sqlite and brings it to the present version. Throws Error saying what to
+  /// do when it is missing (`existing`), damaged beyond salvage(), written by a newer version, not
+  /// ours, or not writable.
+  Store(const std::string& folder, Open, Tell tell = tell_on_stderr);
 
-  /// Stores one cell, replacing what was known of it: all or nothing.
+  /// Stores one cell, replacing what was known of it: all or nothing, and safe from a loss of power
+  /// once it returns.
   void finish(const Outcome& outcome);
 
   /// Does `work`, and keeps what it stores only when it returns.
   void all_or_nothing(const std::function<void()>& work);
 
-  /// Nothing for a cell never stored.
+  /// Nothing for a cell never stored, or one whose rows are not those that were stored: the latter
+  /// is told of and counts as never run.
   std::optional<CellInfo> find(const std::string& cell_id) const;
-  /// All that is stored of it.
+  /// All that is stored of it, under the same conditions.
   std::optional<Outcome> outcome(const std::string& cell_id) const;
   /// Ids of all that is stored, in the plan or not, in their own order.
   std::vector<std::string> stored_cells() const;
@@ -62,6 +74,7 @@ class Store {
   /// How many cells of the plan have which status; "not run" for those never stored.
   std::map<std::string, i64> statuses() const;
 
+  /// All of one moment, without the cells that find() does not believe.
   Stored read() const;
 
   /// The same piece by piece: what `use` is given is all that is in memory. A cell without
@@ -70,17 +83,28 @@ class Store {
   void each_sample(const std::function<void(const SampleRecord&)>& use) const;
   void each_curve(const std::function<void(const Curve&)>& use) const;
   /// Of one cell, in order.
+  std::vector<Measurement> measurements(const std::string& cell_id) const;
   std::vector<SampleRecord> samples(const std::string& cell_id) const;
+  std::vector<Curve> curves(const std::string& cell_id) const;
+
+  /// Cells found damaged so far.
+  const std::set<std::string>& damaged() const { return damaged_; }
 
   const std::string& path() const { return path_; }
 
  private:
-  struct Close {
-    void operator()(sqlite3*) const;
-  };
-  void prepare(bool create);
+  void open(Open);
+  void choose_journal();
+  std::optional<StoredCell> believed(const std::string& id) const;
+  std::vector<std::string> rows(const std::string& id, std::size_t table) const;
+  std::vector<std::string> texts(const std::string& sql) const;
+  void note_damaged(const std::string& id) const;
+
   std::string path_;
-  std::unique_ptr<sqlite3, Close> database_;
+  Tell tell_;
+  std::unique_ptr<Database> database_;
+  mutable std::set<std::string> damaged_;
+  mutable std::unordered_set<std::string> intact_;  ///< their digests were looked at
 };
 
 }  // namespace longreach::harness

@@ -3,61 +3,17 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "core/error.h"
+#include "stored.h"
 
 using namespace longreach;
 using namespace longreach::harness;
 using namespace longreach::tests;
 using Catch::Matchers::Contains;
-
-namespace {
-
-Outcome outcome(const std::string& id, double value) {
-  Outcome made;
-  made.info.cell_id = id;
-  made.info.backend = "full";
-  made.info.task = "perplexity";
-  made.info.seed = 0;
-  made.info.lr = 0.1;
-  Measurement m;
-  m.metric = "perplexity/token";
-  m.value = value;
-  m.higher_is_better = false;
-  m.n = 3;
-  made.findings.measurements = {m, m};
-  made.findings.samples = {{.cell_id = id,
-                            .index = 4,
-                            .sample_sha = "ab",
-                            .target = "12\xff",
-                            .output = "34",
-                            .scores = {{"exact_match", 1}},
-                            .depth = 50,
-                            .distance = {},
-                            .segments_crossed = {},
-                            .cluster = "cd"}};
-  made.findings.curves = {{.cell_id = id,
-                           .name = "training/loss",
-                           .x_unit = "tokens",
-                           .y_unit = "nats/token",
-                           .x = {1, 2},
-                           .y = {0.5, 0.25},
-                           .series = "layer 0 head 3"}};
-  return made;
-}
-
-void execute(const std::string& path, const std::string& sql) {
-  sqlite3* database = nullptr;
-  REQUIRE(sqlite3_open(path.c_str(), &database) == SQLITE_OK);
-  CHECK(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(database);
-}
-
-}  // namespace
 
 TEST_CASE("What is stored is read back in plan order, cells without measurements as one row") {
   const TempFolder folder;
@@ -168,7 +124,7 @@ TEST_CASE("A store that is missing, damaged, newer or foreign is refused with wh
 
   write_file(path, std::string(5000, 'x'));
   CHECK_THROWS_WITH(Store(folder / ".", Store::Open::create),
-                    Contains("it is damaged; move it away"));
+                    Contains("no cell of it can be read; move it away"));
   std::filesystem::remove(path);
 
   execute(path, "CREATE TABLE strangers(x)");
@@ -178,24 +134,76 @@ TEST_CASE("A store that is missing, damaged, newer or foreign is refused with wh
   { Store(folder / ".", Store::Open::create).finish(outcome("a", 1)); }
   execute(path, "PRAGMA user_version = 99");
   CHECK_THROWS_WITH(Store(folder / ".", Store::Open::create),
-                    Contains("written by a newer longreach (store version 99, this one reads 1)"));
+                    Contains("written by a newer longreach (store version 99, this one reads 2)"));
 }
 
-TEST_CASE("Pages overwritten in the middle of a store are noticed when it is opened") {
+TEST_CASE("A cell that is not as it was stored is told of once and counts as never run") {
+  const std::string change = GENERATE(
+      "UPDATE measurements SET json = replace(json, '1.5', '1.6') WHERE cell_id = 'a'",
+      "UPDATE cells SET info = replace(info, 'full', 'fool') WHERE cell_id = 'a'",
+      "UPDATE cells SET status = 'failed' WHERE cell_id = 'a'",
+      "UPDATE cells SET reason = 'none' WHERE cell_id = 'a'",
+      "UPDATE cells SET digest = '' WHERE cell_id = 'a'",
+      "UPDATE cells SET digest = (SELECT digest FROM cells WHERE cell_id = 'b') WHERE cell_id = "
+      "'a'",
+      "DELETE FROM measurements WHERE cell_id = 'a' AND ordinal = 1",
+      "DELETE FROM samples WHERE cell_id = 'a'", "DELETE FROM curves WHERE cell_id = 'a'",
+      "INSERT INTO samples SELECT cell_id, 1, json FROM samples WHERE cell_id = 'a'",
+      "UPDATE curves SET json = json || ' ' WHERE cell_id = 'a'");
+  CAPTURE(change);
   const TempFolder folder;
-  const std::string path = folder / "store.sqlite";
   {
     Store store(folder / ".", Store::Open::create);
-    store.set_plan({"a"});
-    Outcome big = outcome("a", 1);
-    big.findings.measurements.resize(500, big.findings.measurements[0]);
-    store.finish(big);
+    store.set_plan({"a", "b"});
+    store.finish(outcome("a", 1.5));
+    store.finish(outcome("b", 1.5));
   }
-  std::string bytes = read_file(path);
-  REQUIRE(bytes.size() > 40000);
-  bytes.replace(8192, 16384, std::string(16384, '\xa5'));
-  write_file(path, bytes);
-  CHECK_THROWS_WITH(Store(folder / ".", Store::Open::create), Contains("it is damaged"));
+  execute(folder / "store.sqlite", change);
+  Told told;
+  Store store(folder / ".", Store::Open::create, told.tell());
+  CHECK_FALSE(store.find("a"));
+  CHECK(store.find("b"));
+  for (const Record& record : store.read().records) CHECK(record.cell.cell_id == "b");
+  CHECK(store.damaged() == std::set<std::string>{"a"});
+  REQUIRE(told.messages.size() == 1);
+  CHECK_THAT(told.messages[0],
+             Contains("cell a is not as it was stored") && Contains("runs it again"));
+  store.finish(outcome("a", 1.5));
+  CHECK(store.find("a"));
+  CHECK(store.damaged().empty());
+  CHECK(store.read().samples.size() == 2);
+}
+
+TEST_CASE("A reader sees a run's cells whole while it writes them") {
+  const TempFolder folder;
+  Store writer(folder / ".", Store::Open::create);
+  writer.set_plan({"a"});
+  writer.finish(outcome("a", 0));
+  const pid_t child = fork();
+  if (child == 0) {
+    Store store(folder / ".", Store::Open::create);
+    for (i64 i = 1;; ++i) {
+      Outcome big = outcome("a", static_cast<double>(i));
+      big.findings.measurements.resize(static_cast<std::size_t>(i % 50 + 1),
+                                       big.findings.measurements[0]);
+      store.finish(big);
+    }
+  }
+  Told told;
+  const Store reader(folder / ".", Store::Open::existing, told.tell());
+  std::set<double> seen;
+  for (int i = 0; i < 2000 && seen.size() < 20; ++i) {
+    const Stored stored = reader.read();
+    REQUIRE_FALSE(stored.records.empty());
+    const double value = *stored.records[0].measurement.value;
+    for (const Record& record : stored.records) REQUIRE(record.measurement.value == value);
+    seen.insert(value);
+  }
+  kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK(seen.size() > 1);
+  CHECK(told.messages.empty());
 }
 
 TEST_CASE("A sample stored before there were clusters is one of its own") {
