@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <sys/resource.h>
 
+#include "core/atomic_file.h"
 #include "harness/cell.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
@@ -31,6 +32,9 @@ OpenRun::OpenRun(const RunRequest& request)
       store(experiment.output, Store::Open::create),
       run_id(fmt::format("{}@{}", experiment.name, utc_now())),
       entry(begin_run(store, experiment, request, run_id)) {
+  for (const char* folder : {"", "models"}) {
+    remove_abandoned((std::filesystem::path(experiment.output) / folder).string());
+  }
   std::vector<std::string> ids;
   for (const Cell& cell : plan) ids.push_back(cell.id);
   store.set_plan(ids);
