@@ -7,6 +7,8 @@
 
 #include "core/error.h"
 #include "harness/config_sections.h"
+#include "harness/environment.h"
+#include "harness/include.h"
 #include "harness/validation.h"
 
 namespace longreach::harness {
@@ -98,12 +100,19 @@ Experiment read_tree(YAML::Node root, const std::string& text, const Overrides& 
   if (!root.IsMap()) {
     throw error("{}: expected a mapping with version, name, models, ...", source.file);
   }
+  const bool included = resolve_includes(root, source);
   apply_overrides(root, overrides, source);
+  const bool from_environment = read_environment(root, source, problems);
 
   Experiment experiment;
   experiment.file = source.file;
   experiment.folder = overrides.folder;
-  experiment.written = text;
+  experiment.edited = YAML::Dump(root) + "\n";
+  experiment.written = included || from_environment ? experiment.edited : text;
+  require_readable(experiment.edited, source.file + " with all that is set and included");
+  // What follows changes the tree further.
+  substitute_environment(root, source, problems);
+  problems.raise();
   YamlFields reader(root, "", {source, problems});
   Header header;
   header.fields(reader);
@@ -118,14 +127,14 @@ Experiment read_tree(YAML::Node root, const std::string& text, const Overrides& 
   experiment.models = read_models(reader.claim("models"), header.seed, source, problems);
   experiment.backends = read_backends(reader.claim("backends"), source, problems);
   experiment.tasks = read_tasks(reader.claim("tasks"), source, problems);
+  reader.claim("environment");
+  reader.claim("include");  // for those who misspell it; it is gone from the tree
   reader.finish();
   check_size(experiment, source, problems);
   problems.raise();
 
   for (const std::string& problem : validate(experiment)) problems.add(problem);
   problems.raise();
-  experiment.edited = YAML::Dump(root) + "\n";
-  require_readable(experiment.edited, source.file);  // children read it
   return experiment;
 }
 

@@ -166,8 +166,10 @@ struct Experiment {
   Limits limits;
   std::string file;     ///< as named
   std::string folder;   ///< of the file: where relative paths are looked for second
-  std::string written;  ///< the file's bytes
-  std::string edited;   ///< the file with --set, --seed, --lengths and --output applied, as YAML
+  std::string written;  ///< the file's bytes; `edited` when other files or variables belong to it
+  /// The file with what it includes, the variables that it names, and --set, --seed, --lengths and
+  /// --output applied, as YAML that stands alone.
+  std::string edited;
 
   /// The backend that trains what `backend` runs with: itself, or an earlier one.
   const BackendChoice& weights_of(const BackendChoice& backend) const;

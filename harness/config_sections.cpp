@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "datasets/dataset.h"
 #include "harness/state_budget.h"
+#include "harness/zip.h"
 #include "metrics/metric.h"
 
 namespace longreach::harness {
@@ -349,12 +350,15 @@ void check_name(const std::string& name, const std::string& where, Problems& pro
 
 /// Reads an entry once for each combination of its sweeps.
 template <class Choice, class Read>
-void read_sweep(std::vector<Choice>& choices, const Source& source, Problems& problems,
-                const std::string& where, const Read& read) {
-  const double before = static_cast<double>(choices.size());
+void read_sweep(std::vector<Choice>& choices, const YAML::Node& entry, const std::string& path,
+                const Source& source, Problems& problems, const Read& read) {
+  const std::string where = source.place(entry, path);
+  const auto before = static_cast<double>(choices.size());
+  const Zips zips(entry, path, source, problems);
   Sweep sweep;
   do {
-    Choice choice = read(Context{source, problems, &sweep});
+    zips.apply(sweep);
+    Choice choice = read(Context{zips.source(), problems, &sweep});
     if (before + sweep.combinations() > kMostEntries) {
       problems.add(
           fmt::format("{}: sweeps that make {:.4g} entries of this list; at most {} are read",
@@ -373,7 +377,7 @@ std::vector<ModelChoice> read_models(const YAML::Node& list, i64 default_seed, c
                                      Problems& problems) {
   std::vector<ModelChoice> models;
   each_entry(list, "models", source, problems, [&](const auto& entry, const auto& path) {
-    read_sweep(models, source, problems, source.place(entry, path), [&](const Context& context) {
+    read_sweep(models, entry, path, source, problems, [&](const Context& context) {
       return read_model(entry, path, default_seed, context);
     });
   });
@@ -384,7 +388,7 @@ std::vector<BackendChoice> read_backends(const YAML::Node& list, const Source& s
                                          Problems& problems) {
   std::vector<BackendChoice> backends;
   each_entry(list, "backends", source, problems, [&](const auto& entry, const auto& path) {
-    read_sweep(backends, source, problems, source.place(entry, path),
+    read_sweep(backends, entry, path, source, problems,
                [&](const Context& context) { return read_backend(entry, path, context); });
   });
   return backends;
@@ -394,7 +398,7 @@ std::vector<TaskChoice> read_tasks(const YAML::Node& list, const Source& source,
                                    Problems& problems) {
   std::vector<TaskChoice> tasks;
   each_entry(list, "tasks", source, problems, [&](const auto& entry, const auto& path) {
-    read_sweep(tasks, source, problems, source.place(entry, path),
+    read_sweep(tasks, entry, path, source, problems,
                [&](const Context& context) { return read_task(entry, path, context); });
   });
   return tasks;

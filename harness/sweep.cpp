@@ -55,7 +55,9 @@ double Sweep::combinations() const {
 
 std::string Sweep::suffix() const {
   std::string text;
-  for (const Axis& axis : axes_) text += fmt::format(" {}={}", axis.key, axis.items[axis.index]);
+  for (const Axis& axis : axes_) {
+    text += fmt::format(" {}{}{}", axis.key, axis.key.empty() ? "" : "=", axis.items[axis.index]);
+  }
   return text;
 }
 

@@ -23,7 +23,7 @@ std::optional<std::vector<std::string>> expand_range(const std::string& text, Un
 /// visits every combination, the last list fastest.
 class Sweep {
  public:
-  /// The index to read now of the list at `path`.
+  /// The index to read now of the list at `path`. Items without a key tell theirs themselves.
   std::size_t pick(const std::string& path, std::string_view key,
                    const std::vector<std::string>& items);
   /// Moves to the next combination; false after the last.

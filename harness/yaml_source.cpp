@@ -119,11 +119,25 @@ std::string type_key(const YAML::Node& entry) {
   std::string found;
   for (const auto& pair : entry) {
     const std::string key = pair.first.Scalar();
-    if (std::ranges::find(kEntryKeys, key) != kEntryKeys.end()) continue;
+    if (key == "zip" || std::ranges::find(kEntryKeys, key) != kEntryKeys.end()) continue;
     if (!found.empty()) return "";
     found = key;
   }
   return found;
+}
+
+/// `path` and what it lies in, the longest first: "a.b[0]", "a.b", "a".
+template <class Use>
+bool any_outer(std::string_view path, const Use& use) {
+  for (std::size_t size = path.size(); size > 0; --size) {
+    const bool ends = size == path.size() || path[size] == '.' || path[size] == '[';
+    if (ends && use(std::string(path.substr(0, size)))) return true;
+  }
+  return false;
+}
+
+bool is_set(const std::set<std::string>& set_paths, std::string_view path) {
+  return any_outer(path, [&](const std::string& outer) { return set_paths.contains(outer); });
 }
 
 }  // namespace
@@ -133,15 +147,38 @@ std::string join_path(const std::string& parent, std::string_view key) {
 }
 
 std::string Source::place(const YAML::Node& node, const std::string& path) const {
-  for (const std::string& set : set_paths) {
-    const bool inside =
-        path.starts_with(set) &&
-        (path.size() == set.size() || path[set.size()] == '.' || path[set.size()] == '[');
-    if (inside) return fmt::format("--set {}", path);
-  }
+  if (is_set(set_paths, path)) return fmt::format("--set {}", path);
+  const std::string& from = file_of(path);
   const YAML::Mark mark = node.IsDefined() ? node.Mark() : YAML::Mark::null_mark();
-  const std::string line = mark.is_null() ? file : fmt::format("{}:{}", file, mark.line + 1);
+  const std::string line = mark.is_null() ? from : fmt::format("{}:{}", from, mark.line + 1);
   return path.empty() ? line : fmt::format("{} {}", line, path);
+}
+
+const std::string& Source::file_of(std::string_view path) const {
+  auto found = files.end();
+  any_outer(path, [&](const std::string& outer) {
+    found = files.find(outer);
+    return found != files.end();
+  });
+  return found == files.end() ? file : found->second;
+}
+
+void Source::take(const std::string& path, const Source& other) {
+  const std::string from = other.file_of(path);
+  for (auto inner = other.files.lower_bound(path);
+       inner != other.files.end() && inner->first.starts_with(path); ++inner) {
+    const char next = inner->first.size() > path.size() ? inner->first[path.size()] : '.';
+    if (next == '.' || next == '[') files.insert(*inner);
+  }
+  files[path] = from;
+}
+
+void Source::move(const std::string& from, const std::string& to) {
+  if (is_set(set_paths, from)) {
+    set_paths.insert(to);
+  } else if (file_of(from) != file_of(to)) {
+    files[to] = file_of(from);
+  }
 }
 
 std::string read_configuration_file(const std::filesystem::path& path) {

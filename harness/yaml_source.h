@@ -3,6 +3,7 @@
 
 #include <array>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,8 +21,15 @@ inline constexpr std::array<std::string_view, 7> kEntryKeys{
 struct Source {
   std::string file;                 ///< as the user named it
   std::set<std::string> set_paths;  ///< paths that --set wrote, in the form of messages
+  std::map<std::string, std::string> files = {};  ///< paths that were included, and from where
   /// "sweep.yaml:7 backends[1].window", or "--set backends[1].window" for what --set wrote.
   std::string place(const YAML::Node& node, const std::string& path) const;
+  /// The file that `path` came from.
+  const std::string& file_of(std::string_view path) const;
+  /// What stands at `path` is that of another tree.
+  void take(const std::string& path, const Source& other);
+  /// What stands at `to` was written at `from`.
+  void move(const std::string& from, const std::string& to);
 };
 
 /// What is read at all of a configuration: its largest size and longest value in bytes, its deepest
