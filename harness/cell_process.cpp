@@ -54,6 +54,11 @@ void explain(const ChildResult& child, const Limits& limits, CellInfo& info) {
   if (child.stopped == Stop::time) {
     say(Status::timeout, fmt::format("ran longer than {} (limits.time_per_cell)",
                                      format_seconds(limits.time_per_cell)));
+  } else if (child.stopped == Stop::stall) {
+    say(Status::timeout,
+        with_last_words(fmt::format("hangs: computed nothing for {} (limits.stall)",
+                                    format_seconds(limits.stall)),
+                        child));
   } else if (child.stopped == Stop::memory) {
     say(Status::oom, fmt::format("resident memory {} over the limit of {}",
                                  format_bytes(static_cast<double>(child.last_bytes)),
@@ -78,6 +83,13 @@ void explain(const ChildResult& child, const Limits& limits, CellInfo& info) {
   }
 }
 
+i64 next_attempt(const Store& store, const Cell& cell) {
+  const std::optional<CellInfo> before = store.find(cell.id);
+  if (!before) return 1;
+  // Stores of earlier versions do not tell, but what ran has run once.
+  return before->attempt.value_or(before->status == Status::skipped ? 0 : 1) + 1;
+}
+
 CellProcess::CellProcess(const Experiment& experiment, const Cell& cell, const RunOptions& options,
                          i64 attempt, ChildListener listener)
     : experiment_(experiment),
@@ -95,12 +107,13 @@ void CellProcess::start() {
   for (const std::string& plugin : options_.plugins) {
     arguments.insert(arguments.end(), {"--plugin", plugin});
   }
+  if (listener_.line) arguments.push_back("--tell-steps");
   started_at_ = utc_now();
-  began_ = Clock::now();
   ended_ = {};
   child_.emplace(ChildCommand{.arguments = std::move(arguments),
                               .threads = static_cast<long>(options_.threads),
                               .seconds = experiment_.limits.time_per_cell,
+                              .stall = experiment_.limits.stall,
                               .memory = memory_limit(experiment_.limits),
                               .interrupted = options_.interrupted},
                  listener_);
@@ -143,7 +156,7 @@ bool CellProcess::conclude() {
     }
   }
   outcome_.info.started_at = started_at_;
-  outcome_.info.wall_s = std::chrono::duration<double>(ended_ - began_).count();
+  outcome_.info.wall_s = child.seconds;
   outcome_.info.attempt = attempt_;
   if (!outcome_.info.peak_bytes && child.peak_bytes > 0) {
     outcome_.info.peak_bytes = child.peak_bytes;

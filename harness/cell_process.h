@@ -21,11 +21,15 @@ void explain(const ChildResult&, const Limits&, CellInfo&);
 /// Whether something else than the cell or the harness ended it: a batch system, a person.
 bool killed_from_outside(const ChildResult&);
 
+/// How often the cell will have run, the next time included.
+i64 next_attempt(const Store&, const Cell&);
+
 /// Runs a cell; once more when its process was killed from outside. Several can be followed at
 /// once, as several Child.
 class CellProcess {
  public:
-  /// Starts it; the `attempt`-th time that this cell runs. What it refers to must live as long.
+  /// Starts it; the `attempt`-th time that this cell runs. A training tells its steps to a
+  /// listener for lines, else its progress. What it refers to must live as long.
   CellProcess(const Experiment&, const Cell&, const RunOptions&, i64 attempt, ChildListener);
 
   /// As Child::poll().
@@ -50,7 +54,7 @@ class CellProcess {
   i64 attempt_;
   bool again_ = true;  ///< may be run once more
   std::optional<Child> child_;
-  Clock::time_point began_, ended_;
+  Clock::time_point ended_;
   std::string started_at_;
   bool interrupted_ = false;
   Outcome outcome_;

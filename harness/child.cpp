@@ -30,11 +30,6 @@ constexpr std::chrono::seconds kGrace{5};
 constexpr std::size_t kWordsKept = 4096;
 constexpr std::size_t kReasonBytes = 400;
 
-/// Address space is no measure of memory (thread stacks, arenas and mapped weights reserve far more
-/// than they use), so resident memory is what is watched. This only makes an absurd allocation fail
-/// at once, before we look.
-constexpr i64 kAddressSpaceFactor = 2, kAddressSpaceMore = i64{8} << 30;
-
 /// Everything execve() needs, made before the fork: between fork and exec nothing may allocate.
 struct Arguments {
   std::vector<std::string> words, settings;
@@ -64,19 +59,6 @@ Arguments arguments_of(const ChildCommand& command, int fd) {
   made.argv.push_back(nullptr);
   made.environment.push_back(nullptr);
   return made;
-}
-
-void limit_address_space(i64 memory) {
-#if !defined(__SANITIZE_ADDRESS__)  // whose shadow alone takes terabytes of address space
-  if (memory <= 0) return;
-  const auto bytes = static_cast<rlim_t>(kAddressSpaceFactor * memory + kAddressSpaceMore);
-  rlimit limit{};
-  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur < bytes) return;
-  limit.rlim_cur = bytes;
-  setrlimit(RLIMIT_AS, &limit);
-#else
-  static_cast<void>(memory);
-#endif
 }
 
 /// Of all processes, let the kernel take this one first when memory runs out, not the runner.
@@ -211,6 +193,7 @@ void Child::take_lines() {
     std::string line = buffer.substr(begin, end - begin);
     if (line.starts_with('{')) {
       result_.result = std::move(line);
+      result_.seconds = seconds();
     } else if (const std::optional<double> share = parse_number(line, Unit::none)) {
       if (listener_.progress) listener_.progress(*share);
     } else if (listener_.line) {
@@ -249,7 +232,12 @@ bool Child::reap() {
   result_.machine_out_of_memory =
       result_.signal == SIGKILL && out_of_memory_kills() > kills_before_;
   read_pipes();  // what it said last
+  if (result_.result.empty()) result_.seconds = seconds();
   return true;
+}
+
+double Child::seconds() const {
+  return std::chrono::duration<double>(Clock::now() - started_).count();
 }
 
 void Child::stop(Stop why, int signal) {
@@ -275,8 +263,7 @@ void Child::supervise() {
     deadline_ = now + kLeave;
   } else if (command_.memory > 0 && result_.last_bytes > command_.memory) {
     stop(Stop::memory, SIGKILL);
-  } else if (command_.seconds > 0 &&
-             std::chrono::duration<double>(now - started_).count() > command_.seconds) {
+  } else if (command_.seconds > 0 && seconds() > command_.seconds) {
     stop(Stop::time, SIGKILL);
   } else if (command_.stall > 0 &&
              std::chrono::duration<double>(now - active_).count() > command_.stall) {

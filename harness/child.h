@@ -35,6 +35,7 @@ struct ChildResult {
   int signal = 0;          ///< that ended it, or 0
   std::string result;      ///< the line it sent that starts with '{'; "" when it sent none
   std::string last_words;  ///< the end of what it wrote to its standard output and error, as it was
+  double seconds = 0;      ///< from its start to its result, or to its end when it sent none
   i64 peak_bytes = 0;      ///< most memory it had resident, as far as seen
   i64 last_bytes = 0;      ///< resident when last looked at, a fraction of a second before its end
   bool machine_out_of_memory = false;  ///< the kernel killed for want of memory while it ran
@@ -85,6 +86,7 @@ class Child {
   void supervise();
   void look();
   void stop(Stop why, int signal);
+  double seconds() const;  ///< since its start
 
   const ChildCommand command_;
   const ChildListener listener_;

@@ -219,6 +219,7 @@ void add_cell(CLI::App& app, Options& options) {
   cell->add_option("--cell", options.cell.cell)->required();
   cell->add_option("--output", options.cell.output)->required();
   cell->add_option("--result-fd", options.cell.result_fd)->required();
+  cell->add_flag("--tell-steps", options.cell.tell_steps);
 }
 
 /// Before the command's name and after it, of every command.
@@ -256,12 +257,7 @@ int dispatch(const CLI::App& app, Options& options) {
   if (app.got_subcommand("run")) take_source(options);
   options.run.options.plugins = load_plugins(options.plugins);
   if (app.got_subcommand("run")) return run_command(options.run, std::cout, std::cerr);
-  if (app.got_subcommand("train")) {
-    if (options.run.options.threads > 0) {
-      omp_set_num_threads(static_cast<int>(options.run.options.threads));
-    }
-    return train_command(options.run, std::cout);
-  }
+  if (app.got_subcommand("train")) return train_command(options.run, std::cout, std::cerr);
   if (app.got_subcommand("generate")) {
     if (options.run.options.threads > 0) {
       omp_set_num_threads(static_cast<int>(options.run.options.threads));

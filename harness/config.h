@@ -151,6 +151,7 @@ struct StatisticsChoice {
 struct Limits {
   i64 memory = 0;
   double time_per_cell = 0;
+  double stall = 600;
   OnOom on_oom = OnOom::skip_longer;
   void fields(Fields&);
 };

@@ -63,6 +63,8 @@ void Limits::fields(Fields& f) {
     "memory that one cell's process may have resident; 0 = 90% of the machine's or container's");
   f("time_per_cell", time_per_cell, at_least(0, Unit::seconds),
     "wall time of one cell; 0 = no limit");
+  f("stall", stall, at_least(0, Unit::seconds),
+    "time that a cell may go without computing or telling of progress; 0 = no limit");
   f("on_oom", on_oom, "after a cell runs out of memory or time: skip its longer lengths or go on");
 }
 

@@ -5,7 +5,8 @@
 
 namespace longreach::harness {
 
-/// From now on SIGINT and SIGTERM only raise the flag.
+/// From now on SIGINT, SIGTERM and, unless it is ignored (nohup), SIGHUP only raise the flag. A
+/// second SIGINT ends the program at once, with exit code 130.
 void catch_interrupts();
 /// Not 0 once one of them came.
 const volatile std::sig_atomic_t& interrupt_requested();

@@ -1,10 +1,13 @@
 // What `run` and `train` begin and end with.
 #include "harness/open_run.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
-#include <sys/resource.h>
+#include <fstream>
 
 #include "core/atomic_file.h"
+#include "core/error.h"
 #include "harness/cell.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
@@ -53,26 +56,27 @@ std::vector<Cell> OpenRun::to_do(const std::vector<Cell>& cells, bool resume) co
   return pending(cells, store, experiment.output, resume);
 }
 
-int tell_interrupted(const RunRequest& request, i64 left, std::ostream& out) {
+std::string OpenRun::write_configuration() const {
+  const std::string path =
+      (std::filesystem::path(experiment.output) / "configuration.yaml").string();
+  std::ofstream out(path, std::ios::binary);
+  out << experiment.edited;
+  out.close();
+  if (!out) throw error("{}: cannot be written ({})", path, std::strerror(errno));
+  return path;
+}
+
+int tell_interrupted(const OpenRun& run, const RunRequest& request, i64 left, std::ostream& out) {
   out << fmt::format(
-      "\nlongreach: interrupted, {} cells left; the same command takes it up again: {}\n", left,
-      request.command);
+      "\nlongreach: interrupted, {} cells left; the same command takes it up again: {}\n"
+      "longreach: `longreach report {}` shows what is there\n",
+      left, request.command, run.experiment.output);
   return kExitInterrupted;
 }
 
 void print_paths(std::ostream& out, const std::vector<std::string>& paths) {
   for (const std::string& path : paths) out << path << '\n';
   out.flush();
-}
-
-void limit_memory(i64 bytes) {
-#if !defined(__SANITIZE_ADDRESS__)  // whose shadow alone takes terabytes of address space
-  if (bytes <= 0) return;
-  const rlimit limit{static_cast<rlim_t>(bytes), static_cast<rlim_t>(bytes)};
-  setrlimit(RLIMIT_AS, &limit);
-#else
-  static_cast<void>(bytes);
-#endif
 }
 
 }  // namespace longreach::harness

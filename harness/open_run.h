@@ -22,6 +22,10 @@ struct OpenRun {
   /// Those of `cells` that are not finished; without `resume`, all, from their start.
   std::vector<Cell> to_do(const std::vector<Cell>& cells, bool resume) const;
 
+  /// Writes what the cells' processes read, beside the results, where it is also there for people.
+  /// Returns its path.
+  std::string write_configuration() const;
+
   const Experiment experiment;
   const std::vector<Cell> plan, chosen;
   const OutputLock lock;
@@ -31,11 +35,8 @@ struct OpenRun {
 };
 
 /// Tells how to take an interrupted run up again; the exit code.
-int tell_interrupted(const RunRequest&, i64 left, std::ostream& out);
+int tell_interrupted(const OpenRun&, const RunRequest&, i64 left, std::ostream& out);
 
 void print_paths(std::ostream& out, const std::vector<std::string>& paths);
-
-/// Address space that this process may use from here on; 0 = all.
-void limit_memory(i64 bytes);
 
 }  // namespace longreach::harness

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <vector>
 
@@ -89,6 +90,20 @@ i64 out_of_memory_kills() {
     most = std::max(most, value_in(folder + "/memory.oom_control", "oom_kill"));
   }
   return most;
+}
+
+void limit_address_space(i64 memory) {
+#if !defined(__SANITIZE_ADDRESS__)  // whose shadow alone takes terabytes of address space
+  constexpr i64 kFactor = 2, kMore = i64{8} << 30;
+  if (memory <= 0) return;
+  const auto bytes = static_cast<rlim_t>(kFactor * memory + kMore);
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur < bytes) return;
+  limit.rlim_cur = bytes;
+  setrlimit(RLIMIT_AS, &limit);
+#else
+  static_cast<void>(memory);
+#endif
 }
 
 }  // namespace longreach::harness

@@ -23,4 +23,9 @@ i64 available_memory();
 /// How often the kernel ended a process for want of memory since the machine or container started.
 i64 out_of_memory_kills();
 
+/// Makes an absurd allocation of this process fail at once, where `memory` bytes are to be resident
+/// at most: limits its address space to several times that, since thread stacks, arenas and mapped
+/// weights reserve far more than they use. 0 = no limit. Safe between fork() and exec().
+void limit_address_space(i64 memory);
+
 }  // namespace longreach::harness

@@ -2,9 +2,11 @@
 #include "harness/progress.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/units.h"
+#include "harness/training.h"
 
 namespace longreach::harness {
 namespace {
@@ -13,6 +15,16 @@ constexpr std::size_t kBarWidth = 24;
 constexpr std::chrono::milliseconds kRedraw{100};
 
 }  // namespace
+
+std::string step_text(const StepLine& line) {
+  const model::StepReport& r = line.report;
+  const i64 left = std::llround(line.left);
+  return fmt::format(
+      "step {}/{}  loss {:.4f}  lr {:.3g}  norm {:.3g}  {:.0f} tokens/s  mfu {:.3f}  left "
+      "{}m{:02}s",
+      r.step + 1, line.steps, r.loss, r.lr, r.gradient_norm, line.tokens_per_second, line.mfu,
+      left / 60, left % 60);
+}
 
 void Progress::begin(const std::string& cell) {
   cell_ = cell;

@@ -10,6 +10,11 @@
 
 namespace longreach::harness {
 
+struct StepLine;
+
+/// "step 3/100  loss 2.3041  ..."
+std::string step_text(const StepLine&);
+
 class Progress {
  public:
   /// `cells` are still to run. `terminal` says whether the stream can redraw a line.

@@ -1,17 +1,11 @@
-// `run`, `plan`, `report` and the hidden `cell`: an experiment from file to reports.
+// `run`, `plan` and `report`: an experiment from file to reports.
 #include "harness/run_command.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <unistd.h>
 
 #include "core/error.h"
 #include "harness/build_info.h"
-#include "harness/cell.h"
-#include "harness/child.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
 #include "harness/manifest.h"
@@ -21,17 +15,6 @@
 
 namespace longreach::harness {
 namespace {
-
-/// Writes what the children read, beside the results; it is also there for people.
-std::string write_configuration(const Experiment& experiment) {
-  const std::string path =
-      (std::filesystem::path(experiment.output) / "configuration.yaml").string();
-  std::ofstream out(path, std::ios::binary);
-  out << experiment.edited;
-  out.close();
-  if (!out) throw error("{}: cannot be written ({})", path, std::strerror(errno));
-  return path;
-}
 
 /// What a run from a manifest does not have as it was then.
 void tell_differences(const Recipe& recipe, std::ostream& out) {
@@ -54,7 +37,7 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   const Experiment& experiment = run.experiment;
   Store& store = run.store;
   RunOptions options = request.options;
-  options.configuration = write_configuration(experiment);
+  options.configuration = run.write_configuration();
   options.run_id = run.run_id;
   options.interrupted = &interrupt_requested();
   const std::vector<Cell> left = run.to_do(run.chosen, options.resume);
@@ -64,7 +47,7 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   Progress progress(progress_out, isatty(STDERR_FILENO) == 1, to_run);
   const RunSummary summary = run_cells(experiment, left, store, options, progress);
   end_run(store, run.entry);
-  if (summary.interrupted) return tell_interrupted(request, summary.left, progress_out);
+  if (summary.interrupted) return tell_interrupted(run, request, summary.left, progress_out);
   const StoredResults results = read_results(store);
   const std::vector<std::string> paths = write_reports(results, experiment.output);
   out << summary_table(results);
@@ -109,32 +92,6 @@ int merge_command(const MergeRequest& request, std::ostream& out) {
                      merged.cells, merged.planned, merged.added);
   print_paths(out, paths);
   return exit_code({}, verdict(store));
-}
-
-int cell_command(const CellRequest& request) {
-  Overrides overrides;
-  overrides.folder = request.folder;
-  overrides.output = request.output;
-  const Experiment experiment = read_experiment(request.config, overrides);
-  const std::vector<Cell> plan = make_plan(experiment);
-  const auto cell = std::find_if(plan.begin(), plan.end(),
-                                 [&](const Cell& one) { return one.id == request.cell; });
-  if (cell == plan.end()) {
-    throw error("cell {}: not in the plan of {}; its data changed while running", request.cell,
-                request.config);
-  }
-  double told = 0;
-  TrainingWatch watch;
-  watch.step = [&](const StepLine& line) {
-    const double share =
-        static_cast<double>(line.report.step + 1) / static_cast<double>(line.steps);
-    if (share < told + 0.005) return;
-    told = share;
-    send_line(request.result_fd, fmt::format("{:.4f}", share));
-  };
-  const Outcome outcome = run_cell(experiment, *cell, request.output, watch);
-  send_line(request.result_fd, to_json(outcome));
-  return kExitOk;
 }
 
 std::string version() {

@@ -31,21 +31,23 @@ struct MergeRequest {
 struct CellRequest {
   std::string config, folder, cell, output;
   int result_fd = -1;
+  bool tell_steps = false;  ///< of a training, in words
 };
 
 // Each returns an exit code and throws Error for what the user can put right.
 
 /// Runs what is pending; summary and paths go to `out`, progress to `progress`.
 int run_command(const RunRequest&, std::ostream& out, std::ostream& progress);
-/// Trains what is pending in this process, a line a step to `out`; the measurements are left to
-/// run_command().
-int train_command(const RunRequest&, std::ostream& out);
+/// Trains what is pending, a line a step to `out` and what the models' processes say to `words`:
+/// each model in a process of its own or, under mpirun, in those that it started. The measurements
+/// are left to run_command().
+int train_command(const RunRequest&, std::ostream& out, std::ostream& words);
 int plan_command(const RunRequest&, std::ostream& out);
 /// Writes the reports of an output folder again.
 int report_command(const std::string& output, std::ostream& out);
 /// Brings finished folders, or else the shards in it, into `output`, and writes its reports.
 int merge_command(const MergeRequest&, std::ostream& out);
-/// Runs one cell and sends its outcome through the pipe.
+/// Runs one cell and sends its outcome, and before it how far it is, through the pipe.
 int cell_command(const CellRequest&);
 
 /// "0.1.0 (revision)"

@@ -46,6 +46,7 @@ class Runner {
       outcome.info.status = Status::skipped;
       outcome.info.reason = reason;
       outcome.info.started_at = utc_now();
+      if (const i64 next = next_attempt(store_, cell); next > 1) outcome.info.attempt = next - 1;
     } else if (!execute(cell, outcome)) {
       summary.interrupted = true;
       return false;
@@ -81,8 +82,7 @@ class Runner {
 
   /// False when interrupted.
   bool execute(const Cell& cell, Outcome& outcome) {
-    const std::optional<CellInfo> before = store_.find(cell.id);
-    CellProcess process(experiment_, cell, options_, (before ? before->attempt.value_or(0) : 0) + 1,
+    CellProcess process(experiment_, cell, options_, next_attempt(store_, cell),
                         {.progress = [this](double share) { progress_.share(share); },
                          .line = {},
                          .words = [this](std::string_view text) { progress_.words(text); }});

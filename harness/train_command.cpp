@@ -1,31 +1,24 @@
-// `train`: an experiment's models, trained in this process, a line a step.
+// `train`: an experiment's models, a line a step.
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <omp.h>
 #include <optional>
 #include <sstream>
 
 #include "core/error.h"
 #include "harness/cell.h"
+#include "harness/cell_process.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
 #include "harness/manifest.h"
 #include "harness/mpi.h"
 #include "harness/open_run.h"
+#include "harness/process_state.h"
+#include "harness/progress.h"
 #include "harness/results.h"
 
 namespace longreach::harness {
 namespace {
-
-std::string step_text(const StepLine& line) {
-  const model::StepReport& r = line.report;
-  const i64 left = std::llround(line.left);
-  return fmt::format(
-      "step {}/{}  loss {:.4f}  lr {:.3g}  norm {:.3g}  {:.0f} tokens/s  mfu {:.3f}  left "
-      "{}m{:02}s\n",
-      r.step + 1, line.steps, r.loss, r.lr, r.gradient_norm, line.tokens_per_second, line.mfu,
-      left / 60, left % 60);
-}
 
 /// The plan's cells of these ids, one a line.
 std::vector<Cell> cells_of(const std::vector<Cell>& plan, const std::string& ids) {
@@ -42,8 +35,9 @@ std::vector<Cell> cells_of(const std::vector<Cell>& plan, const std::string& ids
 /// `train` of the first process, which alone has the store and tells, or of one that helps it.
 class TrainCommand {
  public:
-  TrainCommand(const RunRequest& request, model::Processes& processes, std::ostream& out)
-      : request_(request), processes_(processes), out_(out) {}
+  TrainCommand(const RunRequest& request, model::Processes& processes, std::ostream& out,
+               std::ostream& words)
+      : request_(request), processes_(processes), out_(out), words_(words) {}
 
   int run() {
     processes_.together([this] { open(); });
@@ -51,7 +45,11 @@ class TrainCommand {
     for (const Cell& cell : left_) ids += cell.id + '\n';
     ids = processes_.from_first(std::move(ids));
     processes_.together([&] { left_ = cells_of(plan_, ids); });
-    limit_memory(experiment_->limits.memory);
+    if (run_) {
+      options_ = request_.options;
+      options_.configuration = run_->write_configuration();
+      options_.interrupted = &interrupt_requested();
+    }
     bool all_ok = true;
     for (std::size_t i = 0; i < left_.size(); ++i) {
       try {
@@ -59,7 +57,7 @@ class TrainCommand {
       } catch (const Interrupted&) {
         if (!run_) return kExitInterrupted;
         end_run(run_->store, run_->entry);
-        return tell_interrupted(request_, static_cast<i64>(left_.size() - i), out_);
+        return tell_interrupted(*run_, request_, static_cast<i64>(left_.size() - i), out_);
       }
     }
     if (run_) {
@@ -92,26 +90,18 @@ class TrainCommand {
   /// Whether it succeeded.
   bool train(std::size_t number) {
     const Cell& cell = left_[number];
-    TrainingWatch watch;
-    watch.stop = [] { return interrupt_requested() != 0; };
     if (run_) {
-      watch.step = [this](const StepLine& line) { out_ << step_text(line) << std::flush; };
       out_ << fmt::format("training {} with {}, seed {}, lr {} (cell {}, {} of {})\n",
                           experiment_->models[cell.model].name,
                           experiment_->backends[cell.backend].name, cell.seed, *cell.lr, cell.id,
                           number + 1, left_.size())
            << std::flush;
     }
-    const std::string started = utc_now();
-    const auto start = std::chrono::steady_clock::now();
-    Outcome outcome = run_cell(*experiment_, cell, experiment_->output, watch, processes_);
+    Outcome outcome = processes_.size() == 1 ? train_in_child(cell) : train_together(cell);
     const bool ok = outcome.info.status == Status::ok;
     processes_.together([&] {
       if (!run_) return;
       outcome.info.run_id = run_->run_id;
-      outcome.info.started_at = started;
-      outcome.info.wall_s =
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       run_->store.finish(outcome);
       out_ << (ok ? "weights: " + weights_path(experiment_->output, cell.id) : outcome.info.reason)
            << '\n';
@@ -119,9 +109,42 @@ class TrainCommand {
     return ok;
   }
 
+  /// In a process of its own, under the experiment's limits.
+  Outcome train_in_child(const Cell& cell) {
+    CellProcess process(*experiment_, cell, options_, next_attempt(run_->store, cell),
+                        {.progress = {},
+                         .line = [this](const auto& line) { out_ << line << '\n'
+                                                                 << std::flush; },
+                         .words = [this](std::string_view text) { words_ << text << std::flush; }});
+    while (!process.poll()) {
+    }
+    if (process.interrupted()) throw Interrupted();
+    return process.outcome();
+  }
+
+  /// In the processes that mpirun started: here and in all the others. A crash ends them all, and
+  /// no limit but that of address space holds.
+  Outcome train_together(const Cell& cell) {
+    TrainingWatch watch;
+    watch.stop = [] { return interrupt_requested() != 0; };
+    if (run_) {
+      watch.step = [this](const StepLine& line) { out_ << step_text(line) << std::endl; };
+    }
+    limit_address_space(experiment_->limits.memory);
+    const std::string started = utc_now();
+    const auto start = std::chrono::steady_clock::now();
+    Outcome outcome = run_cell(*experiment_, cell, experiment_->output, watch, processes_);
+    outcome.info.started_at = started;
+    outcome.info.wall_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (run_) outcome.info.attempt = next_attempt(run_->store, cell);
+    return outcome;
+  }
+
   const RunRequest& request_;
   model::Processes& processes_;
-  std::ostream& out_;
+  std::ostream &out_, &words_;
+  RunOptions options_;          ///< the first process's
   std::optional<OpenRun> run_;  ///< the first process's
   std::optional<Experiment> experiment_;
   std::vector<Cell> plan_, left_;
@@ -129,9 +152,12 @@ class TrainCommand {
 
 }  // namespace
 
-int train_command(const RunRequest& request, std::ostream& out) {
+int train_command(const RunRequest& request, std::ostream& out, std::ostream& words) {
   const std::unique_ptr<model::Processes> processes = join_processes();
-  return TrainCommand(request, *processes, out).run();
+  if (processes->size() > 1 && request.options.threads > 0) {
+    omp_set_num_threads(static_cast<int>(request.options.threads));
+  }
+  return TrainCommand(request, *processes, out, words).run();
 }
 
 }  // namespace longreach::harness

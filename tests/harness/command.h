@@ -59,6 +59,16 @@ inline Run run_command(const std::string& arguments, const std::string& launcher
           read_file(folder / "err")};
 }
 
+/// What a script prints to its standard output; a shell runs it, from the source folder.
+inline std::string run_script(const std::string& script) {
+  const TempFolder folder;
+  write_file(folder / "script", script);
+  const std::string line = "cd " LONGREACH_SOURCE_DIR " && bash " + folder / "script" + " >" +
+                           folder / "out" + " 2>/dev/null </dev/null";
+  CHECK(std::system(line.c_str()) != -1);
+  return read_file(folder / "out");
+}
+
 /// One clear line on stderr, nothing on stdout, exit 2.
 inline void require_refused(const Run& run, const std::string& words) {
   INFO(run.out << run.err);

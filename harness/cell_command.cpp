@@ -1,0 +1,102 @@
+// The hidden `cell`: one cell in the process that `run` or `train` started for it.
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "harness/cell.h"
+#include "harness/child.h"
+#include "harness/cli.h"
+#include "harness/interrupt.h"
+#include "harness/process_state.h"
+#include "harness/progress.h"
+#include "harness/run_command.h"
+
+namespace longreach::harness {
+namespace {
+
+/// What last_words() sends, made while memory could still be had.
+struct LastWords {
+  int result_fd = -1;
+  std::string out_of_memory;
+};
+LastWords last_words;
+
+/// In a parallel region no handler is reached: an exception that leaves one ends the program here.
+/// Nothing may be allocated.
+[[noreturn]] void say_last_words() {
+  if (const std::exception_ptr thrown = std::current_exception()) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const std::bad_alloc&) {
+      const std::string& line = last_words.out_of_memory;
+      if (write(last_words.result_fd, line.data(), line.size()) == std::ssize(line)) {
+        _exit(kExitCellFailed);
+      }
+    } catch (const std::exception& failure) {
+      for (const char* text : {"longreach: ", failure.what(), "\n"}) {
+        [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
+      }
+    } catch (...) {
+    }
+  }
+  std::abort();
+}
+
+void prepare_last_words(const Experiment& experiment, const Cell& cell, int result_fd) {
+  Outcome outcome;
+  outcome.info = cell_info(experiment, cell);
+  outcome.info.status = Status::oom;
+  outcome.info.reason = "out of memory";
+  last_words = {.result_fd = result_fd, .out_of_memory = to_json(outcome) + '\n'};
+  std::set_terminate(say_last_words);
+}
+
+/// Tells the parent how far a training is: each step in words, or the share that is done.
+std::function<void(const StepLine&)> teller(const CellRequest& request) {
+  if (request.tell_steps) {
+    return [fd = request.result_fd](const StepLine& line) { send_line(fd, step_text(line)); };
+  }
+  return [fd = request.result_fd, told = 0.0](const StepLine& line) mutable {
+    const double share =
+        static_cast<double>(line.report.step + 1) / static_cast<double>(line.steps);
+    if (share < told + 0.005) return;
+    told = share;
+    send_line(fd, fmt::format("{:.4f}", share));
+  };
+}
+
+}  // namespace
+
+int cell_command(const CellRequest& request) {
+  Overrides overrides;
+  overrides.folder = request.folder;
+  overrides.output = request.output;
+  const Experiment experiment = read_experiment(request.config, overrides);
+  const std::vector<Cell> plan = make_plan(experiment);
+  const auto cell = std::ranges::find(plan, request.cell, &Cell::id);
+  if (cell == plan.end()) {
+    throw error("cell {}: not in the plan of {}; its data changed while running", request.cell,
+                request.config);
+  }
+  prepare_last_words(experiment, *cell, request.result_fd);
+  TrainingWatch watch{.step = teller(request), .stop = {}};
+  if (cell->kind == CellKind::train) {
+    catch_interrupts();  // to write a checkpoint first
+    watch.stop = [] { return interrupt_requested() != 0; };
+  }
+  try {
+    Outcome outcome = run_cell(experiment, *cell, request.output, watch);
+    if (const auto state = process_state(getpid())) {
+      outcome.info.peak_bytes = state->peak_resident;
+    }
+    send_line(request.result_fd, to_json(outcome));
+  } catch (const Interrupted&) {
+    return kExitInterrupted;
+  }
+  return kExitOk;
+}
+
+}  // namespace longreach::harness
