@@ -55,6 +55,23 @@ std::vector<Column> columns(const Record& record) {
   return out;
 }
 
+bool is_of_cell(const Record& record, const void* field) {
+  const void *begin = &record.cell, *end = &record.cell + 1;
+  return std::less_equal<>()(begin, field) && std::less<>()(field, end);
+}
+
+const std::vector<std::string>& ColumnTexts::of(const Record& record) {
+  const bool known = !texts_.empty() && !cell_id_.empty() && record.cell.cell_id == cell_id_;
+  cell_id_ = record.cell.cell_id;
+  std::size_t i = 0;
+  record.columns([&](std::string_view name, const auto& field) {
+    if (texts_.size() <= i) texts_.emplace_back();
+    if (!known || !is_of_cell(record, &field)) texts_[i] = format_({name, to_value(field)});
+    ++i;
+  });
+  return texts_;
+}
+
 std::string to_text(const Value& value) { return std::visit(Text{}, value); }
 
 Json to_json(const Value& value) { return std::visit(ToJson{}, value); }

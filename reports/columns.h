@@ -1,9 +1,11 @@
 // A record as named values, and those values as text and as JSON: what the table reports share.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -21,6 +23,25 @@ struct Column {
 
 /// Every column of Record::columns, in order. A string column is always present, possibly empty.
 std::vector<Column> columns(const Record& record);
+
+/// The columns of one record after the other as text. What belongs to the cell is made once while
+/// rows with its cell_id follow one another.
+class ColumnTexts {
+ public:
+  using Format = std::function<std::string(const Column&)>;
+  explicit ColumnTexts(Format format) : format_(std::move(format)) {}
+
+  /// One text a column, in order; valid until the next call.
+  const std::vector<std::string>& of(const Record& record);
+
+ private:
+  Format format_;
+  std::string cell_id_;
+  std::vector<std::string> texts_;
+};
+
+/// Whether a field of a record belongs to its cell rather than to its measurement.
+bool is_of_cell(const Record& record, const void* field);
 
 /// "" when absent; numbers as the shortest decimals that read back to the same bits.
 std::string to_text(const Value& value);

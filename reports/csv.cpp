@@ -35,10 +35,11 @@ class Csv final : public Report {
       separator = ",";
     }
     out << '\n';
-    results.records.each([&out](const Record& record) {
+    ColumnTexts texts([](const Column& column) { return quoted(to_text(column.value)); });
+    results.records.each([&](const Record& record) {
       std::string_view before;
-      for (const Column& column : columns(record)) {
-        out << before << quoted(to_text(column.value));
+      for (const std::string& text : texts.of(record)) {
+        out << before << text;
         before = ",";
       }
       out << '\n';

@@ -24,12 +24,16 @@ class Jsonl final : public Report {
   std::string file_name() const override { return "records.jsonl"; }
 
   void write(const Results& results, std::ostream& out) const override {
-    results.records.each([&out](const Record& record) {
-      Json row;
-      for (const Column& column : columns(record)) {
-        row[std::string(column.name)] = to_json(column.value);
+    ColumnTexts texts([](const Column& column) {
+      return fmt::format("\"{}\":{}", column.name, dump(to_json(column.value)));
+    });
+    results.records.each([&](const Record& record) {
+      std::string_view before = "{";
+      for (const std::string& text : texts.of(record)) {
+        out << before << text;
+        before = ",";
       }
-      out << dump(row) << '\n';
+      out << "}\n";
     });
   }
 };

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -78,12 +77,6 @@ Json table(i64 rows, const std::vector<PageColumn>& columns) {
     if (rows > 0) named[std::string(column.name())] = column.json();
   }
   return {{"rows", rows}, {"columns", std::move(named)}};
-}
-
-/// Whether a field of a record belongs to its cell rather than to its measurement.
-bool is_of_cell(const Record& record, const void* field) {
-  const void *begin = &record.cell, *end = &record.cell + 1;
-  return std::less_equal<>()(begin, field) && std::less<>()(field, end);
 }
 
 /// The cells and measurements of the records that are shown, column by column.

@@ -21,6 +21,11 @@ const isAcrossLengths = (r) =>
   /\/(effective_length|horizon|horizon_compressions)$|_by_(distance|compressions)$/.test(r.metric);
 const MEASURED = RECORDS.filter((r) => r.metric !== "" && r.value !== null && !isAcrossLengths(r));
 const isDifference = (r) => r.metric.endsWith("_difference");
+/** Of some questions only: "distance=16-31". A subtask without "=", such as "near", is a task of its own. */
+const isPart = (r) => r.subtask.includes("=");
+const isControl = (r) => /\b(near|control)\b/.test(r.subtask);
+/** What depends on the machine; such numbers of unlike machines never share a figure. */
+const isTiming = (r) => r.prefix === "latency" || /^(s|ms|us|ns|J)(\/|$)|\/s$/.test(r.unit) || r.metric === "training/mfu";
 /** A timing over the baseline's. */
 const isTimeRatio = (r) => r.prefix === "latency" && r.metric.endsWith("_ratio");
 
@@ -29,6 +34,7 @@ const CELLS = new Map();
 for (const record of RECORDS) {
   if (!CELLS.has(record.cell_id)) CELLS.set(record.cell_id, record);
 }
+const MACHINES = distinct([...CELLS.values()].map((c) => c.machine)).filter(Boolean);
 const BACKENDS = distinct(RECORDS.map((r) => r.backend)).filter((name) => name !== "");
 
 /** A backend swept over parameters becomes several, each named by the parameters that differ. */
@@ -120,6 +126,9 @@ const METRIC_NAMES = {
   "latency/decode_energy": "Decode energy per token",
   "latency/prefill_ratio": "Prefill time over the baseline's",
   "latency/decode_ratio": "Decode time over the baseline's",
+  "utilization/loss": "Loss on the fixed targets",
+  "perplexity/position_loss": "Loss by position",
+  "memory/weights": "Weights",
   "memory/state_declared": "State, analytic",
   "memory/state_held": "State, measured",
   "memory/peak_rss": "Peak resident memory",
@@ -208,15 +217,17 @@ function protocolName(records) {
   }).join(":");
 }
 
-const subtaskFamily = (r) => r.subtask.replace(/@\d+\w*/, "");
+const subtaskFamily = (r) => r.subtask.replace(/@\d+\w*/, "").replace(/=[^:]*/g, "");
+const machineName = (r) => (MACHINES.length > 1 && isTiming(r) ? `machine ${r.machine.slice(0, 8)}` : "");
 
 /**
- * Records of one metric split into panels that may share axes: one per model, task, subtask and
- * protocol. Each panel has a name that says only what differs, and series by backend and variant.
+ * Records of one metric split into panels that may share axes: one per model, task, subtask,
+ * protocol and, of timings, machine. Each panel has a name that says only what differs, and series by backend and variant.
  */
 function panels(records) {
   const parts = {
     model: (r) => r.model, task: (r) => r.task, subtask: subtaskFamily, protocol: protocolFamily,
+    machine: machineName,
   };
   const differing = Object.values(parts).filter((part) => distinct(records.map(part)).length > 1);
   const split = groupBy(records, (r) => Object.values(parts).map((part) => part(r)).join("\u0000"));
@@ -244,19 +255,30 @@ function seriesOf(records) {
   return series;
 }
 
+const keyOf = (...parts) => parts.join("\u0000");
+const placeOf = (r, metric) => keyOf(metric, r.backend, r.model, r.task, r.context_length, r.seed, r.lr, r.depth, r.subtask);
+
+/** Comparisons with the baseline by what they are of, and cells without a valid result by setting. */
+const COMPARED = new Map(MEASURED.filter((r) => isDifference(r) || isTimeRatio(r)).map((r) => [placeOf(r, r.metric), r]));
+const BROKEN = new Map([...CELLS.values()].filter((cell) => cell.status !== "ok").reverse()
+  .map((cell) => [keyOf(cell.backend, cell.task, cell.model, cell.context_length), cell]));
+
 /** The comparison of this very number with the baseline, if there is one: a difference or a ratio. */
-function differenceOf(r) {
-  const compared = [`${r.metric}_difference`, ...(r.prefix === "latency" ? [`${r.metric}_ratio`] : [])];
-  return MEASURED.find((d) => compared.includes(d.metric) && d.backend === r.backend &&
-    d.model === r.model && d.task === r.task && d.context_length === r.context_length &&
-    d.seed === r.seed && d.lr === r.lr && d.depth === r.depth && d.subtask === r.subtask);
-}
+const differenceOf = (r) => COMPARED.get(placeOf(r, `${r.metric}_difference`)) ??
+  (r.prefix === "latency" ? COMPARED.get(placeOf(r, `${r.metric}_ratio`)) : undefined);
 
 /** Why `backend` has no result where `like` has one: its cell without a valid result, if any. */
-function brokenCell(backend, like, length) {
-  return [...CELLS.values()].find((cell) => cell.status !== "ok" && cell.backend === backend &&
-    cell.task === like.task && cell.model === like.model && cell.context_length === length);
-}
+const brokenCell = (backend, like, length) => BROKEN.get(keyOf(backend, like.task, like.model, length));
+
+/** The one score that stands for each task: the first of the table that it has pooled. */
+const MAIN = new Map([...groupBy(MEASURED.filter((r) => r.depth === null && !isPart(r)), (r) => r.task)].map(([task, group]) => {
+  const has = new Set(group.map((r) => r.metric));
+  const [, metric] = DATA.main_scores.find(([of, one]) => (of === "" || of === task) && has.has(one)) ?? [];
+  return [task, metric ?? group.find((r) => !isDifference(r))?.metric];
+}));
+const CELL_MODELS = new Set([...CELLS.values()].map((c) => keyOf(c.backend, c.model)));
+const BASELINES = new Set([...CELLS.values()].filter((c) => c.baseline).map((c) => c.backend));
+const isMain = (r) => MAIN.get(r.task) === r.metric;
 
 /**
  * Of a difference: adjusted p below .05 where there is one, else an interval that leaves 0 out. Of a

@@ -1,6 +1,5 @@
 // Charts: one look for all, colours per backend, intervals drawn, numbers beneath.
 
-const CHARTS = [];
 const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
 const SHAPES = ["circle", "rectRot", "triangle", "rect", "star", "crossRot"];
 const COLOURS = 7;  // --series-0 ... in page.css
@@ -8,13 +7,13 @@ const COLOURS = 7;  // --series-0 ... in page.css
 const cssColour = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** A backend has one colour and one point shape in every figure. */
+/** A backend has one colour, point shape and, where colours repeat, dash in every figure. */
 function look(backend, variant) {
   const index = Math.max(0, BACKENDS.indexOf(backend));
   return {
     colour: cssColour(`--series-${index % COLOURS}`),
     shape: SHAPES[(index + Math.floor(index / COLOURS)) % SHAPES.length],
-    dash: DASHES[variant % DASHES.length],
+    dash: DASHES[(variant + Math.floor(index / COLOURS)) % DASHES.length],
   };
 }
 
@@ -78,39 +77,6 @@ const background = {
 /** Height of a figure in pixels, with room for the rows that its legend will take. */
 const heightFor = (labels) =>
   270 + 22 * Math.ceil(labels.reduce((sum, label) => sum + 45 + 6.5 * label.length, 0) / 440);
-
-/** A figure whose chart is made by `configure()`, called again when the theme changes. */
-function figure(title, caption, configure, numbers, height = 300) {
-  const canvas = make("canvas", { role: "img", "aria-label": `${title}. ${caption}` });
-  const save = make("button", { type: "button", class: "small", title: "Save this figure as PNG" },
-    "PNG");
-  const frame = make("div", { class: "canvas" }, canvas);
-  frame.style.height = `${height}px`;
-  const entry = { canvas, configure, chart: null };
-  save.addEventListener("click", () => {
-    const link = make("a", { download: `${title.replace(/[^\w]+/g, "-").toLowerCase()}.png` });
-    link.href = entry.chart.toBase64Image();
-    link.click();
-  });
-  CHARTS.push(entry);
-  return make("figure", {},
-    make("div", { class: "figure-head" }, make("h3", {}, title), save), frame,
-    make("figcaption", {}, caption), numbers);
-}
-
-/** (Re)draws every figure in the theme's colours. */
-function drawCharts() {
-  Object.assign(Chart.defaults, { color: cssColour("--ink"), borderColor: cssColour("--grid"),
-    animation: false, responsive: true, maintainAspectRatio: false });
-  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-  for (const entry of CHARTS) {
-    const hidden = entry.chart
-      ? entry.chart.data.datasets.map((_, i) => !entry.chart.isDatasetVisible(i)) : [];
-    if (entry.chart) entry.chart.destroy();
-    entry.chart = new Chart(entry.canvas, entry.configure());
-    hidden.forEach((hide, i) => { if (hide) entry.chart.hide(i); });
-  }
-}
 
 /** Round numbers between two ends of a log axis, close enough together to read it by. */
 function logTicks(low, high, unit) {
@@ -242,6 +208,33 @@ function lengthChart(seriesList, options) {
   };
 }
 
+/** Configuration of a chart over parts in that order. options: yTitle, xTitle, share, line. */
+function partChart(seriesList, parts, options) {
+  const place = new Map(parts.map((part, i) => [part, i])), count = seriesList.length;
+  const aside = (i) => (count < 2 ? 0 : 0.5 * (i / (count - 1) - 0.5));
+  const datasets = seriesList.map((s, i) => {
+    const points = [...s.points].sort((a, b) => place.get(partOf(a)[1]) - place.get(partOf(b)[1]));
+    return { ...lineDataset({ ...s, points }, i, count), showLine: options.line, borderWidth: options.line ? 1.5 : 2,
+      data: points.map((r) => ({ x: place.get(partOf(r)[1]) + aside(i), y: r.value, record: r })) };
+  });
+  return {
+    type: "line", data: { datasets }, plugins: [whiskers, background],
+    options: {
+      parsing: false, interaction: { mode: "nearest", intersect: false },
+      scales: {
+        x: { type: "linear", min: -0.5, max: parts.length - 0.5, title: axisTitle(options.xTitle), grid: { display: false },
+          afterBuildTicks(axis) { axis.ticks = parts.map((_, value) => ({ value })); },
+          ticks: { autoSkip: false, callback: (value) => parts[value] ?? "" } },
+        y: valueAxis(seriesList.flatMap((s) => s.points), options),
+      },
+      plugins: { legend: legend(seriesList.some((s) => s.variant > 0)), tooltip: { callbacks: {
+        title: (items) => `${items[0].dataset.label}, ${options.xTitle} ${partOf(items[0].raw.record)[1]}`,
+        label: (item) => fullText(item.raw.record).split(" · "),
+      } } },
+    },
+  };
+}
+
 /** Least-squares slope of log y on log x, from three points or more. */
 function exponent(points) {
   const usable = points.filter((r) => r.value > 0 && r.context_length > 0);
@@ -315,43 +308,6 @@ function curveChart(curves, xTitle, yTitle, { share = false, logX = false, logY 
           label: (item) => show(item.raw.y, "") + (curves[0].series || logX ? "" : " (running mean)"),
         } },
       },
-    },
-  };
-}
-
-/** Configuration of a forest plot: one row a difference, whiskers along x, a line at 0. */
-function forestChart(differences, xTitle) {
-  const labels = differences.map((r) => r.rowLabel);
-  const datasets = [...groupBy(differences, (r) => r.backend)].map(([backend, group]) => {
-    const style = look(backend, 0);
-    return {
-      label: backend, sideways: true, showLine: false, borderColor: style.colour,
-      pointStyle: style.shape, pointRadius: 5, borderWidth: 2, backgroundColor: style.colour,
-      pointBackgroundColor: group.map((r) => (isSignificant(r) ? style.colour : cssColour("--panel"))),
-      data: group.map((r) => ({ x: r.value, y: r.rowLabel, record: r })),
-      whiskers: group.map((r) => (hasInterval(r) ? [r.ci_low, r.ci_high] : null)),
-    };
-  });
-  const ends = differences.flatMap((r) => [0, r.value, r.ci_low, r.ci_high]).filter((v) => v !== null);
-  const margin = 0.08 * (Math.max(...ends) - Math.min(...ends) || 1);
-  return {
-    type: "line", data: { datasets }, plugins: [whiskers, background],
-    options: {
-      interaction: { mode: "nearest", intersect: true },
-      scales: {
-        x: { type: "linear", title: axisTitle(xTitle),
-          min: Math.min(...ends) - margin, max: Math.max(...ends) + margin,
-          ticks: { maxRotation: 0, includeBounds: false,
-            callback: (v) => String(Number(v.toPrecision(2))).replace("-", "−") },
-          grid: { lineWidth: (c) => (c.tick && c.tick.value === 0 ? 2 : 1),
-            color: (c) => cssColour(c.tick && c.tick.value === 0 ? "--ink" : "--grid") } },
-        y: { type: "category", labels, offset: true },
-      },
-      plugins: { legend: legend(), tooltip: { callbacks: {
-        title: (items) => items[0].raw.y,
-        label: (item) => [...fullText(item.raw.record).split(" · "),
-          `adjusted p ${show(item.raw.record.p_adjusted, "1")}`],
-      } } },
     },
   };
 }

@@ -54,26 +54,41 @@ const UTILIZATION_CAPTIONS = {
   "utilization/efficiency": "Share of planted facts that causally reach the answer: swapping the fact for a " +
     "counterfactual moves the answer's likelihood the right way by more than the stated margin.",
   "utilization/fact_effect": "How far, in nats, swapping a planted fact moves the answer it should move.",
+  "ablation/drop": "Of what the whole context saves in loss, the share that is lost when far context is left out: 0, it " +
+    "was not used.",
+  "ablation/shuffle": "The same with far context in another order: near the share lost without it, its order is what counts.",
+  "ablation/foreign": "The same with far context from another document: above 1, it misleads.",
+  "mutual_information/per_token": "How much likelier the real continuation is after its own far context than without it.",
   "blur/match_over_random": "Weight of a far key that equals the query over that of a random one, for random keys " +
     "and no model: 1 tells nothing apart.",
 };
 
-function utilization() {
-  const records = [...withPrefix("utilization"), ...withPrefix("blur")];
-  return records.length === 0 ? null : figures(lengthFigures(records, (metric, panel) =>
-    (UTILIZATION_CAPTIONS[metric] ?? "By context length.") + direction(panel.records)));
+/** What the records by length say, by metric; the caption where there is one. */
+const captioned = (captions) => (metric, panel) => (captions[metric] ?? "By context length.") + direction(panel.records) +
+  (protocolName(panel.records) ? ` Protocol ${protocolName(panel.records)}.` : "");
+
+/** Main scores at once, the rest of each task to open. */
+function contextFigures(prefixes, captions) {
+  const records = prefixes.flatMap(withPrefix);
+  return records.length === 0 ? null : mainFirst(records, (chosen) => lengthFigures(chosen, captioned(captions)));
 }
 
-const GENERATION_CAPTIONS = {
+const utilization = () =>
+  contextFigures(["utilization", "ablation", "mutual_information", "blur"], UTILIZATION_CAPTIONS);
+
+const TEXT_CAPTIONS = {
+  "coherence/real_order": "Share of passages whose real order is likelier than shuffled ones; a half is guessing.",
+  "relevance/own_continuation": "Share of the model's own continuations that are likelier after their own context than " +
+    "after others.",
+  "relevance/true_continuation": "Share of the text's true continuations that are likelier after their own context than " +
+    "after others.",
   "generation/rep_4": "Share of the generated runs of four tokens that stood earlier in the same text: near 1, " +
     "it loops.",
   "generation/distinct_2": "Share of the generated runs of two tokens that are different ones.",
 };
 
-function generation() {
-  const records = withPrefix("generation");
-  if (records.length === 0) return null;
-  return [paragraph("The texts are among the samples below.", "quiet"),
-    figures(lengthFigures(records, (metric, panel) => (GENERATION_CAPTIONS[metric] ?? "By context length.") +
-      direction(panel.records) + (protocolName(panel.records) ? ` Protocol ${protocolName(panel.records)}.` : "")))];
+function textQuality() {
+  const content = contextFigures(["coherence", "relevance", "generation"], TEXT_CAPTIONS);
+  return content && [withPrefix("generation").length
+    ? paragraph("Generated texts are among the samples below.", "quiet") : null, content];
 }

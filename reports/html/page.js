@@ -2,12 +2,14 @@
 
 const SECTIONS = [
   ["What ran", whatRan], ["Summary", summary], ["Retrieval by context length", retrieval],
-  ["Retrieval by depth and length", depthHeatmaps], ["How far answers reach", reach],
+  ["Retrieval by kind of question", byPart], ["Retrieval by depth and length", depthHeatmaps],
+  ["How far answers reach", reach],
   ["Perplexity by context length", perplexity],
   ["Divergence from the baseline", divergence], ["Use of context", utilization],
-  ["Generated text", generation],
+  ["Quality of text", textQuality],
   ["Differences from the baseline", differences],
   ["What state and time buy", tradeOffs], ["Latency", latency], ["Memory", memory], ["Training", training],
+  ["Introspection", introspection],
   ["Samples", samples], ["All records", allRecords], ["Reproduce", reproduce],
 ];
 
@@ -41,23 +43,24 @@ function setTheme(theme) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   document.getElementById("theme").textContent = `Theme: ${theme}`;
-  drawCharts();
+  redrawCharts();
 }
 
-/** Paper is light, and shows the numbers beneath the figures. */
+/** Paper is light, and shows every figure with the numbers beneath. */
 function preparePrint() {
   const before = document.documentElement.dataset.theme ?? "auto";
   const closed = [...document.querySelectorAll("details.numbers:not([open])")];
   for (const details of closed) details.open = true;
   setTheme("light");
+  drawAllCharts();
   window.addEventListener("afterprint", () => {
     for (const details of closed) details.open = false;
     setTheme(before);
   }, { once: true });
 }
 
+setChartDefaults();
 build();
-drawCharts();
 document.getElementById("theme").addEventListener("click", nextTheme);
-window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
 window.addEventListener("beforeprint", preparePrint);

@@ -37,9 +37,9 @@ function bucketTable(curves, axis) {
     table(["series", axis.name, "value", "n", "interval", "interval by"], rows, { numeric: [1, 2, 3, 4] }));
 }
 
-function distanceFigures(axis) {
+function distanceFigures(axis, wanted) {
   const records = RECORDS.filter((r) => axis.ending.test(r.metric) && r.value !== null && r[axis.column] !== null);
-  return [...groupBy(records, (r) => `${r.task}\u0000${r.model}\u0000${r.metric}`).values()].map((group) => {
+  return [...groupBy(records.filter(wanted), (r) => `${r.task}\u0000${r.model}\u0000${r.metric}`).values()].map((group) => {
     const runs = [...groupBy(group, (r) => `${r.backend}\u0000${r.seed}\u0000${r.lr}`).values()];
     const curves = labelled(runs.map((run) => {
       const ordered = [...run].sort((a, b) => a[axis.column] - b[axis.column]);
@@ -57,12 +57,22 @@ function distanceFigures(axis) {
   });
 }
 
+/** Derived from the task's main score, or from one of a task that has no other. */
+function isMainReach(r) {
+  const score = r.metric.replace(/\/(effective_length|horizon|horizon_compressions)$|_by_(distance|compressions)$/, "");
+  return (MAIN.get(r.task) ?? score) === score;
+}
+
 function reach() {
   const ends = RECORDS.filter(isReach);
   if (ends.length === 0) return null;
+  const main = ends.filter(isMainReach), rest = ends.filter((r) => !isMainReach(r));
+  const figuresOf = (wanted) => figures(REACH_AXES.flatMap((axis) => distanceFigures(axis, wanted)));
   return [paragraph("Effective length: the longest context tested up to which the score holds at every length; the " +
     "threshold is in its protocol (All records). Horizon: how far back the evidence may lie until the score, made never " +
     "rising with distance, falls through one half, in tokens and in segments passed (compressions). An end of an interval " +
     "is open where too many resamples find none within what was tested.", "quiet"),
-  reachTable(ends), figures(REACH_AXES.flatMap(distanceFigures))];
+  main.length ? [reachTable(main), figuresOf(isMainReach)] : null,
+  rest.length && main.length ? folded(`Other scores (${rest.length})`, () => [reachTable(rest), figuresOf((r) => !isMainReach(r))])
+    : rest.length ? [reachTable(rest), figuresOf(() => true)] : null];
 }

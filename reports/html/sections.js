@@ -1,11 +1,5 @@
 // The sections, in order: each returns its contents, or null when the run has nothing for it.
 
-const KNOWN = ["perplexity", "divergence", "generation", "utilization", "latency", "memory", "training"];
-const isControl = (r) => /\b(near|control)\b/.test(r.subtask);
-const isMainScore = (metric) => /\/(exact_match|accuracy|score|recall|f1)$/.test(metric);
-/** Scores of answers: anything with a chance level or a depth that no other section knows. */
-const isRetrieval = (r) => !KNOWN.includes(r.prefix) && !isDifference(r) &&
-  (r.chance !== null || r.depth !== null || isMainScore(r.metric));
 const isShare = (records) => records[0].unit === "1" &&
   records.every((r) => r.value >= 0 && r.value <= 1);
 
@@ -13,9 +7,9 @@ const paragraph = (text, className = null) => make("p", { class: className }, te
 const figures = (...children) => make("div", { class: "figures" }, children);
 const withPrefix = (prefix) => MEASURED.filter((r) => r.prefix === prefix && !isDifference(r));
 
-/** Figures over context length for each metric of `records` that has lengths. */
+/** Figures over context length for each metric of `records` that has lengths; parts have their own. */
 function lengthFigures(records, captionOf, options = {}) {
-  const placed = records.filter((r) => r.context_length !== null);
+  const placed = records.filter((r) => r.context_length !== null && !isPart(r));
   return [...groupBy(placed, (r) => r.metric)].flatMap(([metric, group]) =>
     panels(group).map((panel) => {
       const unit = group[0].unit;
@@ -97,95 +91,6 @@ function whatRan() {
 
 const shortList = (items) => (items.length === 0 ? "–" : items.length <= 3 ? items.join(", ")
   : `${items.slice(0, 3).join(", ")} and ${items.length - 3} more`);
-
-// ---- 2: summary ----
-
-function summary() {
-  const content = summaryTable();
-  return content && [content, paragraph("Each number is at the longest context length measured, with its " +
-    "interval and n (independent units). Δ is the paired difference from the baseline, × how many times as long as the " +
-    "baseline it takes; p is adjusted for all comparisons of its table (Holm). Bold: that comparison is significant at " +
-    ".05, and the interval of × leaves out 1; nothing else is bold.", "quiet")];
-}
-
-/** Everything ending in _difference, as a forest; heatmaps have those of single depths. */
-function differences() {
-  const all = MEASURED.filter((r) => isDifference(r) && r.depth === null);
-  if (all.length === 0) return null;
-  return figures([...groupBy(all, (r) => r.metric)].flatMap(([metric, group]) =>
-    panels(group).map((panel) => {
-      const base = metric.replace(/_difference$/, "");
-      const rows = panel.series.flatMap((series) => series.points.map((r) => ({ ...r,
-        rowLabel: `${series.label}, ${lengthName(r.context_length)}` })));
-      return figure(`${metricName(base)}${panel.name ? ` — ${panel.name}` : ""}`,
-        "Paired difference from the baseline on the same data, with its interval. Filled: significant after " +
-        `adjustment.${direction(rows).replace(".", " than 0.").replace("is better than 0", "than 0 is better")}`,
-        () => forestChart(rows, `Difference (${rows[0].unit === "1" ? metricName(base) : rows[0].unit})`),
-        numbersTable(panel.series), 90 + 24 * rows.length);
-    })));
-}
-
-// ---- 3, 4: retrieval ----
-
-/** The longest length up to which every interval lies above chance, by series. */
-function reachAboveChance(panel) {
-  if (!panel.records[0].higher_is_better) return "";
-  const reach = panel.series.flatMap((series) => {
-    const tested = series.points.filter((r) => r.chance !== null && hasInterval(r));
-    const end = tested.findIndex((r) => r.ci_low <= r.chance);
-    const last = end === -1 ? tested.at(-1) : tested[end - 1];
-    return tested.length === 0 ? [] : [{ label: series.label, length: last?.context_length ?? 0 }];
-  });
-  const texts = [...groupBy(reach, (item) => item.length)].sort((a, b) => a[0] - b[0])
-    .map(([length, items]) => `${length ? lengthName(length) : "no length"}: ` +
-      items.map((item) => item.label).join(", "));
-  return texts.length ? ` Every interval lies above chance up to ${texts.join("; ")}.` : "";
-}
-
-function controlTable(records) {
-  const lengths = distinct(records.map((r) => r.context_length)).sort((a, b) => a - b);
-  const rows = panels(records).flatMap((panel) => panel.series.map((series) => [
-    make("th", { scope: "row" }, swatch(series.backend), ` ${series.label}`),
-    metricName(series.points[0].metric) + (panel.name ? ` — ${panel.name}` : ""),
-    ...lengths.map((length) => {
-      const r = series.points.find((point) => point.context_length === length);
-      return r ? make("span", { title: fullText(r) }, show(r.value, r.unit),
-        make("span", { class: "quiet small-text block" }, `${interval(r)} n = ${r.n ?? "–"}`))
-        : brokenCell(series.backend, series.points[0], length)?.status ?? "–";
-    })]));
-  return [make("h3", {}, "Positive control: evidence within the local window"),
-    paragraph("Near: the evidence lies within the window or segment. Control: it stands right before the question. Here every " +
-      "backend sees it exactly; a low score in this table is a fault of the model or the task, and the " +
-      "curves above then say nothing about reach.", "quiet"),
-    table(["backend", "score", ...lengths.map(lengthName)], rows, { numeric: lengths.map((_, i) => i + 2) })];
-}
-
-function retrieval() {
-  const pooled = MEASURED.filter((r) => isRetrieval(r) && r.depth === null);
-  if (pooled.length === 0) return null;
-  const control = MEASURED.filter((r) => isRetrieval(r) && isControl(r) && isMainScore(r.metric));
-  const far = pooled.filter((r) => !isControl(r));
-  const deep = (metric) => MEASURED.some((r) => r.metric === metric && r.depth !== null);
-  const caption = (metric, panel) => [deep(metric) && "Pooled over depths.",
-    panel.records.some(hasInterval) && "Whiskers: intervals.",
-    panel.records.some((r) => r.chance !== null) && "Dashed grey: chance."].filter(Boolean).join(" ") +
-    (isMainScore(metric) ? " A flat line keeps its evidence at any length; a drop marks where it is lost." : "") +
-    direction(panel.records) + (isMainScore(metric) ? reachAboveChance(panel) : "");
-  return [figures(lengthFigures(far, caption)), ...(control.length ? controlTable(control) : [])];
-}
-
-function depthHeatmaps() {
-  const deep = MEASURED.filter((r) => isRetrieval(r) && r.depth !== null && !isControl(r));
-  const metrics = distinct(deep.map((r) => r.metric));
-  const shown = metrics.filter(isMainScore);
-  const chosen = shown.length ? shown : metrics.slice(0, 1);
-  if (chosen.length === 0) return null;
-  return [paragraph("Down: how much of the filler stands before the evidence. Across: context length. A band of " +
-    "success along the bottom (late evidence) alone is a window; an even table is real reach. All tables of a " +
-    "score share one colour scale.", "quiet"),
-  ...chosen.flatMap((metric) => panels(deep.filter((r) => r.metric === metric)).flatMap((panel) => [
-    make("h3", {}, metricName(metric) + (panel.name ? ` — ${panel.name}` : "")), heatmaps(panel)]))];
-}
 
 // ---- 8 to 11: cost ----
 

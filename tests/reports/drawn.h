@@ -20,7 +20,9 @@ inline std::string drawn(const Results& results) {
   }
   std::string folder = (std::filesystem::temp_directory_path() / "longreach-XXXXXX").string();
   REQUIRE(mkdtemp(folder.data()) != nullptr);
-  std::ofstream(folder + "/page.html") << written("html", results);
+  std::string page = written("html", results);
+  page.insert(page.rfind("</body>"), "<script>drawAllCharts();</script>");  // as if scrolled through
+  std::ofstream(folder + "/page.html") << page;
   const std::string command =
       "chromium --headless --no-sandbox --disable-gpu --user-data-dir=" + folder + "/profile" +
       " --dump-dom file://" + folder + "/page.html >" + folder + "/dom 2>" + folder + "/log";

@@ -199,7 +199,7 @@ TEST_CASE(
   const Synthetic made = synthetic();
   const std::string page = drawn(made.results());
   if (page.empty()) return;
-  CHECK(count(section_of(page, "Generated text"), "<h3>Repeated 4-grams</h3>") == 1);
+  CHECK(count(section_of(page, "Quality of text"), "<h3>Repeated 4-grams</h3>") == 1);
   const std::string samples = section_of(page, "Samples");
   CHECK(count(samples, "<td>rep_4 0.000</td>") > 0);
   CHECK(count(samples, "✓ right") > 0);
