@@ -83,10 +83,12 @@ function whatRan() {
     [name, distinct(group.map((r) => r.n_params)).filter((n) => n !== null)
       .map((n) => n.toLocaleString("en-US")).join(", ") || "–",
     make("code", {}, shortList(distinct(group.map((r) => r.weights_sha.slice(0, 12))).filter(Boolean)))]);
+  const details = make("details", {}, make("summary", {}, `Backends (${backends.length}) and models (${models.length})`),
+    table(["backend", "type", "parameters"], backends),
+    models.length ? table(["model", "weights (numbers)", "weights hash"], models, { numeric: [1] }) : null);
+  if (backends.length <= 4) details.open = true;
   return [make("dl", { class: "facts" }, facts.map(([key, value]) =>
-    make("div", {}, make("dt", {}, key), make("dd", {}, value)))),
-  make("div", { class: "pair" }, table(["backend", "type", "parameters"], backends),
-    models.length ? table(["model", "weights (numbers)", "weights hash"], models, { numeric: [1] }) : null)];
+    make("div", {}, make("dt", {}, key), make("dd", {}, value)))), details];
 }
 
 const shortList = (items) => (items.length === 0 ? "–" : items.length <= 3 ? items.join(", ")

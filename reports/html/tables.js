@@ -55,7 +55,7 @@ function curvesTable(curves) {
       "seeds show the spread. All points: curves.jsonl."));
 }
 
-/** Colours repeat after some backends; those of the next round are rings. */
+/** Colours repeat after some backends; those of the next round are discs. */
 function swatch(backend) {
   const index = Math.max(0, BACKENDS.indexOf(backend));
   return make("span", { class: `swatch series-${index % COLOURS}${index < COLOURS ? "" : " ring"}`, "aria-hidden": "true" });
