@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <new>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "harness/assemble.h"
 #include "harness/build_info.h"
@@ -58,7 +59,10 @@ void run_train(const Experiment& experiment, const Cell& cell, const std::string
   std::optional<TrainingParts> parts;
   processes.together([&] {
     parts.emplace(experiment, cell);
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    std::error_code failure;
+    std::filesystem::create_directories(folder, failure);
+    if (failure) throw write_error(folder.string(), failure.value());
   });
   const Training& training = *parts->choice.training;
   outcome.info.tokenizer_sha = parts->tokenizer->sha();
@@ -229,6 +233,9 @@ Outcome run_cell(const Experiment& experiment, const Cell& cell, const std::stri
     throw;
   } catch (const std::bad_alloc&) {
     stop(Status::oom, "out of memory");
+  } catch (const WriteError& failure) {
+    stop(Status::failed, failure.what());
+    outcome.unwritable = true;
   } catch (const std::exception& failure) {
     stop(Status::failed, failure.what());
   }

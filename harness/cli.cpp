@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "harness/attend.h"
 #include "harness/bench.h"
@@ -253,11 +254,28 @@ void take_source(Options& options) {
   options.plugins = plugins_of(*run.recipe, std::move(options.plugins));
 }
 
+int complain(const std::string& message);
+
+/// A disk that takes nothing more stops a run, and is no mistake in its command line.
+template <class Run>
+int until_disk_fails(const Run& run) {
+  try {
+    return run();
+  } catch (const WriteError& failure) {
+    complain(failure.what());
+    return kExitCellFailed;
+  }
+}
+
 int dispatch(const CLI::App& app, Options& options) {
   if (app.got_subcommand("run")) take_source(options);
   options.run.options.plugins = load_plugins(options.plugins);
-  if (app.got_subcommand("run")) return run_command(options.run, std::cout, std::cerr);
-  if (app.got_subcommand("train")) return train_command(options.run, std::cout, std::cerr);
+  if (app.got_subcommand("run")) {
+    return until_disk_fails([&] { return run_command(options.run, std::cout, std::cerr); });
+  }
+  if (app.got_subcommand("train")) {
+    return until_disk_fails([&] { return train_command(options.run, std::cout, std::cerr); });
+  }
   if (app.got_subcommand("generate")) {
     if (options.run.options.threads > 0) {
       omp_set_num_threads(static_cast<int>(options.run.options.threads));

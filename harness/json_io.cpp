@@ -158,10 +158,12 @@ std::string to_json(const Measurement& measurement) { return dump(json_of(measur
 std::string to_json(const SampleRecord& sample) { return dump(json_of(sample)); }
 std::string to_json(const Curve& curve) { return dump(json_of(curve)); }
 std::string to_json(const Outcome& outcome) {
-  return dump({{"cell", json_of(outcome.info)},
-               {"measurements", array_of(outcome.findings.measurements)},
-               {"samples", array_of(outcome.findings.samples)},
-               {"curves", array_of(outcome.findings.curves)}});
+  Json json{{"cell", json_of(outcome.info)},
+            {"measurements", array_of(outcome.findings.measurements)},
+            {"samples", array_of(outcome.findings.samples)},
+            {"curves", array_of(outcome.findings.curves)}};
+  Writer{json}("unwritable", outcome.unwritable);
+  return dump(json);
 }
 
 CellInfo cell_info_from_json(const std::string& text) {
@@ -176,6 +178,7 @@ Outcome outcome_from_json(const std::string& text) {
   return parsed(text, [](const Json& json) {
     Outcome outcome;
     outcome.info = record_of(json.at("cell")).cell;
+    Reader{json}("unwritable", outcome.unwritable);
     for (const Json& one : json.at("measurements")) {
       outcome.findings.measurements.push_back(record_of(one).measurement);
     }

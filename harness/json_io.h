@@ -11,6 +11,9 @@ namespace longreach::harness {
 struct Outcome {
   CellInfo info;
   Findings findings;
+  /// It failed because the disk did not take its files (WriteError): nothing is wrong with the
+  /// cell, and the next one would fare no better.
+  bool unwritable = false;
 };
 
 // One line of JSON each. Absent values are left out; bytes that are not UTF-8 become U+FFFD.

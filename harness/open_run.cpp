@@ -1,10 +1,7 @@
 // What `run` and `train` begin and end with.
 #include "harness/open_run.h"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -12,6 +9,7 @@
 #include "harness/cli.h"
 #include "harness/interrupt.h"
 #include "harness/manifest.h"
+#include "harness/unsaved.h"
 
 namespace longreach::harness {
 
@@ -43,6 +41,7 @@ OpenRun::OpenRun(const RunRequest& request)
   store.set_plan(ids);
   store_experiment(store, experiment, request.command);
   store.set_meta("run_id", run_id);
+  take_in_unsaved(store, experiment.output);
   write_manifest(store, experiment.output);
   catch_interrupts();
 }
@@ -59,10 +58,7 @@ std::vector<Cell> OpenRun::to_do(const std::vector<Cell>& cells, bool resume) co
 std::string OpenRun::write_configuration() const {
   const std::string path =
       (std::filesystem::path(experiment.output) / "configuration.yaml").string();
-  std::ofstream out(path, std::ios::binary);
-  out << experiment.edited;
-  out.close();
-  if (!out) throw error("{}: cannot be written ({})", path, std::strerror(errno));
+  replace_file(path, experiment.edited);
   return path;
 }
 
@@ -74,9 +70,13 @@ int tell_interrupted(const OpenRun& run, const RunRequest& request, i64 left, st
   return kExitInterrupted;
 }
 
-void print_paths(std::ostream& out, const std::vector<std::string>& paths) {
-  for (const std::string& path : paths) out << path << '\n';
+int print_reports(std::ostream& out, const WrittenReports& written) {
+  for (const std::string& path : written.paths) out << path << '\n';
   out.flush();
+  for (const std::string& problem : written.problems) tell_on_stderr(problem);
+  if (written.problems.empty()) return kExitOk;
+  tell_on_stderr("every finished cell is stored; `longreach report` writes its reports again");
+  return kExitCellFailed;
 }
 
 }  // namespace longreach::harness

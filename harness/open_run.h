@@ -4,6 +4,8 @@
 #include <ostream>
 #include <vector>
 
+#include "harness/output_lock.h"
+#include "harness/results.h"
 #include "harness/run_command.h"
 
 namespace longreach::harness {
@@ -37,6 +39,7 @@ struct OpenRun {
 /// Tells how to take an interrupted run up again; the exit code.
 int tell_interrupted(const OpenRun&, const RunRequest&, i64 left, std::ostream& out);
 
-void print_paths(std::ostream& out, const std::vector<std::string>& paths);
+/// Prints the paths, and on standard error what could not be written. The exit code of the latter.
+int print_reports(std::ostream& out, const WrittenReports&);
 
 }  // namespace longreach::harness

@@ -2,15 +2,12 @@
 #include "harness/results.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <map>
 #include <tuple>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "harness/across_lengths.h"
 #include "harness/comparison.h"
@@ -27,27 +24,6 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 7> kLeading{
     "perplexity/bits_per_byte", "perplexity/token", "passkey/exact_match", "utilization/efficiency",
     "utilization/gain",         "latency/decode",   "memory/state"};
-
-/// Calls `write` on a temporary beside `path`, which then replaces it.
-template <class Write>
-void replace_file(const std::string& path, const Write& write) {
-  const std::string temporary = path + ".new";
-  const auto refuse = [&](const std::string& reason) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    return error("{}: cannot be written ({}); check its folder and the disk's free space", path,
-                 reason);
-  };
-  errno = 0;
-  std::ofstream out(temporary, std::ios::binary);
-  if (!out) throw refuse(std::strerror(errno));
-  write(out);
-  out.close();
-  if (!out) throw refuse(errno != 0 ? std::strerror(errno) : "write error");
-  std::error_code failure;
-  fs::rename(temporary, path, failure);
-  if (failure) throw refuse(failure.message());
-}
 
 std::string interval_text(const Measurement& m) {
   if (!m.value) return "-";
@@ -208,7 +184,7 @@ void StoredResults::each(const std::function<void(const Record&)>& use) const {
   }
 }
 
-std::vector<std::string> write_reports(const StoredResults& found, const std::string& output) {
+WrittenReports write_reports(const StoredResults& found, const std::string& output) {
   const Store& store = found.store;
   const std::string manifest = manifest_text(store);
   const reports::Results results{
@@ -219,15 +195,24 @@ std::vector<std::string> write_reports(const StoredResults& found, const std::st
       .records = reports::Rows<Record>([&](const auto& use) { found.each(use); }),
       .samples = reports::Rows<SampleRecord>([&](const auto& use) { store.each_sample(use); }),
       .curves = reports::Rows<Curve>([&](const auto& use) { store.each_curve(use); })};
-  std::vector<std::string> paths;
+  WrittenReports written;
+  const auto attempt = [&](const std::string& path, const auto& write) {
+    try {
+      write();
+      written.paths.push_back(path);
+    } catch (const Error& failure) {
+      written.problems.push_back(failure.what());
+    }
+  };
   for (const auto& [name, entry] : reports::ReportRegistry::instance().entries()) {
     std::unique_ptr<reports::Report> report;
     visit_params("", [&](Fields& reader) { report = entry.make(reader); });
-    paths.push_back((fs::path(output) / report->file_name()).string());
-    replace_file(paths.back(), [&](std::ostream& out) { report->write(results, out); });
+    const std::string path = (fs::path(output) / report->file_name()).string();
+    attempt(path,
+            [&] { replace_file(path, [&](std::ostream& out) { report->write(results, out); }); });
   }
-  paths.push_back(write_manifest(store, output));
-  return paths;
+  attempt((fs::path(output) / "manifest.json").string(), [&] { write_manifest(store, output); });
+  return written;
 }
 
 std::string summary_table(const StoredResults& found) {

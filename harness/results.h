@@ -22,9 +22,14 @@ struct StoredResults {
 
 StoredResults read_results(const Store&);
 
-/// Writes every registered report and manifest.json into `output`, each to a temporary that then
-/// replaces the old file. Returns the paths. Throws Error when one cannot be written.
-std::vector<std::string> write_reports(const StoredResults&, const std::string& output);
+struct WrittenReports {
+  std::vector<std::string> paths;
+  std::vector<std::string> problems;  ///< why a report is not among them, and what to do
+};
+
+/// Writes every registered report and manifest.json into `output`, each whole or not at all; one
+/// that cannot be written stops no other.
+WrittenReports write_reports(const StoredResults&, const std::string& output);
 
 /// For each model a row for each backend, length, seed and rate, with a column for each task's
 /// leading metric and its interval; then what was not ok.

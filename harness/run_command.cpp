@@ -2,6 +2,7 @@
 #include "harness/run_command.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -49,13 +50,14 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   end_run(store, run.entry);
   if (summary.interrupted) return tell_interrupted(run, request, summary.left, progress_out);
   const StoredResults results = read_results(store);
-  const std::vector<std::string> paths = write_reports(results, experiment.output);
+  const WrittenReports written = write_reports(results, experiment.output);
   out << summary_table(results);
   out << fmt::format("{} cells run, {} already done, {} left\n",
                      static_cast<i64>(left.size()) - summary.left, run.chosen.size() - left.size(),
                      summary.left);
-  print_paths(out, paths);
-  return exit_code(summary, verdict(store));
+  const int reports = print_reports(out, written);
+  const int code = exit_code(summary, verdict(store));
+  return code == kExitOk ? reports : code;
 }
 
 int plan_command(const RunRequest& request, std::ostream& out) {
@@ -67,9 +69,12 @@ int plan_command(const RunRequest& request, std::ostream& out) {
 }
 
 int report_command(const std::string& output, std::ostream& out) {
+  if (std::filesystem::is_directory(output)) {  // or nothing could be written in the end
+    AtomicFile((std::filesystem::path(output) / "report").string());
+  }
   const Store store(output, Store::Open::existing);
-  print_paths(out, write_reports(read_results(store), output));
-  return kExitOk;
+  const int code = print_reports(out, write_reports(read_results(store), output));
+  return store.damaged().empty() ? code : kExitCellFailed;
 }
 
 int merge_command(const MergeRequest& request, std::ostream& out) {
@@ -85,13 +90,14 @@ int merge_command(const MergeRequest& request, std::ostream& out) {
   }
   const Store store(request.output, Store::Open::existing);
   const StoredResults results = read_results(store);
-  const std::vector<std::string> paths = write_reports(results, request.output);
+  const WrittenReports written = write_reports(results, request.output);
   out << summary_table(results);
   for (const std::string& line : merged.without_weights) out << "no weights: " << line << '\n';
   out << fmt::format("{} folders merged: {} cells of {} planned, {} of them new\n", folders.size(),
                      merged.cells, merged.planned, merged.added);
-  print_paths(out, paths);
-  return exit_code({}, verdict(store));
+  const int reports = print_reports(out, written);
+  const int code = exit_code({}, verdict(store));
+  return code == kExitOk ? reports : code;
 }
 
 std::string version() {

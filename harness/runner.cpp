@@ -1,20 +1,16 @@
 // Runs the pending cells of a plan, each in a process of its own, and stores what they give.
 #include "harness/runner.h"
 
-#include <cerrno>
-#include <cstring>
 #include <ctime>
-#include <fcntl.h>
 #include <filesystem>
 #include <map>
 #include <set>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cell.h"
 #include "harness/cell_process.h"
+#include "harness/settle.h"
 
 namespace longreach::harness {
 namespace {
@@ -52,7 +48,7 @@ class Runner {
       return false;
     }
     outcome.info.run_id = options_.run_id;
-    store_.finish(outcome);
+    settle(store_, experiment_.output, cell, outcome);
     remember(cell, outcome.info);
     progress_.finish(outcome.info);
     return outcome.info.status == Status::ok || !options_.fail_fast;
@@ -120,23 +116,6 @@ class Runner {
 };
 
 }  // namespace
-
-OutputLock::OutputLock(const std::string& output) {
-  std::error_code failure;
-  std::filesystem::create_directories(output, failure);
-  const std::string path = (std::filesystem::path(output) / ".lock").string();
-  fd_ = failure ? -1 : open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-  if (fd_ < 0) {
-    throw error("{}: cannot be written ({}); check its permissions or choose another --output",
-                output, failure ? failure.message() : std::strerror(errno));
-  }
-  if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    close(fd_);
-    throw error("{}: another run is writing here; wait for it or choose another --output", output);
-  }
-}
-
-OutputLock::~OutputLock() { close(fd_); }
 
 std::vector<Cell> pending(const std::vector<Cell>& cells, const Store& store,
                           const std::string& output, bool resume) {

@@ -27,19 +27,6 @@ struct RunSummary {
   bool interrupted = false;
 };
 
-/// Holds an output folder against a second run at the same time, until destroyed or the process
-/// ends. Makes the folder. Throws Error when another run holds it or it cannot be written.
-class OutputLock {
- public:
-  explicit OutputLock(const std::string& output);
-  ~OutputLock();
-  OutputLock(const OutputLock&) = delete;
-  OutputLock& operator=(const OutputLock&) = delete;
-
- private:
-  int fd_ = -1;
-};
-
 /// The cells among `cells` that are not finished: status ok, and for a train cell its weights still
 /// on disk.
 std::vector<Cell> pending(const std::vector<Cell>& cells, const Store&, const std::string& output,

@@ -25,6 +25,8 @@ std::vector<std::string> readable(const Database& database, const std::string& s
     Statement query(database, sql);
     if (of) query.bind(1, *of);
     while (query.step()) values.push_back(query.text(0));
+  } catch (const WriteError&) {
+    throw;  // the disk fails now, which says nothing of the file
   } catch (const Error&) {
   }
   return values;
@@ -56,6 +58,8 @@ void copy_notes(const Database& damaged, const Database& to) {
 std::optional<StoredCell> readable_cell(const Database& damaged, const std::string& id) {
   try {
     return read_cell(damaged, id);
+  } catch (const WriteError&) {
+    throw;  // the disk fails now, which says nothing of the file
   } catch (const Error&) {
     return std::nullopt;
   }

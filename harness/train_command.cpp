@@ -16,6 +16,7 @@
 #include "harness/process_state.h"
 #include "harness/progress.h"
 #include "harness/results.h"
+#include "harness/settle.h"
 
 namespace longreach::harness {
 namespace {
@@ -62,7 +63,8 @@ class TrainCommand {
     }
     if (run_) {
       end_run(run_->store, run_->entry);
-      print_paths(out_, write_reports(read_results(run_->store), experiment_->output));
+      const auto written = write_reports(read_results(run_->store), experiment_->output);
+      all_ok = print_reports(out_, written) == kExitOk && all_ok;
     }
     return all_ok ? kExitOk : kExitCellFailed;
   }
@@ -102,7 +104,7 @@ class TrainCommand {
     processes_.together([&] {
       if (!run_) return;
       outcome.info.run_id = run_->run_id;
-      run_->store.finish(outcome);
+      settle(run_->store, experiment_->output, cell, outcome);
       out_ << (ok ? "weights: " + weights_path(experiment_->output, cell.id) : outcome.info.reason)
            << '\n';
     });

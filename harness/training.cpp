@@ -10,6 +10,7 @@
 #include <omp.h>
 #include <set>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "harness/gates.h"
 #include "harness/history.h"
@@ -396,15 +397,22 @@ class Run {
   void save() {
     saved_at_ = Clock::now();
     if (run_.checkpoint.empty()) return;
-    processes_.together([this] {
+    bool refused = false;
+    processes_.together([&] {
       if (processes_.rank() != 0) return;
       std::map<std::string, std::string> notes = history_.notes();
       notes.merge(gates_.notes());
       notes["cell"] = run_.id;
       if (run_.compares) notes["held_out_before"] = numbers_text(before_);
-      trainer_.save(run_.checkpoint, notes);
+      try {
+        trainer_.save(run_.checkpoint, notes);
+      } catch (const WriteError& failure) {  // the training itself may end well all the same
+        refused = true;
+        fmt::print(stderr, "longreach: {}; training goes on without this checkpoint\n",
+                   failure.what());
+      }
     });
-    saved_ = trainer_.steps_done();
+    if (!any(refused)) saved_ = trainer_.steps_done();
   }
 
   std::string last_checkpoint() const {

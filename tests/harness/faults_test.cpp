@@ -14,6 +14,7 @@
 #include "command.h"
 #include "experiment.h"
 #include "harness/equality.h"
+#include "memory_folder.h"
 
 using namespace longreach;
 using namespace longreach::tests;
@@ -87,29 +88,6 @@ class Process {
   pid_t pid_ = -1;
   int status_ = 0;
   bool ended_ = false;
-};
-
-/// In memory where there is such a folder: hundreds of runs would wait for a disk's syncs most of
-/// the time, and a kill leaves what was written either way.
-class Scratch {
- public:
-  Scratch() {
-    const char* memory = "/dev/shm";
-    const std::filesystem::path parent =
-        access(memory, W_OK) == 0 ? memory : std::filesystem::temp_directory_path();
-    std::string name = (parent / "longreach-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
 };
 
 /// How many of whom were killed, when.
@@ -205,7 +183,7 @@ class Faults {
   static constexpr double kLongest = 0.6;
 
   std::mt19937_64 random_;
-  const Scratch folder_;
+  const MemoryFolder folder_;
   const std::string config_ = folder_ / "c.yaml", log_ = folder_ / "log";
   double whole_ = 0;  ///< seconds that the undisturbed run took
 };

@@ -13,6 +13,7 @@
 #include "experiment.h"
 #include "harness/cell.h"
 #include "harness/equality.h"
+#include "harness/output_lock.h"
 #include "harness/runner.h"
 #include "harness/store.h"
 

@@ -82,15 +82,6 @@ TEST_CASE("The activity check passes an honest backend and names the layer of an
       Contains("layer 1 did 8 tokens, 37 keys scored") && Contains("its cost says 8 tokens, 36"));
 }
 
-TEST_CASE("An output folder takes one run at a time") {
-  const TempFolder folder;
-  {
-    const harness::OutputLock lock(folder / "out");
-    CHECK_THROWS_WITH(harness::OutputLock(folder / "out"), Contains("another run is writing here"));
-  }
-  CHECK_NOTHROW(harness::OutputLock(folder / "out"));
-}
-
 TEST_CASE("A cell over its time is stopped, and what needs it is skipped with the reason") {
   const TempFolder folder;
   const Run result = run(folder, {},
