@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "datasets/dataset.h"
 #include "harness/config.h"
+#include "harness/sections.h"
 #include "harness/table.h"
 #include "metrics/metric.h"
 #include "reports/report.h"
@@ -64,46 +65,42 @@ std::string describe_backend(const attention::AttentionRegistry::Entry& entry) {
                             backend->state_bytes(2 * kShownCapacity));
 }
 
+/// Its name, what it is and its parameters.
+template <class Entry>
+std::string describe_entry(std::string_view kind, const std::string& name, const Entry& entry) {
+  return fmt::format("{} ({}): {}\n", name, kind, entry.summary) +
+         field_table(describe(entry.visit_defaults));
+}
+
 template <class Registry>
 bool describe_in(std::string_view kind, const std::string& name, std::string& text) {
   const auto found = Registry::instance().entries().find(name);
   if (found == Registry::instance().entries().end()) return false;
   if (!text.empty()) text += '\n';
-  text += fmt::format("{} ({}): {}\n", name, kind, found->second.summary);
-  text += field_table(describe(found->second.visit_defaults));
+  text += describe_entry(kind, name, found->second);
   if constexpr (std::is_same_v<Registry, attention::AttentionRegistry>) {
     text += describe_backend(found->second);
   }
   return true;
 }
 
-std::string describe_train() {
-  Training training;
-  std::vector<FieldDescription> fields = describe([&training](Fields& f) { training.fields(f); });
-  fields[0].value = fmt::format("[{}]", training.params.lr);
-  for (FieldDescription& field : describe(training.params)) {
-    if (field.key != "lr") fields.push_back(std::move(field));
+template <class Registry>
+std::string describe_all_in(std::string_view kind) {
+  std::string text;
+  for (const auto& [name, entry] : Registry::instance().entries()) {
+    text += "\n" + describe_entry(kind, name, entry);
   }
-  return "train (section of a model): how it is trained; data: {dataset: {...}} names on what,\n"
-         "data: {mix: [{dataset: {...}}, ...]} on which tasks side by side\n" +
-         field_table(fields);
+  return text;
 }
 
-std::string describe_section(const std::string& name) {
-  if (name == "arch") {
-    return "arch (section of a model): the transformer; vocabulary: bytes or task (the words of "
-           "train.data)\n" +
-           field_table(describe(model::Architecture{}));
-  }
-  if (name == "train") return describe_train();
-  if (name == "statistics") {
-    return "statistics (section): how intervals and comparisons are made\n" +
-           field_table(describe(StatisticsChoice{}));
-  }
-  if (name == "limits") {
-    return "limits (section): what one cell may take\n" + field_table(describe(Limits{}));
-  }
-  return "";
+std::string describe_section(const Section& section) {
+  return fmt::format("{} ({})\n", section.name, section.about) + field_table(keys_of(section));
+}
+
+std::vector<std::string> section_names() {
+  std::vector<std::string> names;
+  for (const Section& section : sections()) names.push_back(section.name);
+  return names;
 }
 
 }  // namespace
@@ -113,19 +110,35 @@ std::string list_all() {
          list_one<metrics::MetricRegistry>("metrics") + "\n" +
          list_one<datasets::DatasetRegistry>("datasets") + "\n" +
          list_one<reports::ReportRegistry>("reports") +
-         "\n`longreach describe NAME` tells more; so it does of the sections arch, train, "
-         "statistics and limits.\n";
+         fmt::format(
+             "\n`longreach describe NAME` tells more; so it does of the sections {}, and "
+             "without a name of all.\n",
+             fmt::join(section_names(), ", "));
+}
+
+std::string describe_all() {
+  std::string text =
+      "An experiment is a YAML file of these keys. Where one value is expected in an entry of\n"
+      "models, backends or tasks, a list or a range (512..8192*2, 1..4+1) is a sweep. Numbers "
+      "take\n"
+      "units: 4k tokens, 8GiB, 10m, 25%. docs/configuration.md tells more.\n";
+  for (const Section& section : sections()) text += "\n" + describe_section(section);
+  return text + describe_all_in<attention::AttentionRegistry>("backend") +
+         describe_all_in<metrics::MetricRegistry>("metric") +
+         describe_all_in<datasets::DatasetRegistry>("dataset");
 }
 
 std::string describe_name(const std::string& name) {
-  std::string text = describe_section(name);
-  bool found = !text.empty();
+  std::string text;
+  const auto section = std::ranges::find(sections(), name, &Section::name);
+  bool found = section != sections().end();
+  if (found) text = describe_section(*section);
   found |= describe_in<attention::AttentionRegistry>("backend", name, text);
   found |= describe_in<metrics::MetricRegistry>("metric", name, text);
   found |= describe_in<datasets::DatasetRegistry>("dataset", name, text);
   found |= describe_in<reports::ReportRegistry>("report", name, text);
   if (found) return text;
-  std::vector<std::string> known{"arch", "train", "statistics", "limits"};
+  std::vector<std::string> known = section_names();
   const auto append = [&known](std::vector<std::string> names) {
     known.insert(known.end(), names.begin(), names.end());
   };

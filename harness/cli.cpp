@@ -17,6 +17,7 @@
 #include "harness/import_command.h"
 #include "harness/plugin.h"
 #include "harness/run_command.h"
+#include "harness/schema.h"
 #include "harness/verify_command.h"
 
 namespace longreach::harness {
@@ -32,6 +33,7 @@ struct Options {
   BenchRequest bench;
   GenerateRequest generate;
   ImportRequest import;
+  bool schema = false;
   std::string name, folder, from;
   std::vector<std::string> plugins;
 };
@@ -117,8 +119,12 @@ void add_merge(CLI::App& app, MergeRequest& request) {
 
 void add_tools(CLI::App& app, Options& options) {
   app.add_subcommand("list", "list backends, metrics, datasets and reports");
-  CLI::App* describe = app.add_subcommand("describe", "tell the parameters of a name in the list");
-  describe->add_option("name", options.name, "what to describe")->required();
+  CLI::App* describe = app.add_subcommand(
+      "describe", "tell the keys of configurations, all or those of a name in the list");
+  CLI::Option* name = describe->add_option("name", options.name, "what to describe");
+  describe
+      ->add_flag("--schema", options.schema, "print a JSON Schema of configurations for editors")
+      ->excludes(name);
 
   CLI::App* verify = app.add_subcommand("verify", "hold backends against their definitions");
   verify->add_option("--backends", options.verify.backends, "only these types")
@@ -291,7 +297,9 @@ int dispatch(const CLI::App& app, Options& options) {
   } else if (app.got_subcommand("list")) {
     std::cout << list_all();
   } else if (app.got_subcommand("describe")) {
-    std::cout << describe_name(options.name);
+    std::cout << (options.schema         ? configuration_schema()
+                  : options.name.empty() ? describe_all()
+                                         : describe_name(options.name));
   } else if (app.got_subcommand("attend")) {
     attend(options.attend);
   } else if (app.got_subcommand("bench")) {

@@ -14,6 +14,43 @@ void Header::fields(Fields& f) {
   f("limits", limits, "what one cell may take");
 }
 
+void model_fields(Fields& f, ModelChoice& model) {
+  f("name", model.name, "by which tasks and --models call it; needed");
+}
+
+void import_fields(Fields& f, ImportChoice& import) {
+  f("path", import.path, "a llama2.c .bin file, or a Hugging Face folder");
+  f("tokenizer", import.tokenizer,
+    "tokenizer.bin, tokenizer.model, tokenizer.json, or bytes; default: that of the folder");
+}
+
+void architecture_fields(Fields& f, ModelChoice& model) {
+  f("vocabulary", model.vocabulary, "bytes, or the words of the task in train.data");
+  model.architecture.fields(f);
+}
+
+void backend_fields(Fields& f, BackendChoice& backend) {
+  f("name", backend.name, "by which tables and --backends call it; default: its type");
+  f("baseline", backend.baseline, "the others are compared with it");
+  f("weights_of", backend.weights_of,
+    "an earlier backend whose trained weights it runs with; default: its own");
+  f("longest", backend.longest, between(0, kLongestContext, Unit::count),
+    "context length in tokens beyond which it is not measured; 0 = none");
+  f("heads", backend.heads, between(1, 1024), "query heads in place of the model's");
+  f("state_bytes", backend.budget.bytes, at_least(1, Unit::bytes),
+    "budget of one stream's state, which `solve` is to fill");
+  f("solve", backend.budget.solve, "the parameter, or heads, that is chosen to fill state_bytes");
+}
+
+void task_fields(Fields& f, TaskChoice& task) {
+  f("name", task.name, "by which records and --tasks call it; default: its metric");
+}
+
+void task_metric_fields(Fields& f, TaskChoice& task) {
+  f("lengths", task.lengths, between(1, kLongestContext, Unit::count),
+    "context lengths in tokens; default: those of the experiment");
+}
+
 void VirtualRepetition::fields(Fields& f) {
   f("share", share, between(0, 1),
     "share of the samples in which one segment of filler counts many times over in a compressive "
@@ -33,7 +70,7 @@ void Training::fields(Fields& f) {
     "shortest training sample in tokens, lengths between being log-uniform; 0 = length");
   f("ramp", ramp, between(0, 1),
     "share of the steps over which the longest allowed rises from shortest to length");
-  f("virtual_repetition", virtual_repetition, "");
+  f("virtual_repetition", virtual_repetition, "one segment of filler counts many times over");
   f("from", from, "drawn: weights as drawn for the seed; imported: those of the model's import");
   f("train_only", train_only, "all weights, or only the gates and whatever else backends add");
   f("gates_first", gates_first, between(0, 1),

@@ -145,8 +145,7 @@ void read_import(const YAML::Node& node, const std::string& path, const Context&
     import.path = node.Scalar();
   } else {
     YamlFields reader(node, path, context);
-    reader("path", import.path, "");
-    reader("tokenizer", import.tokenizer, "");
+    import_fields(reader, import);
     reader.finish();
   }
   if (import.path.empty()) {
@@ -160,7 +159,7 @@ ModelChoice read_model(const YAML::Node& entry, const std::string& path, i64 def
   ModelChoice model;
   model.where = context.source.place(entry, path);
   YamlFields reader(entry, path, context);
-  reader("name", model.name, "");
+  model_fields(reader, model);
   read_import(reader.claim("import"), join_path(path, "import"), context, model);
   const YAML::Node arch = reader.claim("arch");
   if (model.import && arch.IsDefined()) {
@@ -168,8 +167,7 @@ ModelChoice read_model(const YAML::Node& entry, const std::string& path, i64 def
                                      context.source.place(arch, join_path(path, "arch"))));
   }
   YamlFields architecture(arch, join_path(path, "arch"), context);
-  architecture("vocabulary", model.vocabulary, "");
-  model.architecture.fields(architecture);
+  architecture_fields(architecture, model);
   architecture.finish();
   const YAML::Node train = reader.claim("train");
   if (train.IsDefined() && !(train.IsScalar() && train.Scalar() == "none")) {
@@ -251,13 +249,7 @@ BackendChoice read_backend(const YAML::Node& entry, const std::string& path,
   BackendChoice backend;
   const std::string where = backend.where = context.source.place(entry, path);
   YamlFields reader(entry, path, context);
-  reader("name", backend.name, "");
-  reader("baseline", backend.baseline, "");
-  reader("weights_of", backend.weights_of, "");
-  reader("longest", backend.longest, at_least(0, Unit::count), "");
-  reader("heads", backend.heads, between(1, 1024), "");
-  reader("state_bytes", backend.budget.bytes, at_least(1, Unit::bytes), "");
-  reader("solve", backend.budget.solve, "");
+  backend_fields(reader, backend);
   const std::string type =
       only_key(entry, {kEntryKeys.begin(), kEntryKeys.end()}, "backend", where, context.problems);
   if (backend.name.empty()) backend.name = type;
@@ -305,7 +297,7 @@ TaskChoice read_task(const YAML::Node& entry, const std::string& path, const Con
     type = entry.Scalar();
   } else {
     YamlFields reader(entry, path, context);
-    reader("name", task.name, "");
+    task_fields(reader, task);
     if (!entry.IsMap()) return task;
     type = only_key(entry, {"name"}, "metric", task.where, context.problems);
     if (type.empty()) return task;
@@ -323,7 +315,7 @@ TaskChoice read_task(const YAML::Node& entry, const std::string& path, const Con
   }
   task.data = read_data(values.claim("data"), join_path(inner, "data"), context);
   task.backends = read_names(values.claim("backends"), join_path(inner, "backends"), context);
-  values("lengths", task.lengths, between(1, kLongestContext, Unit::count), "");
+  task_metric_fields(values, task);
   values.claim("lengths");
   const auto metric =
       read_component<MetricRegistry>("metric", type, values, task.where, context.problems);

@@ -19,6 +19,14 @@ struct Header {
   void fields(Fields&);
 };
 
+/// The keys of entries that hold single values; what else they hold is read by hand.
+void model_fields(Fields&, ModelChoice&);
+void import_fields(Fields&, ImportChoice&);
+void architecture_fields(Fields&, ModelChoice&);
+void backend_fields(Fields&, BackendChoice&);
+void task_fields(Fields&, TaskChoice&);         ///< beside the metric
+void task_metric_fields(Fields&, TaskChoice&);  ///< among the metric's parameters
+
 /// Each reads a list (an undefined node is an empty one), adding what is wrong to the problems.
 /// Sweeps inside an entry make several entries, their names telling the values.
 std::vector<ModelChoice> read_models(const YAML::Node&, i64 default_seed, const Source&, Problems&);
