@@ -95,7 +95,7 @@ void check_size(const Experiment& experiment, const Source& source, Problems& pr
 }
 
 Experiment read_tree(YAML::Node root, const std::string& text, const Overrides& overrides,
-                     Source& source) {
+                     Source& source, Scope scope) {
   Problems problems;
   if (!root.IsMap()) {
     throw error("{}: expected a mapping with version, name, models, ...", source.file);
@@ -133,7 +133,7 @@ Experiment read_tree(YAML::Node root, const std::string& text, const Overrides& 
   check_size(experiment, source, problems);
   problems.raise();
 
-  for (const std::string& problem : validate(experiment)) problems.add(problem);
+  for (const std::string& problem : validate(experiment, scope)) problems.add(problem);
   problems.raise();
   return experiment;
 }
@@ -221,9 +221,14 @@ std::optional<std::string> param(const std::string& canonical, const std::string
 
 Experiment read_experiment_text(const std::string& text, const std::string& file,
                                 const Overrides& overrides) {
+  return read_experiment_text(text, file, overrides, Scope::everything);
+}
+
+Experiment read_experiment_text(const std::string& text, const std::string& file,
+                                const Overrides& overrides, Scope scope) {
   Source source{.file = file, .set_paths = {}};
   try {
-    return read_tree(parse_yaml(text, file), text, overrides, source);
+    return read_tree(parse_yaml(text, file), text, overrides, source, scope);
   } catch (const YAML::Exception& failure) {
     throw error("{}:{}: {}", file, failure.mark.line + 1, failure.msg);
   } catch (const std::length_error&) {

@@ -5,6 +5,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "harness/config.h"
+#include "harness/validation.h"
 #include "harness/yaml_reader.h"
 
 namespace longreach::harness {
@@ -26,6 +27,10 @@ void architecture_fields(Fields&, ModelChoice&);
 void backend_fields(Fields&, BackendChoice&);
 void task_fields(Fields&, TaskChoice&);         ///< beside the metric
 void task_metric_fields(Fields&, TaskChoice&);  ///< among the metric's parameters
+
+/// read_experiment_text() of that scope.
+Experiment read_experiment_text(const std::string& text, const std::string& file, const Overrides&,
+                                Scope);
 
 /// Each reads a list (an undefined node is an empty one), adding what is wrong to the problems.
 /// Sweeps inside an entry make several entries, their names telling the values.

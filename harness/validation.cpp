@@ -51,11 +51,14 @@ void check_names(const std::vector<Choice>& choices, Problems& problems) {
 /// Datasets are read once each while checking: corpora can be large.
 class DataCheck {
  public:
-  DataCheck(const std::string& folder, Problems& problems) : folder_(folder), problems_(problems) {}
+  DataCheck(const std::string& folder, Scope scope, Problems& problems)
+      : folder_(folder), scope_(scope), problems_(problems) {}
+  Scope scope() const { return scope_; }
 
   /// Fills in version and content hash. With `training`, the shortest samples must exist, and some
   /// have filler where that is to be repeated.
   bool check(Component& component, const datasets::Tokenizer& tokenizer, const Training* training) {
+    if (scope_ == Scope::no_data) return true;
     if (component.parts.empty()) {
       const Found* found = find(component, tokenizer, training);
       return found && require_filler(component, found->filler, training);
@@ -127,6 +130,7 @@ class DataCheck {
   }
 
   const std::string& folder_;
+  Scope scope_;
   Problems& problems_;
   std::map<std::string, Found> seen_;
 };
@@ -142,9 +146,10 @@ void require_held_out(const ModelChoice& model, const datasets::Dataset& data) {
       model.where, length);
 }
 
-/// Whether the architecture was resolved.
+/// Whether the architecture was resolved, which that of an import is from its files.
 bool check_model(ModelChoice& model, const std::string& folder, DataCheck& data,
                  Problems& problems) {
+  if (model.import && data.scope() == Scope::no_data) return false;
   return attempt(problems, [&] {
     if (model.import) resolve_import(model, folder);
     const auto tokenizer = make_tokenizer(model);
@@ -337,7 +342,7 @@ bool depends_on_weights(std::string_view metric) {
   return metric != "latency" && metric != "memory";
 }
 
-std::vector<std::string> validate(Experiment& experiment) {
+std::vector<std::string> validate(Experiment& experiment, Scope scope) {
   Problems problems;
   if (experiment.models.empty()) {
     problems.push_back(fmt::format("{}: models: at least one is needed", experiment.file));
@@ -350,7 +355,7 @@ std::vector<std::string> validate(Experiment& experiment) {
   check_names(experiment.tasks, problems);
   check_baseline(experiment, problems);
   check_weights_of(experiment, problems);
-  DataCheck data(experiment.folder, problems);
+  DataCheck data(experiment.folder, scope, problems);
   std::vector<const ModelChoice*> resolved;
   for (ModelChoice& model : experiment.models) {
     if (check_model(model, experiment.folder, data, problems)) resolved.push_back(&model);

@@ -9,10 +9,16 @@
 
 namespace longreach::harness {
 
+/// How far validate() looks.
+enum class Scope {
+  everything,
+  no_data  ///< datasets and imports are taken on trust: none is made, and no file of theirs is read
+};
+
 /// Everything wrong, a line each. Fills in: resolved architectures with vocabularies, versions and
 /// content hashes of datasets and metrics, each task's model, data and lengths, the baseline, what
 /// fills the backends' budgets of state.
-std::vector<std::string> validate(Experiment&);
+std::vector<std::string> validate(Experiment&, Scope = Scope::everything);
 
 /// Whether a metric's values depend on what a model learnt. Timings and sizes do not: they need no
 /// data, take the first model when none is named, and are measured for one seed and rate only.
