@@ -104,25 +104,25 @@ class Adaptive final : public Backend {
                Tape* tape) const override {
     const std::vector<Piece> pieces = segment_.cut(state.position, in.tokens());
     if (tape != nullptr) *tape = make_tape(in, state, std::ssize(pieces));
-    i64 pairs = 0, reads = 0, writes = 0;
-#pragma omp parallel for collapse(2) schedule(static) reduction(+ : pairs, reads, writes) if (worth_threads(*this, in, state.position))
+    i64 pairs = 0, reads = 0, writes = 0, evictions = 0;
+#pragma omp parallel for collapse(2) schedule(static) reduction(+ : pairs, reads, writes, evictions) if (worth_threads(*this, in, state.position))
     for (i64 b = 0; b < in.batch(); ++b) {
       for (i64 kv = 0; kv < shape_.kv_heads; ++kv) {
         for (std::size_t n = 0; n < pieces.size(); ++n) {
           const Activity done = forward_piece(gates, in, state, out, tape, n, pieces[n], b, kv);
           pairs += done.keys_scored, reads += done.memory_reads, writes += done.compressions;
+          evictions += done.evictions;
         }
         segment_.forget_closed(pieces, b, kv, state);
       }
     }
     state.position += in.tokens();
-    const i64 heads = in.batch() * shape_.query_heads,
-              folded = writes / (in.batch() * shape_.kv_heads);
+    const i64 heads = in.batch() * shape_.query_heads, memories = in.batch() * shape_.kv_heads;
     state.activity += {.tokens = in.tokens(),
                        .keys_scored = pairs / heads,
                        .memory_reads = reads / heads,
-                       .compressions = folded,
-                       .evictions = folded};
+                       .compressions = writes / memories,
+                       .evictions = evictions / memories};
   }
 
   void backward(std::span<const float> gates, const Chunk& in, const Tape& tape,
@@ -284,11 +284,10 @@ class Adaptive final : public Backend {
     }
     add_queries(in, piece, b, kv, state);
     if (!piece.closes) return done;
-    const i64 evicted = close(in.repeat(b, piece.last()), piece, state, b, kv);
+    const i64 evicted = close(in.repeat(b, piece.last()), piece, state, b, kv, done);
     if (tape != nullptr) {
       tape->tensors[kEvicted].view<3>()(b, kv, static_cast<i64>(n)) = static_cast<float>(evicted);
     }
-    done.compressions = evicted >= 0 ? 1 : 0;
     return done;
   }
 
@@ -341,8 +340,8 @@ class Adaptive final : public Backend {
   }
 
   /// The open segment has closed: it joins those kept, and when they are full one of all goes into
-  /// the memory. Returns its place, oldest first and the closing one last, or -1.
-  i64 close(float times, const Piece& piece, State& state, i64 b, i64 kv) const {
+  /// the memory. Returns its place, oldest first and the closing one last, or -1; adds to `done`.
+  i64 close(float times, const Piece& piece, State& state, i64 b, i64 kv, Activity& done) const {
     const i64 d = shape_.head_dim, n = segment_.length(), most = params_.kept;
     const i64 kept = kept_at(piece.segment);
     const OpenSegment::Rows closing = segment_.held_by(state, b, kv);
@@ -367,8 +366,10 @@ class Adaptive final : public Backend {
                               c < most ? masses[c] : newcomer});
       }
       evicted = least_worth(candidates, params_.relevance, params_.feedback);
+      ++done.evictions;
       segment_.write(evicted < most ? kept_rows(state, b, kv, evicted) : closing, params_.update,
                      times, memory_of(state, b, kv));
+      ++done.compressions;
       for (i64 c = evicted; c + 1 < most; ++c) {  // the younger ones move up
         segment_.copy(piece, kept_rows(state, b, kv, c + 1), kept_rows(state, b, kv, c));
         std::ranges::copy(mean_keys.row(b, kv, c + 1), mean_keys.row(b, kv, c).begin());

@@ -25,21 +25,39 @@ std::vector<Observation> Backend::inspect(std::span<const float>, const Chunk&,
 
 std::vector<KnockOut> Backend::knock_outs(std::span<const float>) const { return {}; }
 
+namespace {
+
+struct Counter {
+  i64 Activity::*count;
+  std::string_view name;
+};
+constexpr Counter kCounters[] = {{&Activity::tokens, "tokens"},
+                                 {&Activity::keys_scored, "keys scored"},
+                                 {&Activity::memory_reads, "memory reads"},
+                                 {&Activity::compressions, "compressions"},
+                                 {&Activity::summaries_scored, "summaries scored"},
+                                 {&Activity::evictions, "evictions"}};
+
+}  // namespace
+
 Activity& Activity::operator+=(const Activity& other) {
-  tokens += other.tokens;
-  keys_scored += other.keys_scored;
-  memory_reads += other.memory_reads;
-  compressions += other.compressions;
-  summaries_scored += other.summaries_scored;
-  evictions += other.evictions;
+  for (const auto [count, name] : kCounters) this->*count += other.*count;
   return *this;
 }
 
 std::string describe(const Activity& a) {
-  return fmt::format(
-      "{} tokens, {} keys scored, {} memory reads, {} compressions, {} summaries scored, {} "
-      "evictions",
-      a.tokens, a.keys_scored, a.memory_reads, a.compressions, a.summaries_scored, a.evictions);
+  std::vector<std::string> parts;
+  for (const auto [count, name] : kCounters) parts.push_back(fmt::format("{} {}", a.*count, name));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string difference(const Activity& did, const Activity& declared) {
+  std::vector<std::string> parts;
+  for (const auto [count, name] : kCounters) {
+    if (did.*count == declared.*count) continue;
+    parts.push_back(fmt::format("{} {} where it declared {}", did.*count, name, declared.*count));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 i64 State::bytes() const {

@@ -65,6 +65,8 @@ struct Activity {
   Activity& operator+=(const Activity& other);
 };
 std::string describe(const Activity&);  ///< for messages
+/// "37 keys scored where it declared 36" for each counter that differs; "" when none does.
+std::string difference(const Activity& did, const Activity& declared);
 
 /// All that B streams remember between calls, as plain tensors whose first extent is B and whose
 /// meaning only their backend knows. Copy it to fork a stream, sum its bytes to weigh it; the

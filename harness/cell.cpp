@@ -16,9 +16,6 @@
 namespace longreach::harness {
 namespace {
 
-/// Tokens that the activity check reads at most.
-constexpr i64 kCheckedTokens = 2048;
-
 metrics::Statistics statistics_of(const Experiment& experiment) {
   return {.confidence = experiment.statistics.confidence,
           .bootstrap = experiment.statistics.bootstrap};
@@ -32,6 +29,12 @@ void describe_model(const model::Transformer& model, CellInfo& info) {
 void require_finite(const Findings& findings) {
   const std::string name = not_finite(findings);
   if (!name.empty()) throw error("{}: not a finite number", name);
+}
+
+void mark_invalid(Outcome& outcome, const std::string& mismatch) {
+  if (mismatch.empty()) return;
+  outcome.info.status = Status::invalid;
+  outcome.info.reason = mismatch;
 }
 
 /// What a training needs; made by each of its processes.
@@ -78,9 +81,18 @@ void run_train(const Experiment& experiment, const Cell& cell, const std::string
                                                 .processes = processes,
                                                 .compares = starts_imported(parts->choice)});
   for (Measurement& m : outcome.findings.measurements) m.data_sha = training.data.sha;
+  std::string mismatch = check_activity(parts->model, training.length);
+  if (processes.total(mismatch.empty() ? 0 : 1) > 0 && mismatch.empty()) {
+    mismatch = "another process's model did other than its backends declare";
+  }
+  mark_invalid(outcome, mismatch);
   processes.together([&] {
     require_finite(outcome.findings);  // before there are weights that measurements would use
     if (processes.rank() != 0) return;
+    if (!mismatch.empty()) {
+      std::filesystem::remove(checkpoint);
+      return;
+    }
     model::save_checkpoint(parts->model, path);
     std::filesystem::remove(checkpoint);
   });
@@ -144,11 +156,12 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
   outcome.findings = metric->measure(session);
   require_finite(outcome.findings);
   outcome.info.state_bytes_measured = model.initial_state(1, length).bytes();
-  const std::string mismatch = check_activity(model, std::min(length, kCheckedTokens), length);
-  if (!mismatch.empty()) {
-    outcome.info.status = Status::invalid;
-    outcome.info.reason = mismatch;
+  std::string mismatch = check_activity(model, length);
+  if (mismatch.empty() && baseline) {
+    mismatch = check_activity(*baseline, length);
+    if (!mismatch.empty()) mismatch = "the baseline's " + mismatch;
   }
+  mark_invalid(outcome, mismatch);
 }
 
 }  // namespace
@@ -186,29 +199,12 @@ std::string checkpoint_path(const std::string& output, const std::string& train_
       .string();
 }
 
-std::string check_activity(const model::Transformer& model, i64 tokens, i64 capacity) {
-  model::StreamState state = model.initial_state(1, capacity);
-  if (state.bytes() != model.state_bytes(capacity)) {
-    return fmt::format("the state holds {} bytes where the formula says {}", state.bytes(),
-                       model.state_bytes(capacity));
+std::string check_activity(const model::Transformer& model, i64 capacity) {
+  const i64 held = model.initial_state(1, capacity).bytes(), stated = model.state_bytes(capacity);
+  if (held != stated) {
+    return fmt::format("the state holds {} bytes where the formula says {}", held, stated);
   }
-  std::vector<Token> stream(static_cast<std::size_t>(tokens));
-  Rng rng = Rng(0).fork("activity");
-  for (Token& token : stream)
-    token = static_cast<Token>(rng.below(model.architecture().vocabulary));
-  const View<const Token, 2> view(stream.data(), {1, tokens});
-  std::vector<float> logits(static_cast<std::size_t>(model.architecture().vocabulary));
-  model.forward(view, state, View<float, 3>(logits.data(), {1, 1, model.architecture().vocabulary}),
-                nullptr);
-  for (std::size_t layer = 0; layer < state.layers.size(); ++layer) {
-    const attention::Activity did = state.layers[layer].activity;
-    const attention::Activity claimed = model.backends()[layer]->cost(0, tokens).activity;
-    if (did != claimed) {
-      return fmt::format("layer {} did {} in {} tokens where its cost says {}", layer,
-                         describe(did), tokens, describe(claimed));
-    }
-  }
-  return "";
+  return model.activity().mismatch();
 }
 
 Outcome run_cell(const Experiment& experiment, const Cell& cell, const std::string& output,

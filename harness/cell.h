@@ -20,15 +20,17 @@ std::string weights_path(const std::string& output, const std::string& train_cel
 std::string checkpoint_path(const std::string& output, const std::string& train_cell);
 
 /// Trains (writing the weights) or measures. Never throws for what goes wrong inside: the outcome's
-/// status and reason say so; but Interrupted when `watch` stops a training. A measured model must
-/// then prove that its backends did what their cost() claims, else the status is `invalid`.
-/// `processes` train together, each calling this; the first of them writes.
+/// status and reason say so; but Interrupted when `watch` stops a training. In all forward passes
+/// that it made, the backends must have done what their cost() declares, else the status is
+/// `invalid` and a training leaves no weights. `processes` train together, each calling this; the
+/// first of them writes.
 Outcome run_cell(const Experiment&, const Cell&, const std::string& output,
                  const TrainingWatch& watch,
                  model::Processes& processes = model::Processes::alone());
 
-/// Holds each layer's state and activity, after `tokens` tokens of a stream of that capacity,
-/// against the backend's formulas: "" when they agree, else what differs and where.
-std::string check_activity(const model::Transformer&, i64 tokens, i64 capacity);
+/// Holds the state of a stream of that capacity against the formula for its bytes, and what the
+/// model's layers did so far against what they declare: "" when all agree, else what differs and
+/// where.
+std::string check_activity(const model::Transformer&, i64 capacity);
 
 }  // namespace longreach::harness

@@ -85,7 +85,9 @@ model::Transformer probed(const model::Transformer& model,
   for (const auto& backend : model.backends()) {
     probes.push_back(std::make_shared<Probe>(probes.size(), backend, look));
   }
-  return under(model, std::move(probes));
+  model::Transformer watched = under(model, std::move(probes));
+  watched.count_with(model);  // it does the model's own work
+  return watched;
 }
 
 model::Transformer under(const model::Transformer& model, Backends backends) {

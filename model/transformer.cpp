@@ -3,6 +3,7 @@
 #include "model/transformer.h"
 
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "model/block.h"
@@ -120,6 +121,7 @@ Transformer::Transformer(const Architecture& architecture,
   weights_ = constant_values(plan);
   parameters_ = std::move(plan.parameters);
   layout_ = std::make_shared<const Layout>(std::move(plan.offsets));
+  activity_ = std::make_shared<ActivityAccount>(backends_.size());
 }
 
 Transformer::Transformer(const Architecture& architecture,
@@ -136,6 +138,11 @@ const std::vector<std::shared_ptr<const attention::Backend>>& Transformer::backe
 const std::vector<Parameter>& Transformer::parameters() const { return parameters_; }
 std::span<float> Transformer::weights() { return weights_; }
 std::span<const float> Transformer::weights() const { return weights_; }
+
+void Transformer::count_with(const Transformer& other) {
+  check(other.backends_.size() == backends_.size(), "as many layers");
+  activity_ = other.activity_;
+}
 
 StreamState Transformer::initial_state(i64 batch, i64 capacity) const {
   StreamState state;
@@ -182,14 +189,21 @@ void Transformer::forward(View<const Token, 2> tokens, StreamState& state, View<
     tape->content->tokens = count;
     tape->content->layers.resize(at.layers.size());
   }
+  std::vector<LayerActivity> calls(at.layers.size());
   for (std::size_t layer = 0; layer < at.layers.size(); ++layer) {
     const LayerTensors<const float> tensors(weights, at.layers[layer]);
     const Block block{architecture_, *backends_[layer], batch, count, repeats};
     Activations& kept = tape != nullptr ? tape->content->layers[layer] : scratch;
+    // Counted for this call alone: a state may be one that went back to an earlier position.
+    const attention::Activity before = std::exchange(state.layers[layer].activity, {});
     block.attention_forward(tensors, x, state.layers[layer], state.shift[layer], kept,
                             tape != nullptr);
     block.mlp_forward(tensors, x, kept, tape != nullptr);
+    calls[layer].did = state.layers[layer].activity;
+    calls[layer].declared = backends_[layer]->cost(state.position, count).activity;
+    state.layers[layer].activity += before;
   }
+  activity_->add(state.position, count, calls);
   state.position += count;
   if (wanted == 0) return;
 

@@ -10,6 +10,7 @@
 #include "attention/backend.h"
 #include "core/fields.h"
 #include "core/random.h"
+#include "model/activity_account.h"
 
 namespace longreach::model {
 
@@ -105,12 +106,19 @@ class Transformer {
   /// (weights read once a token). Activity is summed over the layers.
   attention::Cost cost(i64 position, i64 tokens) const;
 
+  /// What forward() had the layers do so far, in this model and in its copies, beside what they
+  /// declare. Training counts on both sides what it computes again.
+  const ActivityAccount& activity() const { return *activity_; }
+  /// Counts with another model of as many layers from now on.
+  void count_with(const Transformer& other);
+
  private:
   struct Layout;
   Architecture architecture_;
   std::vector<std::shared_ptr<const attention::Backend>> backends_;
   std::vector<Parameter> parameters_;
   std::shared_ptr<const Layout> layout_;
+  std::shared_ptr<ActivityAccount> activity_;
   Floats weights_;
 };
 

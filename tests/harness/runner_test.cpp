@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "experiment.h"
 #include "harness/cell.h"
+#include "model/scoring.h"
 
 using namespace longreach;
 using namespace longreach::tests;
@@ -74,12 +75,17 @@ TEST_CASE("The activity check passes an honest backend and names the layer of an
   architecture = architecture.resolved();
   const auto honest = full_backend(architecture.attention_shape());
   const auto boastful = std::make_shared<Boastful>(honest);
-  CHECK(harness::check_activity(model::Transformer(architecture, {honest, honest}, Rng(1)), 8,
-                                16) == "");
-  CHECK_THAT(
-      harness::check_activity(model::Transformer(architecture, {honest, boastful}, Rng(1)), 8, 16),
-      // 1 + 2 + ... + 8 = 36 keys
-      Contains("layer 1 did 8 tokens, 37 keys scored") && Contains("its cost says 8 tokens, 36"));
+  const auto checked = [&](const std::shared_ptr<const attention::Backend>& second) {
+    const model::Transformer model(architecture, {honest, second}, Rng(1));
+    const std::vector<Token> tokens(8);
+    model::StreamState state = model.initial_state(1, 16);
+    model::prefill(model, View<const Token, 2>(tokens.data(), {1, 8}), state);
+    return harness::check_activity(model, 16);
+  };
+  CHECK(checked(honest) == "");
+  // 1 + 2 + ... + 8 = 36 keys
+  CHECK_THAT(checked(boastful), Contains("layer 1 did 37 keys scored where it declared 36") &&
+                                    Contains("the call for tokens 0 to 7"));
 }
 
 TEST_CASE("A cell over its time is stopped, and what needs it is skipped with the reason") {
