@@ -96,6 +96,8 @@ void add_run(CLI::App& app, Options& options) {
   run->add_option("--limit", options.run.options.limit, "run at most so many cells")
       ->check(CLI::Range(1, 1 << 30));
   run->add_flag("!--no-resume", options.run.options.resume, "run finished cells again");
+  const char* no_probe = "predict time and memory without running models for a moment first";
+  run->add_flag("!--no-probe", options.run.options.probe, no_probe);
   run->add_flag("--fail-fast", options.run.options.fail_fast, "stop at the first cell not ok");
   add_from(*run, options.from);
   CLI::App* train = app.add_subcommand("train", "only train an experiment's models, a line a step");
@@ -104,9 +106,13 @@ void add_run(CLI::App& app, Options& options) {
   train->add_option("--threads", options.run.options.threads, "OpenMP threads")
       ->check(CLI::Range(1, 4096));
   train->add_flag("!--no-resume", options.run.options.resume, "train finished models again");
-  CLI::App* plan = app.add_subcommand("plan", "show the cells of an experiment");
+  CLI::App* plan =
+      app.add_subcommand("plan", "show the cells of an experiment, and predict what they take");
   add_experiment_options(*plan, options.run);
   add_seed(*plan, options.run);
+  plan->add_option("--threads", options.run.options.threads, "OpenMP threads of a cell")
+      ->check(CLI::Range(1, 4096));
+  plan->add_flag("!--no-probe", options.run.options.probe, no_probe);
   CLI::App* report = app.add_subcommand("report", "write the reports of a finished run again");
   report->add_option("output", options.folder, "the run's output folder")->required();
 }

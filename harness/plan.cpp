@@ -8,7 +8,6 @@
 #include "core/sha256.h"
 #include "harness/assemble.h"
 #include "harness/imports.h"
-#include "harness/table.h"
 #include "harness/validation.h"
 
 namespace longreach::harness {
@@ -167,41 +166,6 @@ void require_known(const std::vector<std::string>& wanted, const std::vector<Cho
   }
 }
 
-/// What each planned backend with a budget of state was given.
-std::string budget_lines(const Experiment& experiment, const std::vector<Cell>& plan) {
-  std::string text;
-  for (std::size_t b = 0; b < experiment.backends.size(); ++b) {
-    const StateBudget& budget = experiment.backends[b].budget;
-    if (budget.bytes == 0 || std::ranges::find(plan, b, &Cell::backend) == plan.end()) continue;
-    text +=
-        fmt::format("{}: {} = {}, state {} of {} bytes at {} tokens\n", experiment.backends[b].name,
-                    budget.solve, budget.value, budget.reached, budget.bytes, budget.length);
-  }
-  return text;
-}
-
-/// The data of planned models and tasks where that is a mix.
-std::string mix_lines(const Experiment& experiment, const std::vector<Cell>& plan) {
-  std::vector<std::string> lines;
-  const auto add = [&lines](const std::string& name, const Component& data) {
-    std::vector<std::string> parts;
-    for (const Component& part : data.parts) {
-      parts.push_back(fmt::format("{{{}: {{{}}}}}", part.type, part.params));
-    }
-    std::string line = fmt::format("{}: mix: [{}]\n", name, fmt::join(parts, ", "));
-    if (parts.empty() || std::ranges::find(lines, line) != lines.end()) return;
-    lines.push_back(std::move(line));
-  };
-  for (const Cell& cell : plan) {
-    const ModelChoice& model = experiment.models[cell.model];
-    if (model.training) add(fmt::format("{}.train.data", model.name), model.training->data);
-    if (cell.kind == CellKind::train) continue;
-    const TaskChoice& task = experiment.tasks[cell.task];
-    if (task.data) add(fmt::format("{}.data", task.name), *task.data);
-  }
-  return fmt::format("{}", fmt::join(lines, ""));
-}
-
 bool any_named(const std::string& name, const std::vector<std::string>& wanted) {
   return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
                                        [&name](const auto& one) { return named(name, one); });
@@ -232,32 +196,6 @@ std::vector<Cell> select(const Experiment& experiment, const std::vector<Cell>& 
     if (chosen.contains(cell.id)) cells.push_back(cell);
   }
   return cells;
-}
-
-std::string plan_table(const Experiment& experiment, const std::vector<Cell>& plan) {
-  Table table({"cell", "kind", "model", "backend", "task", "length", "seed", "lr", "tokens"});
-  for (const Cell& cell : plan) {
-    const ModelChoice& model = experiment.models[cell.model];
-    const bool trains = cell.kind == CellKind::train;
-    const i64 tokens =
-        trains ? model.training->params.steps * model.training->params.batch_tokens : *cell.length;
-    const std::string lengths =
-        trains ? (model.training->shortest == model.training->length
-                      ? fmt::format("{}", model.training->length)
-                      : fmt::format("{}..{}", model.training->shortest, model.training->length))
-               : fmt::format("{}", *cell.length);
-    table.add({cell.id, trains ? "train" : "measure", model.name,
-               experiment.backends[cell.backend].name,
-               trains ? "training" : experiment.tasks[cell.task].name, lengths,
-               fmt::format("{}", cell.seed), cell.lr ? fmt::format("{}", *cell.lr) : "-",
-               fmt::format("{}", tokens)});
-  }
-  const auto trained = std::count_if(plan.begin(), plan.end(),
-                                     [](const Cell& cell) { return cell.kind == CellKind::train; });
-  return table.text() +
-         fmt::format("{} cells: {} to train, {} to measure\n", plan.size(), trained,
-                     static_cast<std::ptrdiff_t>(plan.size()) - trained) +
-         budget_lines(experiment, plan) + mix_lines(experiment, plan);
 }
 
 }  // namespace longreach::harness

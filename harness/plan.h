@@ -35,7 +35,4 @@ struct Selection {
 /// Throws Error for a name that is not in the experiment.
 std::vector<Cell> select(const Experiment&, const std::vector<Cell>& plan, const Selection&);
 
-/// The plan as a table for people.
-std::string plan_table(const Experiment&, const std::vector<Cell>& plan);
-
 }  // namespace longreach::harness

@@ -2,16 +2,21 @@
 #include "harness/run_command.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <omp.h>
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/units.h"
 #include "harness/build_info.h"
+#include "harness/cell_process.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
 #include "harness/manifest.h"
 #include "harness/merge.h"
 #include "harness/open_run.h"
+#include "harness/plan_table.h"
 #include "harness/results.h"
 
 namespace longreach::harness {
@@ -25,6 +30,24 @@ void tell_differences(const Recipe& recipe, std::ostream& out) {
   out << "longreach: another build or machine may change the last digits of results, and timings\n";
 }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Seconds that probes take, about.
+constexpr double kProbeSeconds = 1.5;
+
+/// Ready to predict these cells.
+std::unique_ptr<Predictor> predictor_of(const RunRequest& request, const Experiment& experiment,
+                                        const std::vector<Cell>& cells, double reading) {
+  if (request.options.threads > 0) omp_set_num_threads(static_cast<int>(request.options.threads));
+  const bool probes = request.options.probe && !cells.empty();
+  auto predictor = std::make_unique<Predictor>(
+      experiment, probes ? probe_overhead(reading) : assumed_overhead());
+  predictor->prepare(cells, probes ? kProbeSeconds : 0);
+  return predictor;
+}
+
 int exit_code(const RunSummary& summary, const Verdict& found) {
   if (found.any_invalid) return kExitInvalid;
   return summary.not_ok > 0 || summary.invalid > 0 || !found.all_ok ? kExitCellFailed : kExitOk;
@@ -34,7 +57,9 @@ int exit_code(const RunSummary& summary, const Verdict& found) {
 
 int run_command(const RunRequest& request, std::ostream& out, std::ostream& progress_out) {
   if (request.recipe) tell_differences(*request.recipe, progress_out);
+  const auto start = std::chrono::steady_clock::now();
   OpenRun run(request);
+  const double reading = seconds_since(start);
   const Experiment& experiment = run.experiment;
   Store& store = run.store;
   RunOptions options = request.options;
@@ -45,6 +70,8 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   const std::size_t to_run = options.limit > 0
                                  ? std::min(left.size(), static_cast<std::size_t>(options.limit))
                                  : left.size();
+  const auto predictor = predictor_of(request, experiment, left, reading);
+  options.predictor = predictor.get();
   Progress progress(progress_out, isatty(STDERR_FILENO) == 1, to_run);
   const RunSummary summary = run_cells(experiment, left, store, options, progress);
   end_run(store, run.entry);
@@ -61,10 +88,19 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
 }
 
 int plan_command(const RunRequest& request, std::ostream& out) {
+  const auto start = std::chrono::steady_clock::now();
   const Experiment experiment = experiment_of(request);
-  out << plan_table(experiment, chosen_cells(request, experiment, make_plan(experiment)));
-  out << fmt::format("lengths: {}\noutput: {}\n", fmt::join(experiment.lengths, ", "),
+  const std::vector<Cell> cells = chosen_cells(request, experiment, make_plan(experiment));
+  const auto predictor = predictor_of(request, experiment, cells, seconds_since(start));
+  const i64 limit = memory_limit(experiment.limits);
+  const PlanTable table = plan_table(experiment, cells, *predictor, limit);
+  out << table.text
+      << fmt::format("lengths: {}\noutput: {}\n", fmt::join(experiment.lengths, ", "),
                      experiment.output);
+  if (table.cells > 0 && table.fit == 0) {
+    throw error("{}: no cell fits in {}; give smaller models or lengths, or another limits.memory",
+                experiment.file, format_bytes(static_cast<double>(limit)));
+  }
   return kExitOk;
 }
 

@@ -10,6 +10,7 @@
 #include "core/units.h"
 #include "harness/cell.h"
 #include "harness/cell_process.h"
+#include "harness/predict.h"
 #include "harness/settle.h"
 
 namespace longreach::harness {
@@ -48,6 +49,7 @@ class Runner {
       return false;
     }
     outcome.info.run_id = options_.run_id;
+    if (options_.predictor != nullptr) tell_predicted(*options_.predictor, cell, outcome.info);
     settle(store_, experiment_.output, cell, outcome);
     remember(cell, outcome.info);
     progress_.finish(outcome.info);
@@ -64,6 +66,10 @@ class Runner {
   }
 
   std::string why_skip(const Cell& cell) const {
+    if (options_.predictor != nullptr) {
+      const i64 limit = memory_limit(experiment_.limits);
+      if (std::string why = options_.predictor->why_not(cell, limit); !why.empty()) return why;
+    }
     if (cell.kind == CellKind::train) return "";
     if (!cell.trained.empty()) {
       const std::optional<CellInfo> trained = store_.find(cell.trained);

@@ -11,11 +11,15 @@
 
 namespace longreach::harness {
 
+class Predictor;
+
 struct RunOptions {
   bool resume = true;                ///< cells with status ok are not run again
   bool fail_fast = false;            ///< stop at the first cell that is not ok
   i64 limit = 0;                     ///< run at most so many cells; 0 = all
   i64 threads = 0;                   ///< OpenMP threads of a cell; 0 = as the environment says
+  bool probe = true;                 ///< models may be run for a moment to predict cells from
+  Predictor* predictor = nullptr;    ///< fills the predicted columns, refuses what cannot fit
   std::string configuration;         ///< path of the YAML that the children read
   std::vector<std::string> plugins;  ///< absolute paths, for the children
   std::string run_id;

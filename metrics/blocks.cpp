@@ -59,6 +59,15 @@ std::vector<Block> spread_blocks(const Documents& documents, i64 context, i64 ta
   return evenly(all, most == 0 ? available : std::min(most, available));
 }
 
+i64 spread_count(const Documents& documents, i64 context, i64 targets, i64 most) {
+  i64 available = 0;
+  for (const auto& document : documents) {
+    const i64 room = std::ssize(document) - context - 1;
+    if (room >= 0) available += room / targets + 1;
+  }
+  return most == 0 ? available : std::min(most, available);
+}
+
 std::vector<Block> document_blocks(const Documents& documents, i64 context, i64 tokens,
                                    std::string_view where) {
   std::vector<Block> all;
@@ -134,10 +143,21 @@ std::vector<std::vector<double>> block_losses(const model::Transformer& model,
   return losses;
 }
 
-i64 longest_length(const Session& session) {
-  i64 longest = session.context_length;
-  for (const i64 length : session.lengths) longest = std::max(longest, length);
+i64 longest_length(const Prospect& prospect) {
+  i64 longest = prospect.context_length;
+  for (const i64 length : prospect.lengths) longest = std::max(longest, length);
   return longest;
+}
+
+i64 longest_length(const Session& session) {
+  return longest_length(
+      {.data = session.data, .context_length = session.context_length, .lengths = session.lengths});
+}
+
+i64 same_target_count(const Prospect& prospect, i64 targets, i64 most) {
+  if (prospect.data == nullptr) return 0;
+  return spread_count(prospect.data->documents(datasets::Split::test), longest_length(prospect),
+                      targets, most);
 }
 
 std::vector<Block> same_target_blocks(const Session& session, const Documents& documents,

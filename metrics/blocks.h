@@ -28,6 +28,9 @@ struct Block {
 std::vector<Block> spread_blocks(const Documents&, i64 context, i64 targets, i64 most,
                                  std::string_view where);
 
+/// How many blocks spread_blocks() gives; 0 where it throws.
+i64 spread_count(const Documents&, i64 context, i64 targets, i64 most);
+
 /// Windows of at most `context` targets over every document on its own: the first reads from the
 /// document's first token, which alone is no target, each later one from the last token of the one
 /// before. Of all windows so many, evenly spread, that they have at most `tokens` targets (0: no
@@ -56,6 +59,10 @@ std::vector<Block> same_target_blocks(const Session&, const Documents&, i64 targ
 
 /// The longest context length of the task, this cell's included.
 i64 longest_length(const Session&);
+i64 longest_length(const Prospect&);
+
+/// How many blocks same_target_blocks() gives; 0 where it throws.
+i64 same_target_count(const Prospect&, i64 targets, i64 most);
 
 std::span<const Token> targets_of(const Documents&, const Block&);
 

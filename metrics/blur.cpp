@@ -87,6 +87,13 @@ class Blur final : public Metric {
   explicit Blur(const Params& params) : params_(params) {}
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    Work work;  // the first layer's mechanism alone; a whole model bounds it
+    work.passes = {
+        {.count = static_cast<double>(params_.streams), .tokens = prospect.context_length}};
+    work.resampled = static_cast<double>(params_.streams);
+    return work;
+  }
 
   /// Of the first layer's backend with its weights as they start. Throws Error when the first half
   /// of a stream has no room for its probes, or when nothing of it reaches a query.

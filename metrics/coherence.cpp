@@ -45,6 +45,18 @@ class Coherence final : public Metric {
   }
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    const i64 length = prospect.context_length;
+    const i64 passages =
+        prospect.data == nullptr
+            ? 0
+            : spread_count(prospect.data->documents(datasets::Split::test), length, length,
+                           contexts_within(params_.tokens, params_.passages, length));
+    Work work;
+    add_streams(work, static_cast<double>(passages * (1 + params_.shuffles)), length + 1, length);
+    work.resampled = 2 * static_cast<double>(passages);
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     const Documents documents = held_out_documents(session, "coherence");

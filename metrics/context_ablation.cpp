@@ -51,6 +51,19 @@ class ContextAblation final : public Metric {
   explicit ContextAblation(const Params& params) : params_(params) {}
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    const auto blocks = static_cast<double>(same_target_count(
+        prospect, params_.targets,
+        contexts_within(params_.tokens, params_.blocks, prospect.context_length)));
+    Work work;
+    for (int whole = 0; whole < 3; ++whole) {  // full, shuffle, foreign
+      add_streams(work, blocks, prospect.context_length + 1, params_.targets);
+    }
+    add_streams(work, blocks, params_.near + params_.targets, params_.targets);
+    add_streams(work, blocks, 1 + params_.targets, params_.targets);
+    work.resampled = 10 * blocks;
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     const Documents documents = held_out_documents(session, "context_ablation");

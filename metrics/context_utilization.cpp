@@ -130,6 +130,34 @@ class ContextUtilization final : public Metric {
   }
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    Work work;
+    if (held_out_tokens(prospect) > 0) {
+      const auto blocks =
+          static_cast<double>(same_target_count(prospect, params_.targets, params_.blocks));
+      add_streams(work, blocks, prospect.context_length, params_.targets);
+      if (prospect.context_length > params_.shortest) {
+        add_streams(work, blocks, params_.shortest, params_.targets);
+      }
+      work.resampled = 2 * blocks;
+      return work;
+    }
+    const AskedOf asked = asked_of(prospect);
+    const auto samples = static_cast<double>(params_.samples);
+    const auto length = static_cast<double>(prospect.context_length);
+    const auto shared = static_cast<i64>(asked.stated * length);
+    const i64 own = prospect.context_length - shared, answer = 1 + std::llround(asked.answer);
+    work.passes = {{.count = samples, .tokens = shared},
+                   {.count = samples * (1 + asked.facts), .position = shared, .tokens = own},
+                   {.count = samples * 4 * asked.facts,
+                    .position = prospect.context_length - answer,
+                    .tokens = answer,
+                    .logits = answer}};
+    work.states = 4;
+    work.copied = samples * (1 + 5 * asked.facts);
+    work.resampled = 2 * samples;
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     if (session.data == nullptr) {

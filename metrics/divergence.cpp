@@ -28,6 +28,15 @@ class Divergence final : public Metric {
 
   i64 version() const override { return 1; }
   bool needs_baseline() const override { return true; }
+  Work work(const Prospect& prospect) const override {
+    Work work;
+    add_work(work, prospect, protocol_);
+    for (std::size_t i = work.passes.size(); i-- > 0;) {
+      work.passes.push_back(work.passes[i]);
+      work.passes.back().baseline = true;
+    }
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     if (session.baseline == nullptr) {

@@ -46,6 +46,19 @@ class Generation final : public Metric {
   explicit Generation(const Params& params) : params_(params) {}
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    const auto samples = static_cast<double>(params_.samples);
+    Work work;
+    work.passes = {{.count = samples, .tokens = prospect.context_length},
+                   {.count = samples,
+                    .position = prospect.context_length,
+                    .tokens = params_.new_tokens,
+                    .logits = params_.new_tokens,
+                    .chunk = 1}};
+    work.resampled =
+        samples * static_cast<double>(params_.rep_n.size() + params_.distinct_n.size());
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     const Documents documents = held_out_documents(session, "generation");

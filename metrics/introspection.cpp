@@ -195,6 +195,21 @@ class Introspection final : public Metric {
   explicit Introspection(const Params& params) : params_(params) {}
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    constexpr double kParts = 3;  // memory, local, sinks at most
+    const i64 length = prospect.context_length;
+    const bool text = held_out_tokens(prospect) > 0;
+    const auto passages = static_cast<double>(
+        text ? same_target_count(prospect, params_.targets, params_.blocks) : params_.samples);
+    Work work;
+    // What heads do is worked out plainly, which takes about as long as a pass.
+    work.passes = {{.count = passages * (2 + (params_.knock_outs ? kParts : 0)),
+                    .tokens = length,
+                    .logits = text ? std::min(params_.targets, length) : 1}};
+    work.models = 2 + (params_.knock_outs ? static_cast<i64>(kParts) : 0);
+    work.resampled = 20 * passages;
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     if (session.data == nullptr) {

@@ -137,6 +137,27 @@ class Latency final : public Metric {
   }
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    const i64 length = prospect.context_length;
+    const auto runs = static_cast<double>(params_.repetitions + 1);  // the first one warms caches
+    Work work;
+    if (params_.prefill) {
+      work.passes.push_back(
+          {.count = runs, .tokens = length, .logits = 1, .budget = params_.budget});
+    }
+    if (params_.decode) {
+      work.passes.push_back({.tokens = length});
+      work.passes.push_back({.count = runs,
+                             .position = length,
+                             .tokens = params_.decode_tokens,
+                             .logits = params_.decode_tokens,
+                             .chunk = 1,
+                             .budget = params_.budget});
+      work.states = 2;
+      work.copied = runs;
+    }
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     Findings findings;

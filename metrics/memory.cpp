@@ -33,6 +33,11 @@ class Memory final : public Metric {
   explicit Memory(const Params&) {}
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    Work work;
+    work.passes = {{.tokens = prospect.context_length}};
+    return work;
+  }
 
   /// Throws Error when the backend holds another number of bytes than it declares.
   Findings measure(const Session& session) const override {

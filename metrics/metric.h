@@ -12,6 +12,7 @@
 #include "core/record.h"
 #include "core/registry.h"
 #include "datasets/dataset.h"
+#include "metrics/work.h"
 #include "model/transformer.h"
 
 namespace longreach::metrics {
@@ -49,6 +50,9 @@ class Metric {
   /// Whether measure() looks at Session::baseline. Then a cell's backend must share its weights
   /// with the baseline.
   virtual bool needs_baseline() const { return false; }
+  /// About what measure() makes the model do, for the plan's predictions; by default one reading of
+  /// the context. Never throws for what measure() would refuse.
+  virtual Work work(const Prospect&) const;
 };
 
 using MetricRegistry = Registry<Metric>;

@@ -71,6 +71,30 @@ class MutualInformation final : public Metric {
   explicit MutualInformation(const Params& params) : params_(params) {}
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    const i64 length = prospect.context_length;
+    Work work;
+    if (held_out_tokens(prospect) > 0) {
+      const auto blocks = static_cast<double>(same_target_count(
+          prospect, params_.targets, contexts_within(params_.tokens, params_.blocks, length)));
+      add_streams(work, blocks, length + 1, params_.targets);
+      add_streams(work, blocks, params_.near + params_.targets, params_.targets);
+      work.resampled = 2 * blocks;
+      return work;
+    }
+    const AskedOf asked = asked_of(prospect);
+    const auto samples =
+        static_cast<double>(contexts_within(params_.tokens, params_.samples, length));
+    const double each = params_.questions == 0
+                            ? asked.questions
+                            : std::min(asked.questions, static_cast<double>(params_.questions));
+    const auto read = static_cast<i64>(asked.end * static_cast<double>(length));
+    work.passes = {{.count = 2 * samples * each,
+                    .tokens = read,
+                    .logits = std::min(read, 1 + static_cast<i64>(asked.answer))}};
+    work.resampled = 2 * samples;
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     if (session.data == nullptr) {

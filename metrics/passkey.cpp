@@ -79,6 +79,31 @@ class Passkey final : public Metric {
   /// A sum, so that it rises when either the samples or the scoring here does.
   i64 version() const override { return datasets::kPasskeyVersion + kScoringVersion; }
 
+  Work work(const Prospect& prospect) const override {
+    const i64 length = prospect.context_length;
+    const i64 count = samples_at(length) * std::ssize(params_.depths);
+    const i64 streams = std::min(count, streams_at_once(length));
+    const double batches = static_cast<double>(count) / static_cast<double>(streams);
+    const double candidates = static_cast<double>(1 + params_.decoys);
+    Work work;
+    work.passes = {{.count = batches, .streams = streams, .tokens = length},
+                   {.count = batches,
+                    .streams = streams,
+                    .position = length,
+                    .tokens = kGenerated,
+                    .logits = kGenerated,
+                    .chunk = 1},
+                   {.count = batches * candidates,
+                    .streams = streams,
+                    .position = length,
+                    .tokens = kPasskeyDigits,
+                    .logits = kPasskeyDigits}};
+    work.states = 2;
+    work.copied = static_cast<double>(count) * (1 + candidates);
+    work.resampled = 4 * static_cast<double>(count);
+    return work;
+  }
+
   Findings measure(const Session& session) const override {
     const i64 each = samples_at(session.context_length);
     const i64 count = each * std::ssize(params_.depths);

@@ -27,6 +27,11 @@ class Perplexity final : public Metric {
   explicit Perplexity(const Params& params) : protocol_(params) {}
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    Work work;
+    add_work(work, prospect, protocol_);
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     const Plan plan = make_plan(session, protocol_, "perplexity");

@@ -118,6 +118,29 @@ std::string Protocol::id(const Session& session) const {
                      kScored[static_cast<std::size_t>(layout)]);
 }
 
+void add_work(Work& work, const Prospect& prospect, const Protocol& protocol) {
+  const i64 context = prospect.context_length;
+  const Documents documents =
+      prospect.data == nullptr ? Documents{} : prospect.data->documents(datasets::Split::test);
+  i64 blocks = 0, targets = context;
+  if (protocol.preset == Preset::none && protocol.layout == Layout::rolling) {
+    targets = std::min(protocol.stride, context);
+    const i64 most = protocol.tokens == 0 ? 0 : std::max<i64>(1, protocol.tokens / targets);
+    blocks = spread_count(documents, longest_length(prospect), targets, most);
+  } else {  // windows that follow each other, the last of a document being shorter
+    const i64 held_out = held_out_tokens(prospect);
+    if (protocol.preset == Preset::llama_cpp) targets = std::max<i64>(1, context / 2);
+    i64 tokens = held_out * targets / context;
+    if (protocol.tokens > 0) tokens = std::min(tokens, protocol.tokens);
+    if (held_out > 0) blocks = std::max<i64>(1, tokens / targets);
+  }
+  add_streams(work, static_cast<double>(blocks), context, targets);
+  const i64 in_full = std::min(std::clamp<i64>(16384 / context, 4, 16), blocks);
+  add_streams(work, static_cast<double>(in_full), context, context);
+  const double buckets = std::log2(static_cast<double>(context)) + 1;
+  work.resampled += 4 * static_cast<double>(blocks) + buckets * static_cast<double>(in_full);
+}
+
 Plan make_plan(const Session& session, const Protocol& protocol, std::string_view where) {
   Plan plan;
   plan.documents = held_out_documents(session, where);

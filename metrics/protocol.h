@@ -58,6 +58,10 @@ struct Plan {
 /// too little.
 Plan make_plan(const Session&, const Protocol&, std::string_view where);
 
+/// What scoring by those rules has a model read: the blocks, then some of them in full
+/// (Positions); in `work` once.
+void add_work(Work&, const Prospect&, const Protocol&);
+
 /// Targets that see from `low` to `high` tokens, both included, in a block scored in full.
 struct Bucket {
   i64 low, high;

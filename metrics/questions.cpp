@@ -1,6 +1,7 @@
 // The questions that a dataset's samples ask, answered by generation and by choice among decoys.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <map>
 
 #include "core/error.h"
@@ -87,6 +88,38 @@ class Questions final : public Metric {
   explicit Questions(const Params& params) : params_(params) {}
 
   i64 version() const override { return kVersion; }
+
+  Work work(const Prospect& prospect) const override {
+    const i64 length = prospect.context_length;
+    const AskedOf asked = asked_of(prospect);
+    const i64 count = params_.tokens == 0
+                          ? params_.samples
+                          : std::clamp<i64>(params_.tokens / length, 1, params_.samples);
+    const i64 streams =
+        asked.alike ? std::min(count, streams_at_once(length + params_.new_tokens)) : 1;
+    const double batches = static_cast<double>(count) / static_cast<double>(streams);
+    const double questions = batches * asked.questions;
+    const double choices = 1 + (params_.choices ? asked.decoys : 0);
+    const auto answer = static_cast<i64>(std::llround(asked.answer));
+    const auto end = static_cast<i64>(asked.end * static_cast<double>(length));
+    Work work;
+    work.passes = {{.count = batches, .streams = streams, .tokens = length},
+                   {.count = questions,
+                    .streams = streams,
+                    .position = end,
+                    .tokens = answer + params_.new_tokens,
+                    .logits = answer + params_.new_tokens,
+                    .chunk = 1},
+                   {.count = questions * choices,
+                    .streams = streams,
+                    .position = end,
+                    .tokens = 1 + answer,
+                    .logits = answer}};
+    work.states = 2;
+    work.copied = questions * static_cast<double>(streams) * choices;
+    work.resampled = 30 * static_cast<double>(count);
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     if (!session.data) {

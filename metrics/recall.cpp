@@ -86,6 +86,15 @@ class Recall final : public Metric {
   /// A sum, so that it rises when either the samples or the scoring here does.
   i64 version() const override { return datasets::kRecallVersion + kScoringVersion; }
 
+  Work work(const Prospect& prospect) const override {
+    const i64 length = prospect.context_length;
+    const auto samples = static_cast<double>(params_.samples * std::ssize(fitting(length)));
+    Work work;
+    add_streams(work, samples, length, length);
+    work.resampled = 2 * samples;
+    return work;
+  }
+
   Findings measure(const Session& session) const override {
     const std::vector<i64> pairs = fitting(session.context_length);
     const i64 count = params_.samples * std::ssize(pairs);

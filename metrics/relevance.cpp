@@ -47,6 +47,29 @@ class Relevance final : public Metric {
   explicit Relevance(const Params& params) : params_(params) {}
 
   i64 version() const override { return 1; }
+  Work work(const Prospect& prospect) const override {
+    const i64 length = prospect.context_length, targets = params_.targets;
+    const i64 before = std::max<i64>(1, length + 1 - targets);
+    const auto blocks = static_cast<double>(same_target_count(
+        prospect, targets, contexts_within(params_.tokens, params_.blocks, length)));
+    const i64 contexts = 1 + params_.foreign;
+    const i64 at_once = std::min(contexts, streams_at_once(length + 1));
+    const double batches = blocks * static_cast<double>(contexts) / static_cast<double>(at_once);
+    Work work;
+    work.passes = {
+        {.count = blocks, .tokens = before},
+        {.count = blocks, .position = before, .tokens = targets, .logits = targets, .chunk = 1},
+        {.count = batches, .streams = at_once, .tokens = before},
+        {.count = 2 * batches,
+         .streams = at_once,
+         .position = before,
+         .tokens = targets + 1,
+         .logits = targets}};
+    work.states = 2;
+    work.copied = 2 * blocks * static_cast<double>(contexts);
+    work.resampled = 4 * blocks;
+    return work;
+  }
 
   Findings measure(const Session& session) const override {
     const Documents documents = held_out_documents(session, "relevance");

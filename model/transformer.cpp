@@ -262,25 +262,36 @@ void Transformer::backward(View<const Token, 2> tokens, const ModelTape& tape,
   d_state.position = kept.position;
 }
 
-attention::Cost Transformer::cost(i64 position, i64 tokens) const {
-  attention::Cost cost;
+i64 parameter_count(const Architecture& architecture,
+                    const std::vector<std::shared_ptr<const attention::Backend>>& backends) {
+  return plan_parameters(architecture, backends).size;
+}
+
+attention::Cost product_cost(const Architecture& a,
+                             std::span<const std::shared_ptr<const attention::Backend>> backends,
+                             i64 tokens, i64 logits) {
   i64 projected = 0;
+  for (const auto& backend : backends) projected += backend->projected_size();
+  const i64 attention = (2 * a.heads + 2 * a.kv_heads) * a.head_dim * a.width;
+  const i64 mlp = (a.mlp == Mlp::swiglu ? 3 : 2) * a.hidden * a.width;
+  const i64 layers = a.layers * (attention + mlp) + projected * a.width;
+  const i64 biases = a.qkv_bias ? a.layers * (a.heads + 2 * a.kv_heads) * a.head_dim : 0;
+  const double products = static_cast<double>(layers) * static_cast<double>(tokens) +
+                          static_cast<double>(a.vocabulary * a.width) * static_cast<double>(logits);
+  const double sums = static_cast<double>(biases) * static_cast<double>(tokens);
+  return {.flops = 2 * products + sums,
+          .bytes_moved = static_cast<double>(sizeof(float)) * (products + sums),
+          .activity = {}};
+}
+
+attention::Cost Transformer::cost(i64 position, i64 tokens) const {
+  attention::Cost cost = product_cost(architecture_, backends_, tokens, tokens);
   for (const auto& backend : backends_) {
-    projected += backend->projected_size();
     const attention::Cost layer = backend->cost(position, tokens);
     cost.flops += layer.flops;
     cost.bytes_moved += layer.bytes_moved;
     cost.activity += layer.activity;
   }
-  const Architecture& a = architecture_;
-  const i64 attention = (2 * a.heads + 2 * a.kv_heads) * a.head_dim * a.width;
-  const i64 mlp = (a.mlp == Mlp::swiglu ? 3 : 2) * a.hidden * a.width;
-  const i64 multiplied = a.layers * (attention + mlp) + (projected + a.vocabulary) * a.width;
-  const i64 biases = a.qkv_bias ? a.layers * (a.heads + 2 * a.kv_heads) * a.head_dim : 0;
-  const double products = static_cast<double>(multiplied) * static_cast<double>(tokens);
-  const double sums = static_cast<double>(biases) * static_cast<double>(tokens);
-  cost.flops += 2 * products + sums;
-  cost.bytes_moved += static_cast<double>(sizeof(float)) * (products + sums);
   return cost;
 }
 

@@ -69,6 +69,16 @@ class ModelTape {
 i64 state_bytes(const Architecture&,
                 std::span<const std::shared_ptr<const attention::Backend>> backends, i64 capacity);
 
+/// Floats of the weights, by the same.
+i64 parameter_count(const Architecture&,
+                    const std::vector<std::shared_ptr<const attention::Backend>>& backends);
+
+/// Work of the matrix products and embeddings around the mechanisms, for one stream's `tokens`
+/// tokens of which `logits` have logits made.
+attention::Cost product_cost(const Architecture&,
+                             std::span<const std::shared_ptr<const attention::Backend>> backends,
+                             i64 tokens, i64 logits);
+
 /// The architecture plus its weights. Const calls are thread-safe.
 class Transformer {
  public:

@@ -10,7 +10,7 @@ const SECTIONS = [
   ["Differences from the baseline", differences],
   ["What state and time buy", tradeOffs], ["Latency", latency], ["Memory", memory], ["Training", training],
   ["Introspection", introspection],
-  ["Samples", samples], ["All records", allRecords], ["Reproduce", reproduce],
+  ["Samples", samples], ["All records", allRecords], ["Predicted and measured", predictions], ["Reproduce", reproduce],
 ];
 
 function build() {

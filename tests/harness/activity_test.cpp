@@ -13,7 +13,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-constexpr const char* kLiar = " --plugin " LONGREACH_BINARY_DIR "/plugins/refused/build/libliar.so";
+constexpr const char* kLiar = " --plugin " LONGREACH_BINARY_DIR "/plugins/refused/libliar.so";
 
 struct Ran {
   int exit_code;

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "experiment.h"
+#include "harness/plan_table.h"
 
 using namespace longreach;
 using namespace longreach::harness;
@@ -23,6 +24,11 @@ std::set<std::string> ids(const std::vector<Cell>& cells) {
 
 std::set<std::string> plan_ids(const Parts& parts, const Overrides& overrides = {}) {
   return ids(make_plan(read(parts, overrides)));
+}
+
+std::string table_of(const Experiment& experiment) {
+  Predictor predictor(experiment, assumed_overhead());
+  return plan_table(experiment, make_plan(experiment), predictor, i64{1} << 40).text;
 }
 
 std::size_t common(const std::set<std::string>& a, const std::set<std::string>& b) {
@@ -261,8 +267,8 @@ TEST_CASE("A solved parameter names cells as if it had been written") {
   parts.backends = "[{name: window, sliding_window: {}, solve: window, state_bytes: 3900}]";
   CHECK(plan_ids(parts) == written);
   const Experiment experiment = read(parts);
-  CHECK_THAT(plan_table(experiment, make_plan(experiment)),
-             Contains("measure\nwindow: window = 30, state 3840 of 3900 bytes at 128 tokens\n"));
+  CHECK_THAT(table_of(experiment),
+             Contains("\nwindow: window = 30, state 3840 of 3900 bytes at 128 tokens\n"));
 }
 
 TEST_CASE("A model and a backend that no task brings together have no cells") {
@@ -279,7 +285,7 @@ TEST_CASE("The table echoes lengths as numbers and counts the cells") {
   Parts parts;
   parts.lengths = "[1k]";
   const Experiment experiment = read(parts);
-  const std::string table = plan_table(experiment, make_plan(experiment));
+  const std::string table = table_of(experiment);
   CHECK_THAT(table, Contains("1024"));
   CHECK_THAT(table, Contains("6 cells: 2 to train, 4 to measure"));
 }
@@ -308,12 +314,12 @@ TEST_CASE("A mix names cells by all its parts, and the plan tells them") {
   CHECK(all.size() == 2 * mixes.size());  // a training and a task each, none of them shared
 
   const Experiment experiment = read(parts_of(mixes[3]));
-  const std::string table = plan_table(experiment, make_plan(experiment));
+  const std::string table = table_of(experiment);
   CHECK_THAT(table,
              Contains("m.train.data: mix: [{passkey: {near: 64, near_share: 0.25}}, {recall: "
                       "{pairs: 4, "));
   CHECK_THAT(table, Contains("questions.data: mix: [{passkey: {"));
   CHECK(table.find("m.train.data") == table.rfind("m.train.data"));  // once
   const Experiment plain = read(parts_of(mixes[0]));
-  CHECK(plan_table(plain, make_plan(plain)).find("mix") == std::string::npos);
+  CHECK(table_of(plain).find("mix") == std::string::npos);
 }
