@@ -47,7 +47,7 @@ Floats draw_directions(i64 count, i64 d) {
 
 void FeatureParams::fields(Fields& f) {
   f("feature_map", feature_map, "sigma, what the memory knows of a key");
-  f("features", features, at_least(0, Unit::count),
+  f("features", features, between(0, 1 << 14, Unit::count),
     "of `random`; 0: as many as a head has numbers");
 }
 

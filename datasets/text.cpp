@@ -19,6 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string read_file(const fs::path& path) {
+  std::error_code ignored;  // devices and pipes may never end, and are not there a second time
+  if (!fs::is_regular_file(path, ignored)) {
+    throw error("text: '{}' is neither a file nor a folder", path.string());
+  }
   std::ifstream in(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(in), {}};
   if (!in) throw error("text: cannot read '{}'; is it a file you may open?", path.string());

@@ -196,6 +196,7 @@ TEST_CASE("Missing, empty and unreadable paths are named in the error") {
   const TempFolder folder;
   CHECK_THROWS_WITH(read_documents({""}), Contains("no path"));
   CHECK_THROWS_WITH(read_documents({folder / "none.txt"}), Contains("none.txt' does not exist"));
+  CHECK_THROWS_WITH(read_documents({"/dev/zero"}), Contains("neither a file nor a folder"));
   CHECK_THROWS_WITH(read_documents({folder.write("e.txt", "")}), Contains("holds no text"));
   fs::create_directory(folder / "bare");
   CHECK_THROWS_WITH(read_documents({folder / "bare"}), Contains("holds no text"));

@@ -135,6 +135,15 @@ TEST_CASE("Lengths that no machine holds are refused without an attempt") {
                         "range; must be between 1 and 1099511627776"));
 }
 
+TEST_CASE("What never ends or fits is refused before it is read or made") {
+  Parts parts;
+  parts.models = "[{name: reader, train: {data: {text: {path: /dev/zero}}}}]";
+  refused(parts.yaml(), "text: '/dev/zero' is neither a file nor a folder");
+  parts = {};
+  parts.backends = "[{infini: {feature_map: random, features: 1099511627776}}]";
+  refused(parts.yaml(), "features: 1099511627776 is out of range; must be between 0 and 16384");
+}
+
 TEST_CASE("A thousand mistakes are told in fifty lines") {
   std::string yaml = "version: 1\n";
   for (int i = 0; i < 1000; ++i) yaml += fmt::format("unknown{}: 1\n", i);
