@@ -230,7 +230,7 @@ Experiment read_experiment_text(const std::string& text, const std::string& file
   try {
     return read_tree(parse_yaml(text, file), text, overrides, source, scope);
   } catch (const YAML::Exception& failure) {
-    throw error("{}:{}: {}", file, failure.mark.line + 1, failure.msg);
+    throw error("{}:{}: {}", file, failure.mark.line + 1, one_line(failure.msg));
   } catch (const std::length_error&) {
     throw error("{}: asks for more than memory can hold; give smaller numbers", file);
   } catch (const std::bad_alloc&) {

@@ -1,9 +1,11 @@
 // Collects what is wrong with a configuration, so that one run tells all of it.
 #include "harness/problems.h"
 
+#include <algorithm>
 #include <fmt/ranges.h>
 
 #include "core/error.h"
+#include "datasets/utf8.h"
 
 namespace longreach::harness {
 namespace {
@@ -18,15 +20,17 @@ std::size_t character_at(std::string_view text, std::size_t i) {
 
 std::string escaped(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if (c == '\n') {
+  while (!text.empty()) {
+    const std::size_t length = datasets::character_length(text);
+    const auto code = static_cast<unsigned char>(text[0]);
+    if (code == '\n') {
       out += "\\n";
-    } else if (code < 0x20 || code == 0x7F) {
+    } else if (length == 0 || code < 0x20 || code == 0x7F) {
       out += fmt::format("\\x{:02x}", code);
     } else {
-      out += c;
+      out += text.substr(0, length);
     }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return out;
 }

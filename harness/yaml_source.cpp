@@ -216,7 +216,7 @@ void require_readable(const std::string& text, const std::string& file) {
       throw error("{}: holds more than one YAML document (---)", file);
     }
   } catch (const YAML::Exception& failure) {
-    throw error("{}:{}: {}", file, failure.mark.line + 1, failure.msg);
+    throw error("{}:{}: {}", file, failure.mark.line + 1, one_line(failure.msg));
   }
 }
 
@@ -225,7 +225,7 @@ YAML::Node parse_yaml(const std::string& text, const std::string& file) {
   try {
     return YAML::Load(text);
   } catch (const YAML::Exception& failure) {
-    throw error("{}:{}: {}", file, failure.mark.line + 1, failure.msg);
+    throw error("{}:{}: {}", file, failure.mark.line + 1, one_line(failure.msg));
   }
 }
 

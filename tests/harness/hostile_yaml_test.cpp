@@ -82,6 +82,8 @@ TEST_CASE("What is no text is refused with its line") {
   refused("version: 1\n\x04name: a\n", "t.yaml:2: a control character (0x04)");
   refused("version: 1\n\tname: a\n", "t.yaml:2: ");
   refused("models:\n\t- a\n", "t.yaml:2: ");
+  refused("version: 1\nname: \"\\\n\\\r\"\n", "t.yaml:3: unknown escape character: \\x0d");
+  refused("version: 1\nname: \"\\\xC3\xA9\"\n", "t.yaml:2: unknown escape character: \\xc3");
   refused("%YAML 9.9\n---\nversion: 1\n", "t.yaml:");
   refused("version: 1\n--- \nversion: 1\n", "more than one YAML document");
 }

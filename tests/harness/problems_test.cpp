@@ -44,6 +44,7 @@ TEST_CASE("Of many problems fifty are told and the others counted, each once") {
 TEST_CASE("What strangers wrote is shown on one line, without control characters, shortened") {
   CHECK(one_line("a\nb\tc\x1b[0m") == "a\\nb\\x09c\\x1b[0m");
   CHECK(one_line("h\xC3\xA9") == "h\xC3\xA9");
+  CHECK(one_line("h\xC3") == "h\\xc3");
   const std::string shown = one_line(std::string(299, 'a') + std::string(400, 'b') + "end");
   CHECK(shown.size() < 450);
   CHECK(shown.starts_with("aaa"));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "datasets/utf8.h"
 #include "harness/config_sections.h"
 #include "tests/fuzz/target.h"
 
@@ -17,10 +18,11 @@ void require(bool holds, const std::string& why) {
   std::abort();
 }
 
-/// Few lines, without control characters.
+/// Few lines of text, without control characters.
 bool readable(const std::string& message) {
   const auto control = [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7F; };
-  return std::ranges::count(message, '\n') <= 50 && std::ranges::none_of(message, control);
+  return datasets::valid_length(message) == message.size() &&
+         std::ranges::count(message, '\n') <= 50 && std::ranges::none_of(message, control);
 }
 
 /// A cell's process reads what the run has stored, and must read the same.
