@@ -128,9 +128,7 @@ void Zips::apply(Sweep& sweep) const {
     for (const Link& link : zip.links) {
       YAML::Node map;
       map.reset(link.map);
-      // An assignment would change the value that was put there before, not put another there.
-      map.remove(link.key);
-      map.force_insert(link.key, link.values[index]);
+      map[link.key] = link.values[index];
     }
   }
 }

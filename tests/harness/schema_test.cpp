@@ -132,7 +132,7 @@ TEST_CASE("Whatever may be written satisfies the schema: sweeps, ranges, zips, u
 }
 
 TEST_CASE("Mistakes that the reader tells are told by the schema") {
-  std::vector<Parts> wrong(14);
+  std::vector<Parts> wrong(16);
   wrong[0].more = "lenghts: [1]\n";
   wrong[1].backends = "[{name: a, infini: {segmant: 16}}]";
   wrong[2].backends = "[{name: a, infini: {segment: 0}}]";
@@ -146,6 +146,8 @@ TEST_CASE("Mistakes that the reader tells are told by the schema") {
   wrong[10].more = "limits: {memory: [1GiB, 2GiB]}\n";
   wrong[11].models = "[{name: m, train: {data: {mix: []}}}]";
   wrong[12].models = "[{name: m, arch: {layers: 1.5}}]";
+  wrong[14].tasks = "[{perplexity: {strid: 3}}]";
+  wrong[15].tasks = "[{perplexity: {data: {txt: {path: x}}}}]";
   wrong[13].backends = "[{name: a, full: {rope: {theta: 0}}}]";
   std::vector<std::string> texts;
   for (const Parts& parts : wrong) {
