@@ -1,6 +1,7 @@
 // Which cases a benchmark has: from flags, from a file, or both.
 #include <algorithm>
 #include <omp.h>
+#include <set>
 
 #include "core/error.h"
 #include "core/units.h"
@@ -98,6 +99,20 @@ void override_with_flags(const BenchRequest& request, BenchSweep& sweep) {
   if (sweep.threads.empty()) sweep.threads = {omp_get_max_threads()};
 }
 
+/// Each case is timed for seconds.
+void require_few(const BenchSweep& sweep, const std::string& file) {
+  constexpr double kMostCases = 10000;
+  double cases = 1;
+  for (const std::size_t size :
+       {sweep.backends.size(), sweep.phases.size(), sweep.lengths.size(), sweep.head_sizes.size(),
+        sweep.groups.size(), sweep.threads.size()}) {
+    cases *= static_cast<double>(size);
+  }
+  if (cases <= kMostCases) return;
+  throw error("{}: a sweep of {:.4g} cases; at most {} are timed", file.empty() ? "bench" : file,
+              cases, kMostCases);
+}
+
 }  // namespace
 
 void BenchSweep::fields(Fields& f) {
@@ -119,8 +134,10 @@ std::vector<BenchCase> bench_cases(const BenchRequest& request) {
   std::vector<BenchSweep> sweeps{BenchSweep{}};
   if (!request.config.empty()) sweeps = read_sweeps(request.config);
   std::vector<BenchCase> cases;
+  std::set<std::string> names;
   for (BenchSweep& sweep : sweeps) {
     override_with_flags(request, sweep);
+    require_few(sweep, request.config);
     for (const std::string& backend : sweep.backends) {
       for (const i64 d : sweep.head_sizes) {
         for (const i64 group : sweep.groups) {
@@ -132,8 +149,7 @@ std::vector<BenchCase> bench_cases(const BenchRequest& request) {
             for (const i64 length : sweep.lengths) {
               for (const i64 threads : sweep.threads) {
                 BenchCase c{backend, phase, length, d, sweep.heads, group, sweep.batch, threads};
-                const auto same = [&](const BenchCase& other) { return other.name() == c.name(); };
-                if (std::ranges::none_of(cases, same)) cases.push_back(std::move(c));
+                if (names.insert(c.name()).second) cases.push_back(std::move(c));
               }
             }
           }

@@ -69,6 +69,12 @@ TEST_CASE("A file lists sweeps, and flags override them") {
   CHECK(bench_cases(request).size() == 4);  // a case named twice is one
 }
 
+TEST_CASE("Sweeps of more cases than can be timed are refused before they are made") {
+  CHECK_THAT(message_of(from_file("bench: [{backends: [full], lengths: [1..1000+1], head_sizes: "
+                                  "[2..1000+2], groups: [1..1000+1]}]\n")),
+             Catch::EndsWith("bench.yaml: a sweep of 5e+08 cases; at most 10000 are timed"));
+}
+
 TEST_CASE("What a benchmark cannot be is refused in words") {
   BenchRequest request;
   request.phases = {"forwrad"};
