@@ -48,6 +48,16 @@ std::unique_ptr<Predictor> predictor_of(const RunRequest& request, const Experim
   return predictor;
 }
 
+/// Before all that work whose end could not be written.
+void require_writable(const std::string& folder) {
+  if (!std::filesystem::is_directory(folder)) return;  // which the store tells better
+  try {
+    AtomicFile((std::filesystem::path(folder) / "report").string());
+  } catch (const WriteError& failure) {
+    throw error("{}; its reports can be written from a copy of the folder", failure.what());
+  }
+}
+
 int exit_code(const RunSummary& summary, const Verdict& found) {
   if (found.any_invalid) return kExitInvalid;
   return summary.not_ok > 0 || summary.invalid > 0 || !found.all_ok ? kExitCellFailed : kExitOk;
@@ -105,9 +115,7 @@ int plan_command(const RunRequest& request, std::ostream& out) {
 }
 
 int report_command(const std::string& output, std::ostream& out) {
-  if (std::filesystem::is_directory(output)) {  // or nothing could be written in the end
-    AtomicFile((std::filesystem::path(output) / "report").string());
-  }
+  require_writable(output);
   const Store store(output, Store::Open::existing);
   const int code = print_reports(out, write_reports(read_results(store), output));
   return store.damaged().empty() ? code : kExitCellFailed;
