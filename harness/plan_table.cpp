@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "core/units.h"
 #include "harness/table.h"
@@ -61,62 +62,94 @@ std::string mix_lines(const Experiment& experiment, const std::vector<Cell>& pla
   return fmt::format("{}", fmt::join(lines, ""));
 }
 
-/// Sums over a plan.
-struct Totals {
-  double tokens = 0, flops = 0, seconds = 0;
-  i64 most_bytes = 0, trained = 0;
-  std::vector<std::string> refused;
+using Line = std::array<std::string, 12>;
 
-  std::string text(std::size_t cells) const {
-    std::string text = fmt::format(
-        "{} cells: {} to train, {} to measure\n"
-        "predicted: {} tokens and {}FLOP in about {}, at most {} at a time\n",
-        cells, trained, static_cast<i64>(cells) - trained, scaled(tokens), scaled(flops),
-        format_seconds(seconds), format_bytes(static_cast<double>(most_bytes)));
-    constexpr std::size_t kShown = 5;
-    for (std::size_t i = 0; i < std::min(kShown, refused.size()); ++i) text += refused[i];
-    if (refused.size() > kShown) {
-      text += fmt::format("{} more cells do not fit\n", refused.size() - kShown);
+Line head() {
+  return {"cell", "kind", "model",  "backend", "task", "length",
+          "seed", "lr",   "tokens", "FLOP",    "time", "memory"};
+}
+
+Line line_of(const Experiment& experiment, const Cell& cell, const Prediction& predicted) {
+  const ModelChoice& model = experiment.models[cell.model];
+  const bool trains = cell.kind == CellKind::train;
+  return {cell.id,
+          trains ? "train" : "measure",
+          model.name,
+          experiment.backends[cell.backend].name,
+          trains ? "training" : experiment.tasks[cell.task].name,
+          lengths_of(model, cell),
+          fmt::format("{}", cell.seed),
+          cell.lr ? fmt::format("{}", *cell.lr) : "-",
+          scaled(predicted.tokens),
+          scaled(predicted.flops),
+          format_seconds(predicted.seconds),
+          format_bytes(static_cast<double>(predicted.bytes))};
+}
+
+/// A line a cell, in columns. Lines are made twice: those of a large plan would take as much memory
+/// as the plan.
+void print_lines(const Experiment& experiment, const std::vector<Cell>& plan, Predictor& predictor,
+                 std::ostream& out) {
+  std::array<std::size_t, std::tuple_size_v<Line>> widths{};
+  const auto widen = [&widths](const Line& line) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      widths[i] = std::max(widths[i], text_width(line[i]));
     }
-    return text;
+  };
+  const auto print = [&](const Line& line) {
+    for (std::size_t i = 0; i + 1 < line.size(); ++i) {
+      out << line[i] << std::string(widths[i] - text_width(line[i]) + 2, ' ');
+    }
+    out << line.back() << '\n';
+  };
+  widen(head());
+  for (const Cell& cell : plan) widen(line_of(experiment, cell, predictor.of(cell)));
+  print(head());
+  for (const Cell& cell : plan) print(line_of(experiment, cell, predictor.of(cell)));
+}
+
+/// Why those cells that do not fit do not; as many lines as are worth reading.
+void print_refused(const Experiment& experiment, const std::vector<const Cell*>& refused,
+                   Predictor& predictor, i64 limit, std::ostream& out) {
+  constexpr std::size_t kShown = 5;
+  for (std::size_t i = 0; i < std::min(kShown, refused.size()); ++i) {
+    const Cell& cell = *refused[i];
+    const Line line = line_of(experiment, cell, predictor.of(cell));
+    out << fmt::format("does not fit, will be skipped: cell {} ({} {} {} {}): {}\n", line[0],
+                       line[2], line[3], line[4], line[5], predictor.why_not(cell, limit));
   }
-};
+  if (refused.size() > kShown) {
+    out << fmt::format("{} more cells do not fit\n", refused.size() - kShown);
+  }
+}
 
 }  // namespace
 
-PlanTable plan_table(const Experiment& experiment, const std::vector<Cell>& plan,
-                     Predictor& predictor, i64 limit) {
-  Table table({"cell", "kind", "model", "backend", "task", "length", "seed", "lr", "tokens", "FLOP",
-               "time", "memory"});
-  Totals totals;
+i64 print_plan(const Experiment& experiment, const std::vector<Cell>& plan, Predictor& predictor,
+               i64 limit, std::ostream& out) {
+  print_lines(experiment, plan, predictor, out);
+  Prediction sum;
+  std::vector<const Cell*> refused;
   for (const Cell& cell : plan) {
-    const ModelChoice& model = experiment.models[cell.model];
-    const bool trains = cell.kind == CellKind::train;
-    const std::string& backend = experiment.backends[cell.backend].name;
-    const std::string task = trains ? "training" : experiment.tasks[cell.task].name;
     const Prediction predicted = predictor.of(cell);
-    table.add({cell.id, trains ? "train" : "measure", model.name, backend, task,
-               lengths_of(model, cell), fmt::format("{}", cell.seed),
-               cell.lr ? fmt::format("{}", *cell.lr) : "-", scaled(predicted.tokens),
-               scaled(predicted.flops), format_seconds(predicted.seconds),
-               format_bytes(static_cast<double>(predicted.bytes))});
-    totals.trained += trains;
-    if (const std::string why = predictor.why_not(cell, limit); !why.empty()) {
-      totals.refused.push_back(
-          fmt::format("does not fit, will be skipped: cell {} ({} {} {} {}): {}\n", cell.id,
-                      model.name, backend, task, lengths_of(model, cell), why));
+    if (predicted.least_bytes > limit) {
+      refused.push_back(&cell);
       continue;
     }
-    totals.tokens += predicted.tokens;
-    totals.flops += predicted.flops;
-    totals.seconds += predicted.seconds;
-    totals.most_bytes = std::max(totals.most_bytes, predicted.bytes);
+    sum.tokens += predicted.tokens;
+    sum.flops += predicted.flops;
+    sum.seconds += predicted.seconds;
+    sum.bytes = std::max(sum.bytes, predicted.bytes);
   }
-  const auto cells = static_cast<i64>(plan.size());
-  return {.text = table.text() + totals.text(plan.size()) + budget_lines(experiment, plan) +
-                  mix_lines(experiment, plan),
-          .cells = cells,
-          .fit = cells - std::ssize(totals.refused)};
+  const auto trained = std::ranges::count(plan, CellKind::train, &Cell::kind);
+  out << fmt::format(
+      "{} cells: {} to train, {} to measure\n"
+      "predicted: {} tokens and {}FLOP in about {}, at most {} at a time\n",
+      plan.size(), trained, std::ssize(plan) - trained, scaled(sum.tokens), scaled(sum.flops),
+      format_seconds(sum.seconds), format_bytes(static_cast<double>(sum.bytes)));
+  print_refused(experiment, refused, predictor, limit, out);
+  out << budget_lines(experiment, plan) << mix_lines(experiment, plan);
+  return std::ssize(plan) - std::ssize(refused);
 }
 
 }  // namespace longreach::harness

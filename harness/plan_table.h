@@ -1,19 +1,16 @@
 // A plan for people: its cells, and what they are predicted to take.
 #pragma once
 
-#include <string>
+#include <ostream>
 #include <vector>
 
 #include "harness/predict.h"
 
 namespace longreach::harness {
 
-struct PlanTable {
-  std::string text;        ///< a line a cell, totals, what the configuration became
-  i64 cells = 0, fit = 0;  ///< those that `limit` leaves room for
-};
-
-/// `limit` is the memory that a cell may have, in bytes.
-PlanTable plan_table(const Experiment&, const std::vector<Cell>& plan, Predictor&, i64 limit);
+/// Prints a line a cell, totals, and what the configuration became. Returns how many cells fit into
+/// `limit`, the bytes of memory that each may have.
+i64 print_plan(const Experiment&, const std::vector<Cell>& plan, Predictor&, i64 limit,
+               std::ostream& out);
 
 }  // namespace longreach::harness

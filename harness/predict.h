@@ -30,9 +30,9 @@ struct Overhead {
   bool timed = false;     ///< measured; what else predictions need may be timed then, too
 };
 
-/// Starts this program once, and measures itself. `reading` is what it took to read the experiment
-/// and make its plan, in seconds.
-Overhead probe_overhead(double reading);
+/// Starts this program a few times with arguments that make it do what a cell's process does before
+/// and after the cell, and looks at the memory of this one.
+Overhead probe_overhead(const std::vector<std::string>& arguments);
 /// Without starting or timing anything: for scripts, whose results do not depend on the moment.
 Overhead assumed_overhead();
 

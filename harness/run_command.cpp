@@ -2,9 +2,12 @@
 #include "harness/run_command.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <omp.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -37,13 +40,51 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 /// Seconds that probes take, about.
 constexpr double kProbeSeconds = 1.5;
 
+/// Text in memory that other processes read as a file while this object lives.
+class SharedText {
+ public:
+  explicit SharedText(const std::string& text) : fd_(memfd_create("longreach", MFD_CLOEXEC)) {
+    if (fd_ < 0 || write(fd_, text.data(), text.size()) != std::ssize(text)) {
+      throw error("a file in memory cannot be made: {}", std::strerror(errno));
+    }
+  }
+  ~SharedText() { close(fd_); }
+  SharedText(const SharedText&) = delete;
+  SharedText& operator=(const SharedText&) = delete;
+  std::string path() const { return fmt::format("/proc/{}/fd/{}", getpid(), fd_); }
+
+ private:
+  int fd_;
+};
+
+/// What a process has to do besides its cell; `reading` is the time that it took this one to read
+/// the experiment and make its plan, in seconds.
+Overhead measured_overhead(const RunRequest& request, const Experiment& experiment,
+                           double reading) {
+  constexpr double kLong = 0.3;  // a large plan: it is not made again to see how long that takes
+  if (reading > kLong) {
+    Overhead overhead = probe_overhead({"--version"});
+    overhead.seconds += reading;
+    return overhead;
+  }
+  // As a cell's process begins; this one finds no such cell, and ends.
+  const SharedText configuration(experiment.edited);
+  std::vector<std::string> arguments{"cell",   "--config",        configuration.path(),
+                                     "--base", experiment.folder, "--cell",
+                                     "none",   "--output",        experiment.output};
+  for (const std::string& plugin : request.options.plugins) {
+    arguments.insert(arguments.end(), {"--plugin", plugin});
+  }
+  return probe_overhead(arguments);
+}
+
 /// Ready to predict these cells.
 std::unique_ptr<Predictor> predictor_of(const RunRequest& request, const Experiment& experiment,
                                         const std::vector<Cell>& cells, double reading) {
   if (request.options.threads > 0) omp_set_num_threads(static_cast<int>(request.options.threads));
   const bool probes = request.options.probe && !cells.empty();
   auto predictor = std::make_unique<Predictor>(
-      experiment, probes ? probe_overhead(reading) : assumed_overhead());
+      experiment, probes ? measured_overhead(request, experiment, reading) : assumed_overhead());
   predictor->prepare(cells, probes ? kProbeSeconds : 0);
   return predictor;
 }
@@ -103,11 +144,10 @@ int plan_command(const RunRequest& request, std::ostream& out) {
   const std::vector<Cell> cells = chosen_cells(request, experiment, make_plan(experiment));
   const auto predictor = predictor_of(request, experiment, cells, seconds_since(start));
   const i64 limit = memory_limit(experiment.limits);
-  const PlanTable table = plan_table(experiment, cells, *predictor, limit);
-  out << table.text
-      << fmt::format("lengths: {}\noutput: {}\n", fmt::join(experiment.lengths, ", "),
+  const i64 fit = print_plan(experiment, cells, *predictor, limit, out);
+  out << fmt::format("lengths: {}\noutput: {}\n", fmt::join(experiment.lengths, ", "),
                      experiment.output);
-  if (table.cells > 0 && table.fit == 0) {
+  if (!cells.empty() && fit == 0) {
     throw error("{}: no cell fits in {}; give smaller models or lengths, or another limits.memory",
                 experiment.file, format_bytes(static_cast<double>(limit)));
   }

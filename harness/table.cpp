@@ -6,22 +6,19 @@
 #include "core/error.h"
 
 namespace longreach::harness {
-namespace {
 
-/// Characters, not bytes, of UTF-8 text.
-std::size_t width(const std::string& text) {
+std::size_t text_width(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
   }));
 }
 
-}  // namespace
-
 std::string Table::text() const {
   std::vector<std::size_t> widths(rows_[0].size());
   for (const auto& row : rows_) {
     check(row.size() == widths.size(), "a table's rows are as long as its head");
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], text_width(row[i]));
   }
   std::string text;
   for (const auto& row : rows_) {
@@ -29,7 +26,7 @@ std::string Table::text() const {
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) line.append(2, ' ');
       line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - width(row[i]), ' ');
+      if (i + 1 < row.size()) line.append(widths[i] - text_width(row[i]), ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);  // empty last cells leave nothing behind
     text += line + '\n';

@@ -6,6 +6,9 @@
 
 namespace longreach::harness {
 
+/// Characters, not bytes, of UTF-8 text.
+std::size_t text_width(const std::string& text);
+
 /// Left-aligned columns, two spaces apart.
 class Table {
  public:

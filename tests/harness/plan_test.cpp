@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
+#include <sstream>
 
 #include "core/error.h"
 #include "experiment.h"
@@ -28,7 +29,9 @@ std::set<std::string> plan_ids(const Parts& parts, const Overrides& overrides = 
 
 std::string table_of(const Experiment& experiment) {
   Predictor predictor(experiment, assumed_overhead());
-  return plan_table(experiment, make_plan(experiment), predictor, i64{1} << 40).text;
+  std::ostringstream out;
+  print_plan(experiment, make_plan(experiment), predictor, i64{1} << 40, out);
+  return out.str();
 }
 
 std::size_t common(const std::set<std::string>& a, const std::set<std::string>& b) {
