@@ -35,6 +35,7 @@ struct Options {
   ImportRequest import;
   bool schema = false;
   std::string name, folder, from;
+  bool table = false;  ///< of report
   std::vector<std::string> plugins;
 };
 
@@ -77,6 +78,10 @@ void add_seed(CLI::App& command, RunRequest& request) {
   command.add_option("--seed", request.overrides.seed, "instead of the file's");
 }
 
+void add_table(CLI::App& command, bool& table) {
+  command.add_flag("--table", table, "tell every score of every setting, not a summary");
+}
+
 /// A manifest takes the place of a file and of all that selects from it or changes it.
 void add_from(CLI::App& run, std::string& path) {
   run.get_option("config")->required(false);
@@ -99,6 +104,7 @@ void add_run(CLI::App& app, Options& options) {
   const char* no_probe = "predict time and memory without running models for a moment first";
   run->add_flag("!--no-probe", options.run.options.probe, no_probe);
   run->add_flag("--fail-fast", options.run.options.fail_fast, "stop at the first cell not ok");
+  add_table(*run, options.run.table);
   add_from(*run, options.from);
   CLI::App* train = app.add_subcommand("train", "only train an experiment's models, a line a step");
   add_experiment_options(*train, options.run);
@@ -115,12 +121,14 @@ void add_run(CLI::App& app, Options& options) {
   plan->add_flag("!--no-probe", options.run.options.probe, no_probe);
   CLI::App* report = app.add_subcommand("report", "write the reports of a finished run again");
   report->add_option("output", options.folder, "the run's output folder")->required();
+  add_table(*report, options.table);
 }
 
 void add_merge(CLI::App& app, MergeRequest& request) {
   CLI::App* merge = app.add_subcommand("merge", "bring what several runs found into one folder");
   merge->add_option("output", request.output, "where to; may have results already")->required();
   merge->add_option("folders", request.folders, "output folders; without any, the shards in it");
+  add_table(*merge, request.table);
 }
 
 void add_tools(CLI::App& app, Options& options) {
@@ -295,7 +303,7 @@ int dispatch(const CLI::App& app, Options& options) {
     return generate_command(options.generate, std::cout, std::cerr);
   }
   if (app.got_subcommand("plan")) return plan_command(options.run, std::cout);
-  if (app.got_subcommand("report")) return report_command(options.folder, std::cout);
+  if (app.got_subcommand("report")) return report_command(options.folder, options.table, std::cout);
   if (app.got_subcommand("merge")) return merge_command(options.merge, std::cout);
   if (app.got_subcommand("cell")) return cell_command(options.cell);
   if (app.got_subcommand("import")) {

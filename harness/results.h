@@ -1,4 +1,4 @@
-// Turns a store into files: every registered report, the manifest, and a summary for the terminal.
+// Turns a store into files: every registered report and the manifest.
 #pragma once
 
 #include <functional>
@@ -30,10 +30,6 @@ struct WrittenReports {
 /// Writes every registered report and manifest.json into `output`, each whole or not at all; one
 /// that cannot be written stops no other.
 WrittenReports write_reports(const StoredResults&, const std::string& output);
-
-/// For each model a row for each backend, length, seed and rate, with a column for each task's
-/// leading metric and its interval; then what was not ok.
-std::string summary_table(const StoredResults&);
 
 /// Whether any stored cell of the plan is invalid, or anything but ok.
 struct Verdict {

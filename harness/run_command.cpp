@@ -21,6 +21,7 @@
 #include "harness/open_run.h"
 #include "harness/plan_table.h"
 #include "harness/results.h"
+#include "harness/summary.h"
 
 namespace longreach::harness {
 namespace {
@@ -104,6 +105,12 @@ int exit_code(const RunSummary& summary, const Verdict& found) {
   return summary.not_ok > 0 || summary.invalid > 0 || !found.all_ok ? kExitCellFailed : kExitOk;
 }
 
+/// Of all files written, the one to open; the others lie beside it.
+WrittenReports page_of(WrittenReports written) {
+  std::erase_if(written.paths, [](const auto& path) { return !path.ends_with("report.html"); });
+  return written;
+}
+
 }  // namespace
 
 int run_command(const RunRequest& request, std::ostream& out, std::ostream& progress_out) {
@@ -124,17 +131,17 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   const auto predictor = predictor_of(request, experiment, left, reading);
   options.predictor = predictor.get();
   Progress progress(progress_out, isatty(STDERR_FILENO) == 1, to_run);
-  const RunSummary summary = run_cells(experiment, left, store, options, progress);
+  const RunSummary ran = run_cells(experiment, left, store, options, progress);
   end_run(store, run.entry);
-  if (summary.interrupted) return tell_interrupted(run, request, summary.left, progress_out);
+  if (ran.interrupted) return tell_interrupted(run, request, ran.left, progress_out);
   const StoredResults results = read_results(store);
-  const WrittenReports written = write_reports(results, experiment.output);
-  out << summary_table(results);
+  const WrittenReports written = page_of(write_reports(results, experiment.output));
+  out << (request.table ? summary_table(results) : summary(results));
   out << fmt::format("{} cells run, {} already done, {} left\n",
-                     static_cast<i64>(left.size()) - summary.left, run.chosen.size() - left.size(),
-                     summary.left);
+                     static_cast<i64>(left.size()) - ran.left, run.chosen.size() - left.size(),
+                     ran.left);
   const int reports = print_reports(out, written);
-  const int code = exit_code(summary, verdict(store));
+  const int code = exit_code(ran, verdict(store));
   return code == kExitOk ? reports : code;
 }
 
@@ -154,10 +161,13 @@ int plan_command(const RunRequest& request, std::ostream& out) {
   return kExitOk;
 }
 
-int report_command(const std::string& output, std::ostream& out) {
+int report_command(const std::string& output, bool table, std::ostream& out) {
   require_writable(output);
   const Store store(output, Store::Open::existing);
-  const int code = print_reports(out, write_reports(read_results(store), output));
+  const StoredResults results = read_results(store);
+  const WrittenReports written = write_reports(results, output);
+  out << (table ? summary_table(results) : summary(results));
+  const int code = print_reports(out, written);
   return store.damaged().empty() ? code : kExitCellFailed;
 }
 
@@ -174,8 +184,8 @@ int merge_command(const MergeRequest& request, std::ostream& out) {
   }
   const Store store(request.output, Store::Open::existing);
   const StoredResults results = read_results(store);
-  const WrittenReports written = write_reports(results, request.output);
-  out << summary_table(results);
+  const WrittenReports written = page_of(write_reports(results, request.output));
+  out << (request.table ? summary_table(results) : summary(results));
   for (const std::string& line : merged.without_weights) out << "no weights: " << line << '\n';
   out << fmt::format("{} folders merged: {} cells of {} planned, {} of them new\n", folders.size(),
                      merged.cells, merged.planned, merged.added);

@@ -21,11 +21,13 @@ struct RunRequest {
   Selection selection;
   Shard shard;  ///< of what is selected
   RunOptions options;
+  bool table = false;  ///< tell all scores at the end, not a summary
 };
 
 struct MergeRequest {
   std::string output, command;
   std::vector<std::string> folders;
+  bool table = false;
 };
 
 struct CellRequest {
@@ -43,8 +45,8 @@ int run_command(const RunRequest&, std::ostream& out, std::ostream& progress);
 /// are left to run_command().
 int train_command(const RunRequest&, std::ostream& out, std::ostream& words);
 int plan_command(const RunRequest&, std::ostream& out);
-/// Writes the reports of an output folder again.
-int report_command(const std::string& output, std::ostream& out);
+/// Writes the reports of an output folder again, and tells a summary or, with `table`, all scores.
+int report_command(const std::string& output, bool table, std::ostream& out);
 /// Brings finished folders, or else the shards in it, into `output`, and writes its reports.
 int merge_command(const MergeRequest&, std::ostream& out);
 /// Runs one cell and sends its outcome, and before it how far it is, through the pipe.

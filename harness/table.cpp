@@ -25,8 +25,11 @@ std::string Table::text() const {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) line.append(2, ' ');
+      const std::size_t space = widths[i] - text_width(row[i]);
+      const bool right = std::find(right_.begin(), right_.end(), i) != right_.end();
+      if (right) line.append(space, ' ');
       line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - text_width(row[i]), ' ');
+      if (!right) line.append(space, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);  // empty last cells leave nothing behind
     text += line + '\n';

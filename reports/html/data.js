@@ -229,13 +229,13 @@ function panels(records) {
     model: (r) => r.model, task: (r) => r.task, subtask: subtaskFamily, protocol: protocolFamily,
     machine: machineName,
   };
+  const split = [...groupBy(records, (r) => keyOf(...Object.values(parts).map((part) => part(r)))).values()];
   const differing = Object.values(parts).filter((part) => distinct(records.map(part)).length > 1);
-  const split = groupBy(records, (r) => Object.values(parts).map((part) => part(r)).join("\u0000"));
-  return [...split.values()].map((group) => ({
-    records: group,
-    name: differing.map((part) => part(group[0])).filter((text) => text !== "").join(" · "),
-    series: seriesOf(group),
-  }));
+  const name = (group, wanted) => wanted.map((part) => part(group[0])).filter((text) => text !== "").join(" · ");
+  // A protocol is long; most panels differ in something else as well.
+  const short = differing.filter((part) => part !== parts.protocol);
+  const enough = distinct(split.map((group) => name(group, short))).length === split.length;
+  return split.map((group) => ({ records: group, name: name(group, enough ? short : differing), series: seriesOf(group) }));
 }
 
 /** Lines over context length: {label, backend, variant index, points ascending in length}. */

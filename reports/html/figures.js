@@ -224,7 +224,7 @@ function partChart(seriesList, parts, options) {
       scales: {
         x: { type: "linear", min: -0.5, max: parts.length - 0.5, title: axisTitle(options.xTitle), grid: { display: false },
           afterBuildTicks(axis) { axis.ticks = parts.map((_, value) => ({ value })); },
-          ticks: { autoSkip: false, callback: (value) => parts[value] ?? "" } },
+          ticks: { autoSkip: false, minRotation: parts.length > 6 ? 30 : 0, callback: (value) => parts[value] ?? "" } },
         y: valueAxis(seriesList.flatMap((s) => s.points), options),
       },
       plugins: { legend: legend(seriesList.some((s) => s.variant > 0)), tooltip: { callbacks: {

@@ -40,8 +40,8 @@ function controlTable(records) {
 }
 
 /** What is shown of `records` at once, those of main scores, and the rest of each task to open. */
-function mainFirst(records, figuresOf) {
-  const [main, rest] = [records.filter(isMain), records.filter((r) => !isMain(r))];
+function mainFirst(records, figuresOf, isShown = isMain) {
+  const [main, rest] = [records.filter(isShown), records.filter((r) => !isShown(r))];
   return [main.length ? figures(figuresOf(main)) : null, [...groupBy(rest, (r) => r.task)].map(([task, group]) =>
     folded(`Other scores of ${task}: ${distinct(group.map((r) => metricName(r.metric))).join(", ")}`,
       () => figures(figuresOf(group))))];
@@ -57,18 +57,21 @@ function retrieval() {
     panel.records.some((r) => r.chance !== null) && "Dashed grey: chance."].filter(Boolean).join(" ") +
     (isMain(panel.records[0]) ? " A flat line keeps its evidence at any length; a drop marks where it is lost." : "") +
     direction(panel.records) + (isMain(panel.records[0]) ? reachAboveChance(panel) : "");
-  return [mainFirst(pooled, (records) => lengthFigures(records, caption)), control.length ? controlTable(control) : null];
+  return [mainFirst(pooled, (records) => lengthFigures(records, caption),
+    (r) => isMain(r) && r.subtask === ""), control.length ? controlTable(control) : null];
 }
 
 /** "distance=16-31" -> ["distance", "16-31"] */
 const partOf = (r) => { const at = r.subtask.indexOf("="); return [r.subtask.slice(0, at), r.subtask.slice(at + 1)]; };
+
+const PART_NAMES = { crossed: "segments passed", age: "age in turns", distance: "distance in tokens" };
 
 /** One figure for each score and kind of part, the parts along x, at the longest context that most backends have. */
 function partFigures(records) {
   return [...groupBy(records, (r) => keyOf(r.metric, r.model, r.task, partOf(r)[0])).values()].map((group) => {
     const reached = groupBy(group, (r) => r.context_length), backends = (rows) => distinct(rows.map((r) => r.backend)).length;
     const [length, at] = [...reached].sort((a, b) => backends(b[1]) - backends(a[1]) || b[0] - a[0])[0];
-    const { metric, task, model, unit } = group[0], [name] = partOf(group[0]);
+    const { metric, task, model, unit } = group[0], [key] = partOf(group[0]), name = PART_NAMES[key] ?? key;
     const number = (part) => parseFloat(part.replace(/^[^\d]*/, ""));
     const parts = distinct(at.map((r) => partOf(r)[1])), ordered = parts.every((part) => !Number.isNaN(number(part)));
     if (ordered) parts.sort((a, b) => number(a) - number(b));

@@ -175,12 +175,16 @@ function labelled(group) {
   });
 }
 
-/** One figure for each of a model's curves, with every run in it. */
+/** The machine that a curve over or of time was made on, where there are several. */
+const curveMachine = (c) => (MACHINES.length > 1 && (c.x_unit === "s" || c.y_unit.endsWith("/s"))
+  ? `machine ${(c.cell.machine ?? "").slice(0, 8)}` : "");
+
+/** One figure for each of a model's curves, with every run in it; times of unlike machines apart. */
 function runFigures(all) {
-  return [...groupBy(all, (c) => `${c.cell.model}\u0000${c.name}`).values()].map((group) => {
+  return [...groupBy(all, (c) => keyOf(c.cell.model, c.name, curveMachine(c))).values()].map((group) => {
     const curves = labelled(group);
     const name = metricName(group[0].name);
-    return figure(group[0].cell.model ? `${name} — ${group[0].cell.model}` : name,
+    return figure([name, group[0].cell.model, curveMachine(group[0])].filter(Boolean).join(" — "),
       "Every run, none left out: colour is the backend, dashes the seed or learning rate. Thin: the points; bold: " +
       "their running mean.", () => curveChart(curves, group[0].x_unit, withUnit(name, group[0].y_unit)),
       curvesTable(curves), heightFor(curves.map((c) => c.label)));

@@ -19,7 +19,7 @@ const taskRank = (r) => (isRetrieval(r) ? 0 : ["perplexity", "divergence", "util
 
 /** Columns of a model's table: records of one number at the longest length that anyone reached. */
 function summaryColumns(model) {
-  const pooled = MEASURED.filter((r) => r.model === model && r.depth === null && !isPart(r) && !isControl(r));
+  const pooled = MEASURED.filter((r) => r.model === model && r.depth === null && r.subtask === "");
   const scores = pooled.filter((r) => isMain(r) && !COSTS_SHOWN.includes(r.metric) &&
     !["memory", "training", "introspection"].includes(r.prefix));
   const tasks = [...groupBy(scores, (r) => r.task).values()].sort((a, b) => taskRank(a[0]) - taskRank(b[0]));

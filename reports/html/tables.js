@@ -37,7 +37,8 @@ function lazyTable(rows, contents) {
   return make("details", { class: "numbers" }, make("summary", {}, title), contents());
 }
 
-const pValue = (p) => (p === null || p === undefined ? "–" : String(Number(p.toPrecision(2))));
+const pValue = (p) => (p === null || p === undefined ? "–"
+  : p > 0 && p < 1e-3 ? p.toExponential(0).replace("-", "−") : String(Number(p.toPrecision(2))));
 
 const depthName = (r) => (r.depth === null ? "–" : `${Number(r.depth.toFixed(1))}%`);
 

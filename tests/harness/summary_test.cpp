@@ -1,0 +1,121 @@
+// What a run tells in the end.
+#include "harness/summary.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "command.h"
+#include "core/error.h"
+
+using namespace longreach;
+using namespace longreach::harness;
+using namespace longreach::tests;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// An empty store with a run's results in memory.
+struct Found {
+  TempFolder folder;
+  Store store{folder / ".", Store::Open::create};
+  StoredResults results{store, {}, {}};
+
+  Measured& add(const std::string& backend, const std::string& task, i64 length, i64 seed = 0) {
+    CellInfo info;
+    info.cell_id = fmt::format("{} {} {} {}", backend, task, length, seed);
+    info.backend = backend;
+    info.baseline = backend == "full";
+    info.model = "clerk";
+    info.task = task;
+    info.context_length = length;
+    info.seed = seed;
+    info.state_bytes_measured = 2048 * length;
+    results.cells.push_back({std::make_shared<const CellInfo>(info), {}, {}});
+    return results.cells.back();
+  }
+  void score(Measured& cell, const std::string& metric, double value) {
+    Measurement m;
+    m.metric = metric;
+    m.unit = "1";
+    m.value = value;
+    m.ci_low = value - 0.05;
+    m.ci_high = value + 0.05;
+    cell.measurements.push_back(m);
+  }
+  void difference(const Measured& cell, const std::string& metric, double value, double p) {
+    Derived one{cell.info, {}};
+    one.measurement.metric = metric + "_difference";
+    one.measurement.value = value;
+    one.measurement.ci_low = value - 0.1;
+    one.measurement.ci_high = value + 0.1;
+    one.measurement.p_adjusted = p;
+    results.derived.push_back(one);
+  }
+  void fail(const std::string& backend, i64 length, Status status) {
+    Measured& cell = add(backend, "find", length, 7);
+    CellInfo info = *cell.info;
+    info.status = status;
+    info.reason = "wanted 9 GiB";
+    cell.info = std::make_shared<const CellInfo>(info);
+  }
+};
+
+std::size_t lines(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+TEST_CASE(
+    "The summary says which backend, at what cost and how sure, at the longest common length") {
+  Found found;
+  for (const i64 length : {256, 1024, 4096}) {
+    for (const std::string backend : {"full", "window"}) {
+      if (backend == "full" && length == 4096) continue;  // never measured there
+      Measured& cell = found.add(backend, "find", length);
+      found.score(cell, "questions/recall", 0.99);
+      found.score(cell, "questions/found", backend == "full" ? 0.75 : 0.25);
+      if (backend == "window") found.difference(cell, "questions/found", -0.5, 0.00123);
+      found.score(found.add(backend, "time", length), "latency/decode", 1.5);
+      found.results.cells.back().measurements.back().unit = "ms/token";
+    }
+  }
+  CHECK(summary(found.results) ==
+        "find at 1k tokens, one of 2 tasks (--table):\n"
+        "clerk   questions/found  state        decode  against the baseline  adjusted p\n"
+        "full    0.75 [0.7, 0.8]  2 MiB  1.5 ms/token              baseline           -\n"
+        "window  0.25 [0.2, 0.3]  2 MiB  1.5 ms/token     -0.5 [-0.6, -0.4]      0.0012\n");
+}
+
+TEST_CASE(
+    "Of several seeds the summary tells the range and the largest p, of many cells the first") {
+  Found found;
+  for (const i64 seed : {0, 1, 2}) {
+    Measured& cell = found.add("window", "find", 64, seed);
+    found.score(cell, "passkey/exact_match", 0.2 + 0.1 * static_cast<double>(seed));
+    found.difference(cell, "passkey/exact_match", -0.3, seed == 1 ? 0.4 : 0.01);
+  }
+  for (const i64 length : {128, 256, 512, 1024, 2048}) found.fail("full", length, Status::oom);
+  const std::string text = summary(found.results);
+  CHECK_THAT(text, Contains("0.2 to 0.4, 3 runs") && Contains(" 0.4\n"));
+  CHECK_THAT(text, Contains("5 cells without a result (5 oom), all with --table:\n"
+                            "  oom: clerk full find 128: wanted 9 GiB\n"));
+  CHECK(lines(text) == 7);
+  CHECK(lines(summary_table(found.results)) > lines(text));
+}
+
+TEST_CASE("However large a run, its summary stays about ten lines a model") {
+  Found found;
+  for (int backend = 0; backend < 300; ++backend) {
+    for (int task = 0; task < 20; ++task) {
+      found.score(found.add(fmt::format("b{}", backend), fmt::format("t{}", task), 64),
+                  "questions/found", 0.5);
+    }
+  }
+  const std::string text = summary(found.results);
+  CHECK(lines(text) == 13);
+  CHECK_THAT(text, Contains("t0 at 64 tokens, one of 20 tasks (--table):") &&
+                       Contains("and 290 more backends (--table)"));
+}
+
+TEST_CASE("A run without results has an empty summary") { CHECK(summary(Found().results).empty()); }
