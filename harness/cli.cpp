@@ -92,6 +92,19 @@ void add_from(CLI::App& run, std::string& path) {
   }
 }
 
+void add_resume(CLI::App& command, RunRequest& request) {
+  command.add_flag("!--no-resume", request.options.resume, "run again whatever is stored");
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--retry",
+          [&request](const std::vector<std::string>& words) {
+            request.options.retry = statuses_to_retry(words);
+          },
+          "run stored cells again that ended so: failed,oom,timeout,invalid,skipped or all")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+}
+
 void add_run(CLI::App& app, Options& options) {
   CLI::App* run = app.add_subcommand("run", "train and measure what an experiment asks for");
   add_experiment_options(*run, options.run);
@@ -100,7 +113,7 @@ void add_run(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 4096));
   run->add_option("--limit", options.run.options.limit, "run at most so many cells")
       ->check(CLI::Range(1, 1 << 30));
-  run->add_flag("!--no-resume", options.run.options.resume, "run finished cells again");
+  add_resume(*run, options.run);
   const char* no_probe = "predict time and memory without running models for a moment first";
   run->add_flag("!--no-probe", options.run.options.probe, no_probe);
   run->add_flag("--fail-fast", options.run.options.fail_fast, "stop at the first cell not ok");
@@ -111,7 +124,7 @@ void add_run(CLI::App& app, Options& options) {
   add_seed(*train, options.run);
   train->add_option("--threads", options.run.options.threads, "OpenMP threads")
       ->check(CLI::Range(1, 4096));
-  train->add_flag("!--no-resume", options.run.options.resume, "train finished models again");
+  add_resume(*train, options.run);
   CLI::App* plan =
       app.add_subcommand("plan", "show the cells of an experiment, and predict what they take");
   add_experiment_options(*plan, options.run);

@@ -46,13 +46,15 @@ OpenRun::OpenRun(const RunRequest& request)
   catch_interrupts();
 }
 
-std::vector<Cell> OpenRun::to_do(const std::vector<Cell>& cells, bool resume) const {
-  if (!resume) {
+Pending OpenRun::to_do(const std::vector<Cell>& cells, const RunOptions& options) const {
+  if (!options.resume) {
     for (const Cell& cell : cells) {
       std::filesystem::remove(checkpoint_path(experiment.output, cell.id));
     }
   }
-  return pending(cells, store, experiment.output, resume);
+  return pending(
+      cells, store, experiment.output,
+      {.resume = options.resume, .retry = options.retry, .on_oom = experiment.limits.on_oom});
 }
 
 std::string OpenRun::write_configuration() const {

@@ -21,8 +21,8 @@ std::vector<Cell> chosen_cells(const RunRequest&, const Experiment&, const std::
 struct OpenRun {
   explicit OpenRun(const RunRequest& request);
 
-  /// Those of `cells` that are not finished; without `resume`, all, from their start.
-  std::vector<Cell> to_do(const std::vector<Cell>& cells, bool resume) const;
+  /// What to do about `cells`. Without options.resume they also start from their beginnings.
+  Pending to_do(const std::vector<Cell>& cells, const RunOptions& options) const;
 
   /// Writes what the cells' processes read, beside the results, where it is also there for people.
   /// Returns its path.

@@ -124,22 +124,21 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   options.configuration = run.write_configuration();
   options.run_id = run.run_id;
   options.interrupted = &interrupt_requested();
-  const std::vector<Cell> left = run.to_do(run.chosen, options.resume);
-  const std::size_t to_run = options.limit > 0
-                                 ? std::min(left.size(), static_cast<std::size_t>(options.limit))
-                                 : left.size();
-  const auto predictor = predictor_of(request, experiment, left, reading);
+  const Pending pending = run.to_do(run.chosen, options);
+  const i64 all = std::ssize(pending.cells);
+  const i64 to_run = options.limit > 0 ? std::min(all, options.limit) : all;
+  const auto predictor = predictor_of(request, experiment, pending.cells, reading);
   options.predictor = predictor.get();
-  Progress progress(progress_out, isatty(STDERR_FILENO) == 1, to_run);
-  const RunSummary ran = run_cells(experiment, left, store, options, progress);
+  Progress progress(progress_out, isatty(STDERR_FILENO) == 1, static_cast<std::size_t>(to_run));
+  const RunSummary ran = run_cells(experiment, pending, store, options, progress);
   end_run(store, run.entry);
   if (ran.interrupted) return tell_interrupted(run, request, ran.left, progress_out);
   const StoredResults results = read_results(store);
   const WrittenReports written = page_of(write_reports(results, experiment.output));
   out << (request.table ? summary_table(results) : summary(results));
-  out << fmt::format("{} cells run, {} already done, {} left\n",
-                     static_cast<i64>(left.size()) - ran.left, run.chosen.size() - left.size(),
+  out << fmt::format("{} cells run, {} already done, {} left\n", all - ran.left, pending.done(),
                      ran.left);
+  out << left_as_is_line(pending);
   const int reports = print_reports(out, written);
   const int code = exit_code(ran, verdict(store));
   return code == kExitOk ? reports : code;

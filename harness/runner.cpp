@@ -2,15 +2,14 @@
 #include "harness/runner.h"
 
 #include <ctime>
-#include <filesystem>
-#include <map>
-#include <set>
+#include <optional>
 
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cell.h"
 #include "harness/cell_process.h"
 #include "harness/predict.h"
+#include "harness/scheduler.h"
 #include "harness/settle.h"
 
 namespace longreach::harness {
@@ -34,52 +33,35 @@ class Runner {
   Runner(const Experiment& experiment, Store& store, const RunOptions& options, Progress& progress)
       : experiment_(experiment), store_(store), options_(options), progress_(progress) {}
 
-  /// False when the run must stop.
-  bool run(const Cell& cell) {
+  /// Runs it, or skips it for that reason unless "". Its status; nothing when interrupted.
+  std::optional<Status> run(const Cell& cell, const std::string& skip) {
     Outcome outcome;
     outcome.info = cell_info(experiment_, cell);
     progress_.begin(label(experiment_, cell));
-    if (const std::string reason = why_skip(cell); !reason.empty()) {
+    if (const std::string reason = skip.empty() ? too_much(cell) : skip; !reason.empty()) {
       outcome.info.status = Status::skipped;
       outcome.info.reason = reason;
       outcome.info.started_at = utc_now();
       if (const i64 next = next_attempt(store_, cell); next > 1) outcome.info.attempt = next - 1;
     } else if (!execute(cell, outcome)) {
       summary.interrupted = true;
-      return false;
+      return std::nullopt;
     }
     outcome.info.run_id = options_.run_id;
     if (options_.predictor != nullptr) tell_predicted(*options_.predictor, cell, outcome.info);
     settle(store_, experiment_.output, cell, outcome);
-    remember(cell, outcome.info);
+    count(outcome.info.status);
     progress_.finish(outcome.info);
-    return outcome.info.status == Status::ok || !options_.fail_fast;
+    return outcome.info.status;
   }
 
   RunSummary summary;
 
  private:
-  /// A task's cells that differ in length alone.
-  static std::string series(const Cell& cell) {
-    return fmt::format("{} {} {} {} {}", cell.model, cell.backend, cell.task, cell.seed,
-                       cell.lr.value_or(0));
-  }
-
-  std::string why_skip(const Cell& cell) const {
-    if (options_.predictor != nullptr) {
-      const i64 limit = memory_limit(experiment_.limits);
-      if (std::string why = options_.predictor->why_not(cell, limit); !why.empty()) return why;
-    }
-    if (cell.kind == CellKind::train) return "";
-    if (!cell.trained.empty()) {
-      const std::optional<CellInfo> trained = store_.find(cell.trained);
-      if (!trained || trained->status != Status::ok) {
-        return fmt::format("its training (cell {}) {}", cell.trained,
-                           trained ? "did not succeed" : "has not run");
-      }
-    }
-    const auto found = stopped_.find(series(cell));
-    return found == stopped_.end() ? "" : found->second;
+  /// Why it cannot fit, "" when it can or nobody can tell.
+  std::string too_much(const Cell& cell) const {
+    if (options_.predictor == nullptr) return "";
+    return options_.predictor->why_not(cell, memory_limit(experiment_.limits));
   }
 
   /// False when interrupted.
@@ -95,70 +77,48 @@ class Runner {
     return true;
   }
 
-  void remember(const Cell& cell, const CellInfo& info) {
-    if (info.status == Status::ok) {
+  void count(Status status) {
+    if (status == Status::ok) {
       ++summary.ok;
-    } else if (info.status == Status::invalid) {
+    } else if (status == Status::invalid) {
       ++summary.invalid;
     } else {
       ++summary.not_ok;
     }
-    const bool exhausted = info.status == Status::oom || info.status == Status::timeout;
-    if (!exhausted || cell.kind == CellKind::train ||
-        experiment_.limits.on_oom == OnOom::keep_going) {
-      return;
-    }
-    stopped_.emplace(
-        series(cell),
-        fmt::format("{} at {} tokens: longer lengths are skipped",
-                    info.status == Status::oom ? "out of memory" : "out of time", *cell.length));
   }
 
   const Experiment& experiment_;
   Store& store_;
   const RunOptions& options_;
   Progress& progress_;
-  std::map<std::string, std::string> stopped_;
 };
 
 }  // namespace
 
-std::vector<Cell> pending(const std::vector<Cell>& cells, const Store& store,
-                          const std::string& output, bool resume) {
-  std::vector<Cell> left;
-  std::set<std::string> needed;  // training whose weights are gone but wanted
-  const auto finished = [&](const Cell& cell) {
-    if (!resume) return false;
-    const std::optional<CellInfo> info = store.find(cell.id);
-    return info && info->status == Status::ok;
-  };
-  for (const Cell& cell : cells) {
-    if (cell.kind == CellKind::measure && !finished(cell)) needed.insert(cell.trained);
-  }
-  for (const Cell& cell : cells) {
-    const bool weights_gone = cell.kind == CellKind::train && needed.contains(cell.id) &&
-                              !std::filesystem::exists(weights_path(output, cell.id));
-    if (!finished(cell) || weights_gone) left.push_back(cell);
-  }
-  return left;
-}
-
-RunSummary run_cells(const Experiment& experiment, const std::vector<Cell>& cells, Store& store,
+RunSummary run_cells(const Experiment& experiment, const Pending& pending, Store& store,
                      const RunOptions& options, Progress& progress) {
+  constexpr i64 kHere = 0;
   Runner runner(experiment, store, options, progress);
-  std::size_t done = 0;
-  for (const Cell& cell : cells) {
-    if (options.interrupted && *options.interrupted) {
-      runner.summary.interrupted = true;
-      break;
-    }
-    if (options.limit > 0 && done == static_cast<std::size_t>(options.limit)) break;
-    const bool go_on = runner.run(cell);
-    if (!runner.summary.interrupted) ++done;
-    if (!go_on) break;
+  RunSummary& summary = runner.summary;
+  Scheduler scheduler(pending.cells,
+                      {.on_oom = experiment.limits.on_oom, .alone = {}, .times = {}});
+  const bool give_long_ones_a_try = options.retry.contains(Status::skipped);
+  for (const auto& [cell, status] : pending.settled) {
+    if (cell.kind == CellKind::train || !give_long_ones_a_try) scheduler.known(cell, status);
   }
-  runner.summary.left = static_cast<i64>(cells.size() - done);
-  return runner.summary;
+  summary.left = std::ssize(pending.cells);
+  for (i64 done = 0; options.limit == 0 || done < options.limit; ++done) {
+    summary.interrupted = options.interrupted && *options.interrupted;
+    if (summary.interrupted) break;
+    const std::optional<Scheduler::Next> next = scheduler.next(kHere);
+    if (!next) break;
+    const std::optional<Status> status = runner.run(pending.cells[next->cell], next->skip);
+    if (!status) break;
+    scheduler.finished(next->cell, *status);
+    --summary.left;
+    if (options.fail_fast && *status != Status::ok) break;
+  }
+  return summary;
 }
 
 std::string utc_now() {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <csignal>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "harness/plan.h"
 #include "harness/progress.h"
+#include "harness/resume.h"
 #include "harness/store.h"
 
 namespace longreach::harness {
@@ -14,7 +16,8 @@ namespace longreach::harness {
 class Predictor;
 
 struct RunOptions {
-  bool resume = true;                ///< cells with status ok are not run again
+  bool resume = true;                ///< else cells that are stored run again, whatever they gave
+  std::set<Status> retry;            ///< stored cells of these statuses run again
   bool fail_fast = false;            ///< stop at the first cell that is not ok
   i64 limit = 0;                     ///< run at most so many cells; 0 = all
   i64 threads = 0;                   ///< OpenMP threads of a cell; 0 = as the environment says
@@ -31,15 +34,9 @@ struct RunSummary {
   bool interrupted = false;
 };
 
-/// The cells among `cells` that are not finished: status ok, and for a train cell its weights still
-/// on disk.
-std::vector<Cell> pending(const std::vector<Cell>& cells, const Store&, const std::string& output,
-                          bool resume);
-
 /// Runs them in order. A cell whose training failed is skipped; so are longer lengths of a task
 /// after one ran out of memory or time (Limits::on_oom).
-RunSummary run_cells(const Experiment&, const std::vector<Cell>& cells, Store&, const RunOptions&,
-                     Progress&);
+RunSummary run_cells(const Experiment&, const Pending&, Store&, const RunOptions&, Progress&);
 
 /// "2026-11-24T16:40:00Z"
 std::string utc_now();

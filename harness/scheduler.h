@@ -46,6 +46,9 @@ class Scheduler {
   /// What became of one that next() gave, whether it ran or was skipped.
   void finished(std::size_t cell, Status);
 
+  /// Why a cell must not run, as far as is known so far; "" when nothing speaks against it.
+  std::string why_skip(std::size_t cell) const;
+
   std::size_t running() const { return hosts_of_.size(); }
   /// Not given out yet.
   std::size_t waiting() const { return waiting_; }
@@ -63,7 +66,6 @@ class Scheduler {
   };
   void wait_for(std::size_t cell, std::size_t first);
   void make_ready(std::size_t cell);
-  std::string why_skip(std::size_t cell) const;
   void remember(const Cell&, Status);
 
   const std::vector<Cell>& cells_;

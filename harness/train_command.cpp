@@ -51,10 +51,9 @@ class TrainCommand {
       options_.configuration = run_->write_configuration();
       options_.interrupted = &interrupt_requested();
     }
-    bool all_ok = true;
     for (std::size_t i = 0; i < left_.size(); ++i) {
       try {
-        all_ok = train(i) && all_ok;
+        all_ok_ = train(i) && all_ok_;
       } catch (const Interrupted&) {
         if (!run_) return kExitInterrupted;
         end_run(run_->store, run_->entry);
@@ -66,7 +65,7 @@ class TrainCommand {
       const auto written = write_reports(read_results(run_->store), experiment_->output);
       all_ok = print_reports(out_, written) == kExitOk && all_ok;
     }
-    return all_ok ? kExitOk : kExitCellFailed;
+    return all_ok_ ? kExitOk : kExitCellFailed;
   }
 
  private:
@@ -86,7 +85,10 @@ class TrainCommand {
     if (training.empty()) {
       throw error("{}: nothing to train; give a model a section `train`", experiment_->file);
     }
-    left_ = run_->to_do(training, request_.options.resume);
+    const Pending pending = run_->to_do(training, request_.options);
+    left_ = pending.cells;
+    all_ok_ = pending.left_as_is().empty();
+    out_ << left_as_is_line(pending);
   }
 
   /// Whether it succeeded.
@@ -150,6 +152,7 @@ class TrainCommand {
   std::optional<OpenRun> run_;  ///< the first process's
   std::optional<Experiment> experiment_;
   std::vector<Cell> plan_, left_;
+  bool all_ok_ = true;
 };
 
 }  // namespace

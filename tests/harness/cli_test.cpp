@@ -106,7 +106,7 @@ TEST_CASE("A corrupt checkpoint fails what needs it with its path, and a rerun w
   CHECK(run.exit_code == 1);
   CHECK_THAT(read_file(folder / "out/records.csv"), Contains(".safetensors"));
   std::filesystem::remove(checkpoint);
-  CHECK(run_command(longer).exit_code == 0);
+  CHECK(run_command(longer + " --retry failed").exit_code == 0);
 }
 
 TEST_CASE("A damaged store is refused with what to do, and left as it is") {

@@ -128,6 +128,19 @@ TEST_CASE("Longer lengths are skipped after one runs out of memory, or not, as c
     if (on_oom != "skip_longer") continue;
     CHECK(rows.at("grow 64")["reason"] == "out of memory at 32 tokens: longer lengths are skipped");
     CHECK(rows.at("grow 64")["attempt"].is_null());
+    const Run resumed = run(folder, "--lengths 16,32,64");
+    CHECK(resumed.exit_code == 1);
+    CHECK_THAT(resumed.out,
+               Contains("0 cells run, 1 already done, 0 left\n2 cells that did not end "
+                        "well are left as they are (1 oom, 1 skipped); --retry "
+                        "oom,skipped runs them again"));
+    // 64 still does not run where 32 failed again, and does when it is asked for.
+    CHECK_THAT(run(folder, "--lengths 16,32,64 --retry oom").out,
+               Contains("2 cells run, 1 already"));
+    CHECK(records(folder).at("grow 32")["attempt"] == 2);
+    CHECK(records(folder).at("grow 64")["status"] == "skipped");
+    CHECK_THAT(run(folder, "--lengths 16,32,64 --retry skipped").out, Contains("1 cells run"));
+    CHECK(records(folder).at("grow 64")["status"] == "oom");
   }
 }
 
