@@ -109,7 +109,7 @@ model::Transformer model_under(const Experiment& experiment, const Cell& cell,
     model::load_checkpoint(model, path);
   } catch (const Error& failure) {
     if (backend.weights_of.empty()) {
-      throw error("{} (delete {} to train again)", failure.what(), path);
+      throw error("{} (delete {} to train again, with --retry failed)", failure.what(), path);
     }
     throw error("{} ({} cannot run with the weights of {})", failure.what(), backend.name,
                 backend.weights_of);

@@ -14,7 +14,7 @@ std::string wrong_weights(const Store& store, const std::string& output, const C
   if (!trained || trained->weights_sha == info.weights_sha) return "";
   return fmt::format(
       "{} holds other weights than its training ended in ({:.12} instead of {:.12}); delete it to "
-      "train again",
+      "train again, with --retry failed",
       weights_path(output, cell.trained), info.weights_sha, trained->weights_sha);
 }
 

@@ -63,7 +63,7 @@ class TrainCommand {
     if (run_) {
       end_run(run_->store, run_->entry);
       const auto written = write_reports(read_results(run_->store), experiment_->output);
-      all_ok = print_reports(out_, written) == kExitOk && all_ok;
+      all_ok_ = print_reports(out_, written) == kExitOk && all_ok_;
     }
     return all_ok_ ? kExitOk : kExitCellFailed;
   }

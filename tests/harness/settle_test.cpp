@@ -53,9 +53,9 @@ TEST_CASE("Weights that are not what their training ended in fail what is measur
   CHECK(wrong.exit_code == 1);
   CHECK_THAT(wrong.out, Contains("failed") &&
                             Contains("holds other weights than its training ended in") &&
-                            Contains("delete it to train again"));
+                            Contains("delete it to train again, with --retry failed"));
   std::filesystem::remove(weights);
-  const Run again = run("out", "--tasks perplexity");
+  const Run again = run("out", "--tasks perplexity --retry failed");
   INFO(again.out << again.err);
   CHECK(again.exit_code == 0);
   CHECK_THAT(again.out, Contains("2 cells run"));
