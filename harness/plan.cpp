@@ -7,14 +7,24 @@
 #include "core/error.h"
 #include "core/sha256.h"
 #include "harness/assemble.h"
+#include "harness/build_info.h"
 #include "harness/imports.h"
+#include "harness/machine.h"
 #include "harness/validation.h"
 
 namespace longreach::harness {
 namespace {
 
 /// Raised when the meaning of a cell's inputs changes, so that old results are not taken for new.
-constexpr int kCellVersion = 1;
+constexpr int kCellVersion = 2;
+
+/// What of the build the last digits of results depend on. Not the revision: code that changes what
+/// is computed raises a version of its own.
+std::string build_text() {
+  const BuildInfo build = build_info();
+  return fmt::format("{{compiler: {}, flags: {}, type: {}, isa: {}}}", build.compiler, build.flags,
+                     build.build_type, this_machine().isa);
+}
 
 /// Code that can change while this program stays the same; "" for what is built in.
 std::string plugin_of(const Component& component) {
@@ -40,12 +50,13 @@ std::string text_of(const ModelChoice& model, const BackendChoice& written) {
 }
 
 std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_sha,
-                         const BackendChoice& backend, const Cell& cell) {
+                         const BackendChoice& backend, const Cell& cell, const std::string& build) {
   const model::Architecture architecture = architecture_of(model, backend);
-  std::string text =
-      fmt::format("cell: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, seed: {}",
-                  kCellVersion, architecture.vocabulary, canonical(architecture), tokenizer_sha,
-                  text_of(model, backend), cell.seed);
+  std::string text = fmt::format(
+      "cell: {}, build: {}, model: {{vocabulary: {}, {}}}, tokenizer: {}, backend: {}, "
+      "seed: {}",
+      kCellVersion, build, architecture.vocabulary, canonical(architecture), tokenizer_sha,
+      text_of(model, backend), cell.seed);
   if (starts_imported(model)) text += ", weights: " + model.import->sha;
   if (!model.training) return text;
   const Training& training = *model.training;
@@ -67,11 +78,15 @@ std::string measure_inputs(const Experiment& experiment, const TaskChoice& task,
                            const ModelChoice& model, const std::string& model_inputs, i64 length,
                            const BackendChoice* baseline) {
   std::string text = fmt::format(
-      "{}, task: {{name: {}, metric: {}, data: {}, lengths: [{}]}}, length: {}, experiment: {}, "
-      "confidence: {}, bootstrap: {}",
+      "{}, task: {{name: {}, metric: {}, data: {}}}, length: {}, experiment: {}, confidence: {}, "
+      "bootstrap: {}",
       model_inputs, task.name, text_of(task.metric), task.data ? text_of(*task.data) : "none",
-      fmt::join(task.lengths, ", "), length, experiment.seed, experiment.statistics.confidence,
-      experiment.statistics.bootstrap);
+      length, experiment.seed, experiment.statistics.confidence, experiment.statistics.bootstrap);
+  if (reads_other_lengths(task.metric.type)) {
+    text += fmt::format(", lengths: [{}]", fmt::join(task.lengths, ", "));
+  }
+  // Timings of unlike machines are not the same measurement.
+  if (!depends_on_weights(task.metric.type)) text += ", machine: " + this_machine().fingerprint;
   if (baseline)
     text += fmt::format(", baseline: {}: {}", baseline->name, text_of(model, *baseline));
   return text;
@@ -114,7 +129,7 @@ class Planner {
                     .inputs = {}};
           const BackendChoice& backend = experiment_.backends[b];
           const BackendChoice& trained = experiment_.weights_of(backend);
-          std::string inputs = train_inputs(model, tokenizer_sha, trained, cell);
+          std::string inputs = train_inputs(model, tokenizer_sha, trained, cell, build_);
           if (model.training) {
             identify(cell, "train: " + inputs);
             // Models may differ in what this backend has no use for: trained once all the same.
@@ -150,6 +165,7 @@ class Planner {
   }
 
   const Experiment& experiment_;
+  const std::string build_ = build_text();
   std::vector<Cell> cells_;
   std::set<std::string> trained_;
 };

@@ -2,6 +2,7 @@
 #include "harness/validation.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -340,6 +341,12 @@ void check_pair(const ModelChoice& model, const BackendChoice& backend) {
 
 bool depends_on_weights(std::string_view metric) {
   return metric != "latency" && metric != "memory";
+}
+
+bool reads_other_lengths(std::string_view metric) {
+  constexpr std::array<std::string_view, 7> kOwnAlone{"blur",    "coherence", "latency", "memory",
+                                                      "passkey", "questions", "recall"};
+  return std::ranges::find(kOwnAlone, metric) == kOwnAlone.end();
 }
 
 std::vector<std::string> validate(Experiment& experiment, Scope scope) {

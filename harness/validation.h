@@ -24,4 +24,8 @@ std::vector<std::string> validate(Experiment&, Scope = Scope::everything);
 /// data, take the first model when none is named, and are measured for one seed and rate only.
 bool depends_on_weights(std::string_view metric);
 
+/// Whether a metric looks at the task's other context lengths (metrics::Session::lengths), as those
+/// do whose targets are the same at all of them. True for metrics of plugins.
+bool reads_other_lengths(std::string_view metric);
+
 }  // namespace longreach::harness

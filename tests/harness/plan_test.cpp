@@ -8,6 +8,8 @@
 
 #include "core/error.h"
 #include "experiment.h"
+#include "harness/build_info.h"
+#include "harness/machine.h"
 #include "harness/plan_table.h"
 
 using namespace longreach;
@@ -99,7 +101,7 @@ TEST_CASE("Cells change their names with each input that matters") {
   CHECK(kept("tasks.perplexity.stride=16") == 6);
   CHECK(kept("statistics.bootstrap=77") == 2);
   // The list of lengths is an input of each measurement: some metrics look at all of them.
-  CHECK(kept("lengths=[64]") == 2);
+  CHECK(kept("lengths=[64]") == 2 + 2);  // and memory there
 }
 
 TEST_CASE("A backend with a longest context is measured up to there, under the same names") {
@@ -133,6 +135,32 @@ TEST_CASE("Virtual repetition renames the cells of backends that have segments, 
   };
   CHECK(kept("models.m.train.virtual_repetition.share=0.7") == 3);
   CHECK(kept("models.m.train.virtual_repetition.most=10") == 6);  // still off
+}
+
+TEST_CASE("Another length renames the cells of metrics that read all lengths, and no others") {
+  Parts parts;
+  parts.tasks = "[{perplexity: {stride: 32, tokens: 64}}]";
+  const std::set<std::string> text = plan_ids(parts);
+  parts.lengths = "[64, 128, 256]";
+  CHECK(common(text, plan_ids(parts)) == 2);  // the trainings
+  parts.tasks = "[memory]";
+  const std::set<std::string> longer = plan_ids(parts);
+  parts.lengths = "[64, 128]";
+  CHECK(common(longer, plan_ids(parts)) == 2 + 2 * 2);
+}
+
+TEST_CASE("Cells name the build, and those of timings and sizes the machine") {
+  const Experiment experiment = read({});
+  const BuildInfo build = build_info();
+  for (const Cell& cell : make_plan(experiment)) {
+    CHECK_THAT(cell.inputs,
+               Contains("compiler: " + build.compiler) && Contains("flags: " + build.flags) &&
+                   Contains("type: " + build.build_type) && Contains("isa: " + this_machine().isa));
+    const bool timing =
+        cell.kind == CellKind::measure && experiment.tasks[cell.task].metric.type == "memory";
+    CHECK((cell.inputs.find("machine: " + this_machine().fingerprint) != std::string::npos) ==
+          timing);
+  }
 }
 
 TEST_CASE("Names do not depend on where or how often a plan is made") {
