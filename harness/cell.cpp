@@ -37,6 +37,17 @@ void mark_invalid(Outcome& outcome, const std::string& mismatch) {
   outcome.info.reason = mismatch;
 }
 
+/// The dataset that the cell was planned for. Throws Error for another by now.
+std::unique_ptr<datasets::Dataset> unchanged_data(const Component& component,
+                                                  const Experiment& experiment,
+                                                  const datasets::Tokenizer& tokenizer,
+                                                  const Rng& rng) {
+  auto data = make_dataset(component, experiment.folder, tokenizer, rng);
+  if (data->sha() == component.sha) return data;
+  throw error("{}: its data changed while the run went on; run again to plan with what it is now",
+              component.where);
+}
+
 /// What a training needs; made by each of its processes.
 struct TrainingParts {
   TrainingParts(const Experiment& experiment, const Cell& cell)
@@ -44,7 +55,7 @@ struct TrainingParts {
         backend(experiment.backends[cell.backend]),
         rng(Rng(static_cast<std::uint64_t>(cell.seed)).fork("training")),
         tokenizer(make_tokenizer(choice)),
-        data(make_dataset(choice.training->data, experiment.folder, *tokenizer, rng.fork("data"))),
+        data(unchanged_data(choice.training->data, experiment, *tokenizer, rng.fork("data"))),
         model(make_model(choice, backend, cell.seed)) {}
 
   const ModelChoice& choice;
@@ -133,7 +144,7 @@ void run_measure(const Experiment& experiment, const Cell& cell, const std::stri
   const Rng rng = Rng(static_cast<std::uint64_t>(experiment.seed)).fork(task.name);
   std::unique_ptr<datasets::Dataset> data;
   if (task.data) {
-    data = make_dataset(*task.data, experiment.folder, *tokenizer, rng.fork("data"));
+    data = unchanged_data(*task.data, experiment, *tokenizer, rng.fork("data"));
   }
   const auto metric = make_metric(task.metric);
   std::optional<model::Transformer> baseline;

@@ -1,7 +1,8 @@
 // The hidden `cell`: one cell in the process that `run` or `train` started for it.
-#include <algorithm>
 #include <cstring>
 #include <exception>
+#include <iostream>
+#include <iterator>
 #include <new>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "harness/child.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
+#include "harness/job.h"
 #include "harness/process_state.h"
 #include "harness/progress.h"
 #include "harness/run_command.h"
@@ -71,24 +73,15 @@ std::function<void(const StepLine&)> teller(const CellRequest& request) {
 }  // namespace
 
 int cell_command(const CellRequest& request) {
-  Overrides overrides;
-  overrides.folder = request.folder;
-  overrides.output = request.output;
-  const Experiment experiment = read_experiment(request.config, overrides);
-  const std::vector<Cell> plan = make_plan(experiment);
-  const auto cell = std::ranges::find(plan, request.cell, &Cell::id);
-  if (cell == plan.end()) {
-    throw error("cell {}: not in the plan of {}; its data changed while running", request.cell,
-                request.config);
-  }
-  prepare_last_words(experiment, *cell, request.result_fd);
+  const Job job = read_job({std::istreambuf_iterator<char>(std::cin), {}});
+  prepare_last_words(job.experiment, job.cell, request.result_fd);
   TrainingWatch watch{.step = teller(request), .stop = {}};
-  if (cell->kind == CellKind::train) {
+  if (job.cell.kind == CellKind::train) {
     catch_interrupts();  // to write a checkpoint first
     watch.stop = [] { return interrupt_requested() != 0; };
   }
   try {
-    Outcome outcome = run_cell(experiment, *cell, request.output, watch);
+    Outcome outcome = run_cell(job.experiment, job.cell, job.experiment.output, watch);
     if (const auto state = process_state(getpid())) {
       outcome.info.peak_bytes = state->peak_resident;
     }

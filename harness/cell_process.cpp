@@ -9,6 +9,7 @@
 #include "core/units.h"
 #include "harness/cell.h"
 #include "harness/cli.h"
+#include "harness/job.h"
 #include "harness/process_state.h"
 
 namespace longreach::harness {
@@ -101,9 +102,7 @@ CellProcess::CellProcess(const Experiment& experiment, const Cell& cell, const R
 }
 
 void CellProcess::start() {
-  std::vector<std::string> arguments{"cell",   "--config",         options_.configuration,
-                                     "--base", experiment_.folder, "--cell",
-                                     cell_.id, "--output",         experiment_.output};
+  std::vector<std::string> arguments{"cell"};
   for (const std::string& plugin : options_.plugins) {
     arguments.insert(arguments.end(), {"--plugin", plugin});
   }
@@ -111,6 +110,7 @@ void CellProcess::start() {
   started_at_ = utc_now();
   ended_ = {};
   child_.emplace(ChildCommand{.arguments = std::move(arguments),
+                              .input = job_text(experiment_, cell_),
                               .threads = static_cast<long>(options_.threads),
                               .seconds = experiment_.limits.time_per_cell,
                               .stall = experiment_.limits.stall,

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -70,13 +71,12 @@ void offer_to_be_killed() {
 }
 
 /// Runs in the child: only calls that are safe after fork().
-[[noreturn]] void become(const Arguments& arguments, pid_t parent, int result, int words,
+[[noreturn]] void become(const Arguments& arguments, pid_t parent, int input, int result, int words,
                          i64 memory) {
   setpgid(0, 0);  // a terminal's Ctrl-C goes to the parent, which then ends us
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
-  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(nothing, STDIN_FILENO);
+  dup2(input, STDIN_FILENO);
   dup2(words, STDOUT_FILENO);  // standard output is for results, and those are not the child's
   dup2(words, STDERR_FILENO);
   close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // nothing of ours but the pipe goes along
@@ -85,6 +85,25 @@ void offer_to_be_killed() {
   offer_to_be_killed();
   execve("/proc/self/exe", arguments.argv.data(), arguments.environment.data());
   _exit(127);
+}
+
+/// A file of this content that is nowhere, to be read from its start. Throws Error.
+int unnamed_file(std::string_view content) {
+  const int fd = memfd_create("longreach", MFD_CLOEXEC);
+  if (fd < 0) throw error("cannot pass on a cell: {}", std::strerror(errno));
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t count =
+        pwrite(fd, content.data() + done, content.size() - done, static_cast<off_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      const int reason = errno;
+      close(fd);
+      throw error("cannot pass on a cell: {}", std::strerror(reason));
+    }
+    done += static_cast<std::size_t>(count);
+  }
+  return fd;
 }
 
 /// A pipe whose reading end does not block. Throws Error.
@@ -117,7 +136,7 @@ Child::Child(const ChildCommand& command, ChildListener listener)
 }
 
 void Child::start() {
-  int to_result = -1, to_words = -1;
+  int input = -1, to_result = -1, to_words = -1;
   const auto [lines, result] = make_pipe();
   lines_.fd = lines;
   to_result = result;
@@ -125,17 +144,20 @@ void Child::start() {
     const auto [read_words, write_words] = make_pipe();
     words_.fd = read_words;
     to_words = write_words;
+    input = unnamed_file(command_.input);
     const Arguments arguments = arguments_of(command_, to_result);
     const pid_t parent = getpid();
     pid_ = fork();
-    if (pid_ == 0) become(arguments, parent, to_result, to_words, command_.memory);
+    if (pid_ == 0) become(arguments, parent, input, to_result, to_words, command_.memory);
     if (pid_ < 0) throw error("cannot start a process for the cell: {}", std::strerror(errno));
   } catch (...) {
+    close_if_open(input);
     close_if_open(to_result);
     close_if_open(to_words);
     throw;
   }
   setpgid(pid_, pid_);  // as the child does: whoever comes first
+  close_if_open(input);
   close_if_open(to_result);
   close_if_open(to_words);
   started_ = active_ = looked_ = Clock::now();  // before exec() it looks as big as we are

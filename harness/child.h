@@ -18,6 +18,7 @@ namespace longreach::harness {
 struct ChildCommand {
   std::vector<std::string> arguments;  ///< after the program's name; the write end of the pipe is
                                        ///< appended as "--result-fd N"
+  std::string input;                   ///< what it reads on its standard input
   long threads = 0;                    ///< OMP_NUM_THREADS; 0 leaves it as it is
   double seconds = 0;                  ///< killed after so long; 0 = never
   double stall = 0;                    ///< killed after so long without computing; 0 = never

@@ -248,10 +248,6 @@ void add_bench(CLI::App& app, BenchRequest& request) {
 
 void add_cell(CLI::App& app, Options& options) {
   CLI::App* cell = app.add_subcommand("cell", "")->group("");  // hidden: `run` starts these
-  cell->add_option("--config", options.cell.config)->required();
-  cell->add_option("--base", options.cell.folder)->required();
-  cell->add_option("--cell", options.cell.cell)->required();
-  cell->add_option("--output", options.cell.output)->required();
   cell->add_option("--result-fd", options.cell.result_fd)->required();
   cell->add_flag("--tell-steps", options.cell.tell_steps);
 }

@@ -111,6 +111,7 @@ struct ImportChoice {
   std::string tokenizer;  ///< as written: a file, a folder, or "bytes"; "" = that of the folder
   // Filled in by validation:
   std::string found, sha;  ///< where `path` was found; hash of its contents
+  std::string stamp{};     ///< of the files when they were hashed: inode, size, time of change
   model::ImportedModel headers{};
   std::shared_ptr<const datasets::Tokenizer> made_tokenizer{};
 };

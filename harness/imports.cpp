@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <sys/stat.h>
 
 #include "attention/backend.h"
 #include "core/error.h"
@@ -63,6 +64,18 @@ class ImportedTokenizer final : public datasets::Tokenizer {
   i64 vocabulary_;
   std::vector<Token> endings_;
 };
+
+/// Which files they are and when they changed last; "" when one cannot be asked.
+std::string stamp_of(const std::vector<std::string>& files) {
+  std::string text;
+  for (const std::string& path : files) {
+    struct stat found {};
+    if (stat(path.c_str(), &found) != 0) return "";
+    text += fmt::format("{}:{} {} {}.{:09}; ", found.st_dev, found.st_ino, found.st_size,
+                        found.st_mtim.tv_sec, found.st_mtim.tv_nsec);
+  }
+  return text;
+}
 
 std::shared_ptr<const datasets::Tokenizer> tokenizer_of(const ImportChoice& import,
                                                         const std::string& folder,
@@ -141,7 +154,10 @@ void resolve_import(ModelChoice& model, const std::string& folder) {
   const std::string where = model.where + ".import";
   import.found = required_path(import.path, folder, where + ".path");
   import.headers = model::read_model_headers(import.found);
-  import.sha = model::imported_sha(import.headers);
+  const std::string stamp = stamp_of(import.headers.files);
+  const bool known = !import.sha.empty() && !stamp.empty() && import.stamp == stamp;
+  if (!known) import.sha = model::imported_sha(import.headers);
+  import.stamp = stamp;
   model.architecture = import.headers.architecture;
   const auto tokenizer = tokenizer_of(import, folder, where);
   const i64 texts = tokenizer->vocabulary_size();

@@ -9,8 +9,9 @@
 namespace longreach::harness {
 
 /// Fills in what an import's files say: headers, hash and tokenizer, and with them the model's
-/// architecture. Relative paths are looked for in the current directory, then in `folder`. Throws
-/// Error naming the file.
+/// architecture. A hash that is there with a stamp which the files still have is believed: weights
+/// can be many gigabytes. Relative paths are looked for in the current directory, then in `folder`.
+/// Throws Error naming the file.
 void resolve_import(ModelChoice&, const std::string& folder);
 
 /// The backend with the rotary positions that an imported model was trained with, wherever the

@@ -57,11 +57,10 @@ Pending OpenRun::to_do(const std::vector<Cell>& cells, const RunOptions& options
       {.resume = options.resume, .retry = options.retry, .on_oom = experiment.limits.on_oom});
 }
 
-std::string OpenRun::write_configuration() const {
+void OpenRun::write_configuration() const {
   const std::string path =
       (std::filesystem::path(experiment.output) / "configuration.yaml").string();
   replace_file(path, experiment.edited);
-  return path;
 }
 
 int tell_interrupted(const OpenRun& run, const RunRequest& request, i64 left, std::ostream& out) {

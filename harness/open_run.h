@@ -24,9 +24,8 @@ struct OpenRun {
   /// What to do about `cells`. Without options.resume they also start from their beginnings.
   Pending to_do(const std::vector<Cell>& cells, const RunOptions& options) const;
 
-  /// Writes what the cells' processes read, beside the results, where it is also there for people.
-  /// Returns its path.
-  std::string write_configuration() const;
+  /// Writes the configuration that is run beside its results, for people.
+  void write_configuration() const;
 
   const Experiment experiment;
   const std::vector<Cell> plan, chosen;

@@ -92,10 +92,7 @@ std::string measure_inputs(const Experiment& experiment, const TaskChoice& task,
   return text;
 }
 
-void identify(Cell& cell, std::string inputs) {
-  cell.id = sha256(inputs).substr(0, 16);
-  cell.inputs = std::move(inputs);
-}
+std::string id_of(const std::string& inputs) { return sha256(inputs).substr(0, 16); }
 
 class Planner {
  public:
@@ -125,13 +122,12 @@ class Planner {
                     .length = {},
                     .seed = seeds[s],
                     .lr = rates[r],
-                    .trained = {},
-                    .inputs = {}};
+                    .trained = {}};
           const BackendChoice& backend = experiment_.backends[b];
           const BackendChoice& trained = experiment_.weights_of(backend);
           std::string inputs = train_inputs(model, tokenizer_sha, trained, cell, build_);
           if (model.training) {
-            identify(cell, "train: " + inputs);
+            cell.id = id_of("train: " + inputs);
             // Models may differ in what this backend has no use for: trained once all the same.
             if (&trained == &backend && trained_.insert(cell.id).second) cells_.push_back(cell);
             cell.trained = cell.id;
@@ -158,7 +154,7 @@ class Planner {
         if (backend.longest > 0 && length > backend.longest) continue;
         if (baseline && baseline->longest > 0 && length > baseline->longest) continue;
         cell.length = length;
-        identify(cell, measure_inputs(experiment_, task, model, model_inputs, length, baseline));
+        cell.id = id_of(measure_inputs(experiment_, task, model, model_inputs, length, baseline));
         cells_.push_back(cell);
       }
     }

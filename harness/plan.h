@@ -13,14 +13,13 @@ namespace longreach::harness {
 enum class CellKind { train, measure };
 
 struct Cell {
-  std::string id;  ///< first 16 hex digits of the SHA-256 of `inputs`
+  std::string id;  ///< first 16 hex digits of the SHA-256 of all that its result depends on
   CellKind kind = CellKind::measure;
   std::size_t model = 0, backend = 0, task = 0;  ///< indices into the experiment; no task to train
   std::optional<i64> length;                     ///< tokens; nothing to train
   i64 seed = 0;                                  ///< of the weights
   std::optional<double> lr;                      ///< nothing for models that are not trained
   std::string trained;                           ///< the train cell whose weights it needs, or ""
-  std::string inputs;                            ///< canonical text
 };
 
 /// All cells, each after the one it needs, lengths ascending within a task. Timings and sizes

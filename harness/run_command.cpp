@@ -121,7 +121,7 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   const Experiment& experiment = run.experiment;
   Store& store = run.store;
   RunOptions options = request.options;
-  options.configuration = run.write_configuration();
+  run.write_configuration();
   options.run_id = run.run_id;
   options.interrupted = &interrupt_requested();
   const Pending pending = run.to_do(run.chosen, options);

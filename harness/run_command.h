@@ -31,7 +31,6 @@ struct MergeRequest {
 };
 
 struct CellRequest {
-  std::string config, folder, cell, output;
   int result_fd = -1;
   bool tell_steps = false;  ///< of a training, in words
 };
@@ -49,7 +48,8 @@ int plan_command(const RunRequest&, std::ostream& out);
 int report_command(const std::string& output, bool table, std::ostream& out);
 /// Brings finished folders, or else the shards in it, into `output`, and writes its reports.
 int merge_command(const MergeRequest&, std::ostream& out);
-/// Runs one cell and sends its outcome, and before it how far it is, through the pipe.
+/// Runs the cell that comes on standard input (harness/job.h) and sends its outcome, and before it
+/// how far it is, through the pipe.
 int cell_command(const CellRequest&);
 
 /// "0.1.0 (revision)"

@@ -23,7 +23,6 @@ struct RunOptions {
   i64 threads = 0;                   ///< OpenMP threads of a cell; 0 = as the environment says
   bool probe = true;                 ///< models may be run for a moment to predict cells from
   Predictor* predictor = nullptr;    ///< fills the predicted columns, refuses what cannot fit
-  std::string configuration;         ///< path of the YAML that the children read
   std::vector<std::string> plugins;  ///< absolute paths, for the children
   std::string run_id;
   const volatile std::sig_atomic_t* interrupted = nullptr;

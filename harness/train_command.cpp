@@ -48,7 +48,7 @@ class TrainCommand {
     processes_.together([&] { left_ = cells_of(plan_, ids); });
     if (run_) {
       options_ = request_.options;
-      options_.configuration = run_->write_configuration();
+      run_->write_configuration();
       options_.interrupted = &interrupt_requested();
     }
     for (std::size_t i = 0; i < left_.size(); ++i) {

@@ -2,10 +2,12 @@
 #include "harness/imports.h"
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "harness/assemble.h"
 #include "harness/cell.h"
+#include "harness/job.h"
 #include "harness/plan.h"
 #include "tests/harness/command.h"
 #include "tests/harness/experiment.h"
@@ -98,6 +100,22 @@ TEST_CASE("Other weights in the same file make other cells") {
   imported.model.weights()[3] += 1;
   imported.write();
   CHECK(make_plan(read(imported.parts()))[0].id != before);
+}
+
+TEST_CASE("A cell's process hashes an import again only when its file is not the one it was") {
+  Imported imported;
+  const Experiment experiment = read(imported.parts());
+  const Cell cell = make_plan(experiment)[0];
+  nlohmann::json job = nlohmann::json::parse(job_text(experiment, cell));
+  CHECK(read_job(job.dump()).cell.id == cell.id);
+  job["model"]["import"]["sha"] = std::string(64, '0');  // believed, so that nothing was hashed
+  CHECK_THROWS_WITH(read_job(job.dump()), Contains("changed while the run went on"));
+  imported.write();  // the same bytes at another time: hashed, and found to be the same
+  CHECK(read_job(job.dump()).cell.id == cell.id);
+  imported.model.weights()[0] += 1;
+  imported.write();
+  CHECK_THROWS_WITH(read_job(job_text(experiment, cell)),
+                    Contains("changed while the run went on"));
 }
 
 TEST_CASE("Training only the gates of an import moves nothing else, and is held to its start") {

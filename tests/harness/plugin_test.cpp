@@ -174,17 +174,6 @@ TEST_CASE("A cell's id depends on the bytes of the plugin that serves it, and on
   CHECK(disjoint(after.at("mixed"), before.at("mixed")));
 }
 
-TEST_CASE("A cell whose plugin changed since it was planned is refused, not run", "[plugin]") {
-  const TempFolder folder;
-  write_file(folder / "c.yaml", experiment());
-  const auto ids = planned(run_command("plan " + folder / "c.yaml" + with(kExample)));
-  write_file(folder / "changed.so", read_file(kExample) + "\n");
-  require_refused(run_command("cell --config " + folder / "c.yaml" + " --base . --output " +
-                              folder / "out" + " --result-fd 1 --cell " +
-                              *ids.at("linear").begin() + with(folder / "changed.so")),
-                  "its data changed while running");
-}
-
 TEST_CASE("What is no plugin at all is refused in one line", "[plugin]") {
   const TempFolder folder;
   require_plugin_refused(folder / "none.so", "takes the path of a shared library");
