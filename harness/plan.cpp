@@ -18,14 +18,6 @@ namespace {
 /// Raised when the meaning of a cell's inputs changes, so that old results are not taken for new.
 constexpr int kCellVersion = 2;
 
-/// What of the build the last digits of results depend on. Not the revision: code that changes what
-/// is computed raises a version of its own.
-std::string build_text() {
-  const BuildInfo build = build_info();
-  return fmt::format("{{compiler: {}, flags: {}, type: {}, isa: {}}}", build.compiler, build.flags,
-                     build.build_type, this_machine().isa);
-}
-
 /// Code that can change while this program stays the same; "" for what is built in.
 std::string plugin_of(const Component& component) {
   return component.plugin.empty() ? "" : fmt::format(", plugin: {}", component.plugin);
@@ -76,7 +68,7 @@ std::string train_inputs(const ModelChoice& model, const std::string& tokenizer_
 
 std::string measure_inputs(const Experiment& experiment, const TaskChoice& task,
                            const ModelChoice& model, const std::string& model_inputs, i64 length,
-                           const BackendChoice* baseline) {
+                           const BackendChoice* baseline, const std::string& machine) {
   std::string text = fmt::format(
       "{}, task: {{name: {}, metric: {}, data: {}}}, length: {}, experiment: {}, confidence: {}, "
       "bootstrap: {}",
@@ -86,7 +78,7 @@ std::string measure_inputs(const Experiment& experiment, const TaskChoice& task,
     text += fmt::format(", lengths: [{}]", fmt::join(task.lengths, ", "));
   }
   // Timings of unlike machines are not the same measurement.
-  if (!depends_on_weights(task.metric.type)) text += ", machine: " + this_machine().fingerprint;
+  if (!depends_on_weights(task.metric.type)) text += ", machine: " + machine;
   if (baseline)
     text += fmt::format(", baseline: {}: {}", baseline->name, text_of(model, *baseline));
   return text;
@@ -96,7 +88,8 @@ std::string id_of(const std::string& inputs) { return sha256(inputs).substr(0, 1
 
 class Planner {
  public:
-  explicit Planner(const Experiment& experiment) : experiment_(experiment) {}
+  Planner(const Experiment& experiment, const Surroundings& surroundings)
+      : experiment_(experiment), surroundings_(surroundings) {}
 
   std::vector<Cell> plan() {
     for (std::size_t m = 0; m < experiment_.models.size(); ++m) add_model(m);
@@ -125,7 +118,8 @@ class Planner {
                     .trained = {}};
           const BackendChoice& backend = experiment_.backends[b];
           const BackendChoice& trained = experiment_.weights_of(backend);
-          std::string inputs = train_inputs(model, tokenizer_sha, trained, cell, build_);
+          std::string inputs =
+              train_inputs(model, tokenizer_sha, trained, cell, surroundings_.build);
           if (model.training) {
             cell.id = id_of("train: " + inputs);
             // Models may differ in what this backend has no use for: trained once all the same.
@@ -154,14 +148,15 @@ class Planner {
         if (backend.longest > 0 && length > backend.longest) continue;
         if (baseline && baseline->longest > 0 && length > baseline->longest) continue;
         cell.length = length;
-        cell.id = id_of(measure_inputs(experiment_, task, model, model_inputs, length, baseline));
+        cell.id = id_of(measure_inputs(experiment_, task, model, model_inputs, length, baseline,
+                                       surroundings_.machine));
         cells_.push_back(cell);
       }
     }
   }
 
   const Experiment& experiment_;
-  const std::string build_ = build_text();
+  const Surroundings& surroundings_;
   std::vector<Cell> cells_;
   std::set<std::string> trained_;
 };
@@ -185,7 +180,17 @@ bool any_named(const std::string& name, const std::vector<std::string>& wanted) 
 
 }  // namespace
 
-std::vector<Cell> make_plan(const Experiment& experiment) { return Planner(experiment).plan(); }
+// Not the revision: code that changes what is computed raises a version of its own.
+Surroundings Surroundings::here() {
+  const BuildInfo build = build_info();
+  return {fmt::format("{{compiler: {}, flags: {}, type: {}, isa: {}}}", build.compiler, build.flags,
+                      build.build_type, this_machine().isa),
+          this_machine().fingerprint};
+}
+
+std::vector<Cell> make_plan(const Experiment& experiment, const Surroundings& surroundings) {
+  return Planner(experiment, surroundings).plan();
+}
 
 std::vector<Cell> select(const Experiment& experiment, const std::vector<Cell>& plan,
                          const Selection& selection) {

@@ -22,9 +22,18 @@ struct Cell {
   std::string trained;                           ///< the train cell whose weights it needs, or ""
 };
 
+/// What results depend on besides an experiment.
+struct Surroundings {
+  std::string build;    ///< what the last digits of results depend on
+  std::string machine;  ///< what timings depend on as well: its fingerprint
+
+  /// Of this program, here.
+  static Surroundings here();
+};
+
 /// All cells, each after the one it needs, lengths ascending within a task. Timings and sizes
 /// (depends_on_weights()) are measured for the first seed and learning rate only.
-std::vector<Cell> make_plan(const Experiment&);
+std::vector<Cell> make_plan(const Experiment&, const Surroundings& = Surroundings::here());
 
 /// Which cells of a plan to run; empty lists mean all. Training needed by a chosen cell is
 /// included.

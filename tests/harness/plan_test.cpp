@@ -149,17 +149,22 @@ TEST_CASE("Another length renames the cells of metrics that read all lengths, an
   CHECK(common(longer, plan_ids(parts)) == 2 + 2 * 2);
 }
 
-TEST_CASE("Cells name the build, and those of timings and sizes the machine") {
+TEST_CASE("Another build renames all cells, another machine those of timings and sizes") {
   const Experiment experiment = read({});
+  const Surroundings here = Surroundings::here();
   const BuildInfo build = build_info();
-  for (const Cell& cell : make_plan(experiment)) {
-    CHECK_THAT(cell.inputs,
-               Contains("compiler: " + build.compiler) && Contains("flags: " + build.flags) &&
-                   Contains("type: " + build.build_type) && Contains("isa: " + this_machine().isa));
+  CHECK_THAT(here.build,
+             Contains("compiler: " + build.compiler) && Contains("flags: " + build.flags) &&
+                 Contains("type: " + build.build_type) && Contains("isa: " + this_machine().isa));
+  CHECK(here.machine == this_machine().fingerprint);
+  const std::vector<Cell> plan = make_plan(experiment);
+  CHECK(common(ids(plan), ids(make_plan(experiment, {"another", here.machine}))) == 0);
+  const std::vector<Cell> elsewhere = make_plan(experiment, {here.build, "another"});
+  REQUIRE(elsewhere.size() == plan.size());
+  for (std::size_t i = 0; i < plan.size(); ++i) {
     const bool timing =
-        cell.kind == CellKind::measure && experiment.tasks[cell.task].metric.type == "memory";
-    CHECK((cell.inputs.find("machine: " + this_machine().fingerprint) != std::string::npos) ==
-          timing);
+        plan[i].kind == CellKind::measure && experiment.tasks[plan[i].task].metric.type == "memory";
+    CHECK((plan[i].id != elsewhere[i].id) == timing);
   }
 }
 
