@@ -9,8 +9,6 @@
 
 #include "core/error.h"
 #include "harness/assemble.h"
-#include "harness/child.h"
-#include "harness/process_state.h"
 #include "metrics/machine_probe.h"
 #include "metrics/statistics.h"
 
@@ -54,21 +52,23 @@ double since(Clock::time_point start) {
 
 }  // namespace
 
-Overhead probe_overhead(const std::vector<std::string>& arguments) {
+Overhead probe_overhead(const ChildCommand& command) {
   constexpr std::size_t kStarts = 5;
   constexpr double kEnough = 0.5;  // seconds, for all of them
   Overhead overhead = assumed_overhead();
   std::vector<double> starts;
+  i64 bytes = 0;
   const auto begin = Clock::now();
   while (starts.size() < kStarts && (starts.empty() || since(begin) < kEnough)) {
     const auto start = Clock::now();
-    Child child({.arguments = arguments}, {});
+    Child child(command, {});
     while (!child.poll()) {
     }
     starts.push_back(since(start));
+    bytes = std::max(bytes, child.result().peak_bytes);
   }
   overhead.seconds = metrics::median(starts);
-  if (const auto state = process_state(getpid())) overhead.bytes = state->resident;
+  if (bytes > 0) overhead.bytes = bytes;  // so short a process is not always seen
   overhead.peak = metrics::fma_peak(omp_get_max_threads());
   overhead.timed = true;
   return overhead;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/record.h"
+#include "harness/child.h"
 #include "harness/pace.h"
 #include "harness/plan.h"
 #include "metrics/work.h"
@@ -24,15 +25,14 @@ struct Prediction {
 
 /// What does not depend on models.
 struct Overhead {
-  double seconds = 0.05;  ///< of a process that reads the experiment, finds its cell and ends
+  double seconds = 0.05;  ///< of a process that is told a cell, plans it and ends
   i64 bytes = 0;          ///< that it has resident
   double peak = 0;        ///< FLOP/s of multiply-adds with as many threads as cells have
   bool timed = false;     ///< measured; what else predictions need may be timed then, too
 };
 
-/// Starts this program a few times with arguments that make it do what a cell's process does before
-/// and after the cell, and looks at the memory of this one.
-Overhead probe_overhead(const std::vector<std::string>& arguments);
+/// Starts this program a few times to do what a cell's process does before and after the cell.
+Overhead probe_overhead(const ChildCommand&);
 /// Without starting or timing anything: for scripts, whose results do not depend on the moment.
 Overhead assumed_overhead();
 

@@ -2,12 +2,8 @@
 #include "harness/run_command.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <omp.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -16,6 +12,7 @@
 #include "harness/cell_process.h"
 #include "harness/cli.h"
 #include "harness/interrupt.h"
+#include "harness/job.h"
 #include "harness/manifest.h"
 #include "harness/merge.h"
 #include "harness/open_run.h"
@@ -34,58 +31,26 @@ void tell_differences(const Recipe& recipe, std::ostream& out) {
   out << "longreach: another build or machine may change the last digits of results, and timings\n";
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 /// Seconds that probes take, about.
 constexpr double kProbeSeconds = 1.5;
 
-/// Text in memory that other processes read as a file while this object lives.
-class SharedText {
- public:
-  explicit SharedText(const std::string& text) : fd_(memfd_create("longreach", MFD_CLOEXEC)) {
-    if (fd_ < 0 || write(fd_, text.data(), text.size()) != std::ssize(text)) {
-      throw error("a file in memory cannot be made: {}", std::strerror(errno));
-    }
-  }
-  ~SharedText() { close(fd_); }
-  SharedText(const SharedText&) = delete;
-  SharedText& operator=(const SharedText&) = delete;
-  std::string path() const { return fmt::format("/proc/{}/fd/{}", getpid(), fd_); }
-
- private:
-  int fd_;
-};
-
-/// What a process has to do besides its cell; `reading` is the time that it took this one to read
-/// the experiment and make its plan, in seconds.
-Overhead measured_overhead(const RunRequest& request, const Experiment& experiment,
-                           double reading) {
-  constexpr double kLong = 0.3;  // a large plan: it is not made again to see how long that takes
-  if (reading > kLong) {
-    Overhead overhead = probe_overhead({"--version"});
-    overhead.seconds += reading;
-    return overhead;
-  }
-  // As a cell's process begins; this one finds no such cell, and ends.
-  const SharedText configuration(experiment.edited);
-  std::vector<std::string> arguments{"cell",   "--config",        configuration.path(),
-                                     "--base", experiment.folder, "--cell",
-                                     "none",   "--output",        experiment.output};
+/// What a process has to do besides its cell: it is told one, and refuses it under another name.
+Overhead measured_overhead(const RunRequest& request, const Experiment& experiment, Cell cell) {
+  cell.id = "none";
+  std::vector<std::string> arguments{"cell"};
   for (const std::string& plugin : request.options.plugins) {
     arguments.insert(arguments.end(), {"--plugin", plugin});
   }
-  return probe_overhead(arguments);
+  return probe_overhead({.arguments = std::move(arguments), .input = job_text(experiment, cell)});
 }
 
 /// Ready to predict these cells.
 std::unique_ptr<Predictor> predictor_of(const RunRequest& request, const Experiment& experiment,
-                                        const std::vector<Cell>& cells, double reading) {
+                                        const std::vector<Cell>& cells) {
   if (request.options.threads > 0) omp_set_num_threads(static_cast<int>(request.options.threads));
   const bool probes = request.options.probe && !cells.empty();
   auto predictor = std::make_unique<Predictor>(
-      experiment, probes ? measured_overhead(request, experiment, reading) : assumed_overhead());
+      experiment, probes ? measured_overhead(request, experiment, cells[0]) : assumed_overhead());
   predictor->prepare(cells, probes ? kProbeSeconds : 0);
   return predictor;
 }
@@ -115,9 +80,7 @@ WrittenReports page_of(WrittenReports written) {
 
 int run_command(const RunRequest& request, std::ostream& out, std::ostream& progress_out) {
   if (request.recipe) tell_differences(*request.recipe, progress_out);
-  const auto start = std::chrono::steady_clock::now();
   OpenRun run(request);
-  const double reading = seconds_since(start);
   const Experiment& experiment = run.experiment;
   Store& store = run.store;
   RunOptions options = request.options;
@@ -127,7 +90,7 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
   const Pending pending = run.to_do(run.chosen, options);
   const i64 all = std::ssize(pending.cells);
   const i64 to_run = options.limit > 0 ? std::min(all, options.limit) : all;
-  const auto predictor = predictor_of(request, experiment, pending.cells, reading);
+  const auto predictor = predictor_of(request, experiment, pending.cells);
   options.predictor = predictor.get();
   Progress progress(progress_out, isatty(STDERR_FILENO) == 1, static_cast<std::size_t>(to_run));
   const RunSummary ran = run_cells(experiment, pending, store, options, progress);
@@ -145,10 +108,9 @@ int run_command(const RunRequest& request, std::ostream& out, std::ostream& prog
 }
 
 int plan_command(const RunRequest& request, std::ostream& out) {
-  const auto start = std::chrono::steady_clock::now();
   const Experiment experiment = experiment_of(request);
   const std::vector<Cell> cells = chosen_cells(request, experiment, make_plan(experiment));
-  const auto predictor = predictor_of(request, experiment, cells, seconds_since(start));
+  const auto predictor = predictor_of(request, experiment, cells);
   const i64 limit = memory_limit(experiment.limits);
   const i64 fit = print_plan(experiment, cells, *predictor, limit, out);
   out << fmt::format("lengths: {}\noutput: {}\n", fmt::join(experiment.lengths, ", "),

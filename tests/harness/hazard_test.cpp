@@ -147,11 +147,11 @@ TEST_CASE("Longer lengths are skipped after one runs out of memory, or not, as c
 TEST_CASE("The process of a cell dies with the run that is killed", "[plugin]") {
   const TempFolder folder;
   write_file(folder / "c.yaml", experiment({"wait"}, ""));
-  // The child of the run, once it computes, and whether it still does when the run is gone. Nobody
-  // may be there to reap it.
+  // The child of the run (its probes are children too), once it computes, and whether it still does
+  // when the run is gone. Nobody may be there to reap it.
   const std::string script =
       "lives() { grep -q '^State:.[RSD]' /proc/$1/status; }\n" LONGREACH_BINARY_DIR
-      "/longreach run " +
+      "/longreach run --no-probe " +
       folder / "c.yaml" + " --output " + folder / "out" + " --plugin " + kPlugin +
       " & run=$!\n"
       "until child=$(cat /proc/$run/task/$run/children) && [ \"$child\" ]; do sleep 0.02; done\n"

@@ -150,8 +150,8 @@ TEST_CASE("A run's cells load a plugin that was given by a relative path", "[plu
   CHECK(first.exit_code == 0);
   // A training, perplexity and memory for each of three backends.
   CHECK_THAT(first.out, Contains("9 cells run, 0 already done, 0 left"));
-  // Two layers of two tensors for 2 heads of 8: 8 x 9 floats each.
-  CHECK_THAT(first.out, Contains("2304 bytes"));
+  // Two layers of two tensors for 2 heads of 8: 8 x 9 floats each, 2304 bytes.
+  CHECK_THAT(first.out, Contains("2.25 KiB"));
   CHECK_THAT(run_command(command).out, Contains("0 cells run, 9 already done, 0 left"));
   CHECK(run_command("report " + folder / "out").exit_code == 0);  // needs no plugin
 }
