@@ -37,6 +37,14 @@ struct Arguments {
   std::vector<char*> argv, environment;
 };
 
+/// By what a launcher tells its processes who they are. A child is none of them: an MPI in it (a
+/// plugin's) that took the place of its parent would bring down the whole run.
+bool launchers(std::string_view setting) {
+  constexpr std::array<std::string_view, 4> kPrefixes{"OMPI_", "PMIX_", "PMI_", "SLURM_"};
+  return std::ranges::any_of(
+      kPrefixes, [setting](std::string_view prefix) { return setting.starts_with(prefix); });
+}
+
 Arguments arguments_of(const ChildCommand& command, int fd) {
   Arguments made;
   made.words = {"longreach"};
@@ -45,7 +53,7 @@ Arguments arguments_of(const ChildCommand& command, int fd) {
   for (char** setting = environ; *setting; ++setting) {
     const bool replaced =
         command.threads > 0 && std::string_view(*setting).starts_with("OMP_NUM_THREADS=");
-    if (!replaced) made.settings.emplace_back(*setting);
+    if (!replaced && !launchers(*setting)) made.settings.emplace_back(*setting);
   }
   if (command.threads > 0) {
     made.settings.push_back(fmt::format("OMP_NUM_THREADS={}", command.threads));

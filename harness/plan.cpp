@@ -215,4 +215,9 @@ std::vector<Cell> select(const Experiment& experiment, const std::vector<Cell>& 
   return cells;
 }
 
+bool is_timing(const Experiment& experiment, const Cell& cell) {
+  return cell.kind == CellKind::measure &&
+         !depends_on_weights(experiment.tasks[cell.task].metric.type);
+}
+
 }  // namespace longreach::harness

@@ -43,4 +43,7 @@ struct Selection {
 /// Throws Error for a name that is not in the experiment.
 std::vector<Cell> select(const Experiment&, const std::vector<Cell>& plan, const Selection&);
 
+/// Whether it measures the machine (not depends_on_weights()).
+bool is_timing(const Experiment&, const Cell&);
+
 }  // namespace longreach::harness

@@ -2,8 +2,10 @@
 #include "harness/run_command.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <omp.h>
+#include <optional>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -15,10 +17,12 @@
 #include "harness/job.h"
 #include "harness/manifest.h"
 #include "harness/merge.h"
+#include "harness/mpi.h"
 #include "harness/open_run.h"
 #include "harness/plan_table.h"
 #include "harness/results.h"
 #include "harness/summary.h"
+#include "harness/workers.h"
 
 namespace longreach::harness {
 namespace {
@@ -76,35 +80,78 @@ WrittenReports page_of(WrittenReports written) {
   return written;
 }
 
-}  // namespace
-
-int run_command(const RunRequest& request, std::ostream& out, std::ostream& progress_out) {
-  if (request.recipe) tell_differences(*request.recipe, progress_out);
-  OpenRun run(request);
-  const Experiment& experiment = run.experiment;
-  Store& store = run.store;
+/// `run` of the first process, which has the store and tells.
+int lead_run(Ranks& ranks, const RunRequest& request, std::ostream& out,
+             std::ostream& progress_out) {
+  std::optional<OpenRun> opened;
   RunOptions options = request.options;
-  run.write_configuration();
-  options.run_id = run.run_id;
-  options.interrupted = &interrupt_requested();
-  const Pending pending = run.to_do(run.chosen, options);
+  Pending pending;
+  ranks.together([&] {
+    if (request.recipe) tell_differences(*request.recipe, progress_out);
+    opened.emplace(request);
+    opened->write_configuration();
+    options.run_id = opened->run_id;
+    pending = opened->to_do(opened->chosen, options);
+  });
+  OpenRun& run = *opened;
   const i64 all = std::ssize(pending.cells);
   const i64 to_run = options.limit > 0 ? std::min(all, options.limit) : all;
-  const auto predictor = predictor_of(request, experiment, pending.cells);
-  options.predictor = predictor.get();
   Progress progress(progress_out, isatty(STDERR_FILENO) == 1, static_cast<std::size_t>(to_run));
-  const RunSummary ran = run_cells(experiment, pending, store, options, progress);
-  end_run(store, run.entry);
+  ChildListener listener{.progress = {}, .line = {}, .words = [&progress](std::string_view text) {
+                           progress.words(text);
+                         }};
+  if (ranks.size() == 1) listener.progress = [&progress](double share) { progress.share(share); };
+  ranks.together([] {});  // the others plan
+  RunSummary ran;
+  {
+    const auto workers = workers_of(ranks, run.experiment, run.plan, options, std::move(listener));
+    // Now that the others sleep until there is work: one that waits in MPI disturbs what is probed.
+    const auto predictor = predictor_of(request, run.experiment, pending.cells);
+    options.predictor = predictor.get();
+    ran = run_cells(run.experiment, pending, run.store, options, progress, *workers);
+  }
+  end_run(run.store, run.entry);
   if (ran.interrupted) return tell_interrupted(run, request, ran.left, progress_out);
-  const StoredResults results = read_results(store);
-  const WrittenReports written = page_of(write_reports(results, experiment.output));
+  const StoredResults results = read_results(run.store);
+  const WrittenReports written = page_of(write_reports(results, run.experiment.output));
   out << (request.table ? summary_table(results) : summary(results));
   out << fmt::format("{} cells run, {} already done, {} left\n", all - ran.left, pending.done(),
                      ran.left);
   out << left_as_is_line(pending);
   const int reports = print_reports(out, written);
-  const int code = exit_code(ran, verdict(store));
+  const int code = exit_code(ran, verdict(run.store));
   return code == kExitOk ? reports : code;
+}
+
+/// `run` of another process that mpirun started: runs cells until the first has no more.
+int help_run(Ranks& ranks, const RunRequest& request) {
+  ranks.together([] {});  // the first opens the run
+  std::optional<Experiment> experiment;
+  std::vector<Cell> plan;
+  ranks.together([&] {
+    experiment.emplace(experiment_of(request));
+    if (!std::filesystem::exists(experiment->output)) {
+      throw error("{}: not seen by process {}; --output must be on a file system that all share",
+                  experiment->output, ranks.rank());
+    }
+    plan = make_plan(*experiment);
+    catch_interrupts();
+  });
+  serve_cells(ranks, *experiment, plan, request.options);
+  return kExitOk;
+}
+
+}  // namespace
+
+int run_command(const RunRequest& asked, std::ostream& out, std::ostream& progress_out) {
+  const std::unique_ptr<Ranks> ranks = join_processes();
+  RunRequest request = asked;
+  if (request.options.threads == 0 && std::getenv("OMP_NUM_THREADS") == nullptr) {
+    request.options.threads = ranks->cores();
+  }
+  request.options.interrupted = &interrupt_requested();
+  return ranks->rank() == 0 ? lead_run(*ranks, request, out, progress_out)
+                            : help_run(*ranks, request);
 }
 
 int plan_command(const RunRequest& request, std::ostream& out) {

@@ -14,6 +14,7 @@
 namespace longreach::harness {
 
 class Predictor;
+class Workers;
 
 struct RunOptions {
   bool resume = true;                ///< else cells that are stored run again, whatever they gave
@@ -33,9 +34,10 @@ struct RunSummary {
   bool interrupted = false;
 };
 
-/// Runs them in order. A cell whose training failed is skipped; so are longer lengths of a task
-/// after one ran out of memory or time (Limits::on_oom).
-RunSummary run_cells(const Experiment&, const Pending&, Store&, const RunOptions&, Progress&);
+/// Runs them, in order where there is one worker. A cell whose training failed is skipped; so are
+/// longer lengths of a task after one ran out of memory or time (Limits::on_oom).
+RunSummary run_cells(const Experiment&, const Pending&, Store&, const RunOptions&, Progress&,
+                     Workers&);
 
 /// "2026-11-24T16:40:00Z"
 std::string utc_now();

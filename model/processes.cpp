@@ -21,7 +21,7 @@ void Processes::together(const std::function<void()>& work) {
   }
   const double failed = total(failure ? 1.0 : 0.0);
   if (failure) std::rethrow_exception(failure);
-  if (failed > 0) throw Error("another process of this training failed");
+  if (failed > 0) throw Error("another of the processes failed");
 }
 
 }  // namespace longreach::model

@@ -28,7 +28,7 @@ TEST_CASE("what one process throws ends the work in all") {
     } catch (const Error& problem) {
       const std::string text = problem.what();
       own += text == "disk full";
-      others += text == "another process of this training failed";
+      others += text == "another of the processes failed";
     }
     processes.together([] {});
     heard += processes.from_first(processes.rank() == 0 ? "first" : "other") == "first";
