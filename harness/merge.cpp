@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "harness/cell.h"
 #include "harness/equality.h"
+#include "harness/manifest.h"
 #include "harness/output_lock.h"
 #include "harness/runner.h"
 #include "harness/shard.h"
@@ -155,8 +156,13 @@ void gather_meta(Store& target, const std::vector<std::unique_ptr<Source>>& sour
   std::ranges::copy(target.meta_keys(), std::inserter(have, have.end()));
   std::vector<std::string> commands;
   for (const auto& source : sources) {
-    for (const std::string& key : source->store.meta_keys()) {
-      if (have.insert(key).second) target.set_meta(key, source->store.meta(key));
+    for (std::string key : source->store.meta_keys()) {
+      const std::string value = source->store.meta(key);
+      // Shards that began in the same second on like machines give their runs one name.
+      while (key.starts_with(kRunEntries) && have.contains(key) && target.meta(key) != value) {
+        key += '+';
+      }
+      if (have.insert(key).second) target.set_meta(key, value);
     }
     if (&source->store != &target) commands.push_back(source->store.meta("command"));
   }

@@ -155,6 +155,21 @@ TEST_CASE("A union's plan is the first one's, with what else was found where it 
   CHECK(merged.planned == 4);
 }
 
+TEST_CASE("Every run that a union comes from is told, even of one second") {
+  const TempFolder folder;
+  const std::string a = make_store(folder / "a", {outcome("1", 1)});
+  const std::string b = make_store(folder / "b", {outcome("2", 1)});
+  Store(a, Store::Open::existing).set_meta("run/x", "{\"a\": 1}");
+  Store(b, Store::Open::existing).set_meta("run/x", "{\"b\": 1}");
+  for (int again = 0; again < 2; ++again) {
+    merge(folder / "out", {a, b}, "");
+    const Store out(folder / "out", Store::Open::existing);
+    CHECK(out.meta("run/x") == "{\"a\": 1}");
+    CHECK(out.meta("run/x+") == "{\"b\": 1}");
+    CHECK(out.meta("run/x++") == "");
+  }
+}
+
 TEST_CASE("Damaged or missing weights are not taken, and whole ones elsewhere are") {
   const TempFolder folder;
   Parts parts;

@@ -144,6 +144,24 @@ TEST_CASE("Nothing runs on the host of a timing, and only hosts that may time ge
   CHECK(timed_on == std::set<i64>{0, 2});
 }
 
+TEST_CASE("What becomes ready while a timing runs does not go to its host") {
+  const Plan plan;
+  Scheduler scheduler(plan.cells, plan.rules());
+  const std::size_t first = scheduler.next(0)->cell, second = scheduler.next(1)->cell;
+  REQUIRE(plan.cells[second].kind == CellKind::train);
+  scheduler.finished(first, Status::ok);
+  std::size_t cell = scheduler.next(0)->cell;
+  while (!plan.alone(cell)) {
+    scheduler.finished(cell, Status::ok);
+    cell = scheduler.next(0)->cell;
+  }
+  scheduler.finished(second, Status::ok);  // and its measurements are ready
+  CHECK_FALSE(scheduler.next(0));
+  CHECK(scheduler.next(1));
+  scheduler.finished(cell, Status::ok);
+  CHECK(scheduler.next(0));
+}
+
 TEST_CASE("Measurements of a training that failed are skipped with the reason, others are not") {
   const Plan plan;
   Scheduler scheduler(plan.cells, plan.rules());

@@ -74,7 +74,7 @@ wait_for 'find_rank 0'; wait_for 'find_rank 1'
 TEST_CASE("Several processes find what one does, in one store") {
   const TempFolder folder;
   write_file(folder / "c.yaml", experiment());
-  const std::string run = "run " + folder / "c.yaml" + " --threads 1 --output ";
+  const std::string run = "run " + folder / "c.yaml" + " --threads 1 --no-probe --output ";
   REQUIRE(run_command(run + folder / "one").exit_code == 0);
   for (const int processes : {2, 8}) {
     const std::string output = folder / std::to_string(processes);
@@ -91,7 +91,7 @@ TEST_CASE("Several processes find what one does, in one store") {
 TEST_CASE("A run whose process is killed goes on with nothing finished lost") {
   const TempFolder folder;
   write_file(folder / "c.yaml", experiment());
-  const std::string run = "run " + folder / "c.yaml" + " --threads 1 --output ";
+  const std::string run = "run " + folder / "c.yaml" + " --threads 1 --no-probe --output ";
   REQUIRE(run_command(run + folder / "one").exit_code == 0);
   int after = 2;
   for (const char* victim : {"$rank1", "$rank0", "$run"}) {
@@ -119,7 +119,8 @@ TEST_CASE("A cell that crashes or takes too long ends no process of the run") {
   write_file(folder / "c.yaml", Parts{}.yaml());
   const Run run = disturbed(
       folder, 2,
-      "run " + folder / "c.yaml" + " --threads 1 --set models.reader.train.steps=10000000 --set " +
+      "run " + folder / "c.yaml" +
+          " --threads 1 --no-probe --set models.reader.train.steps=10000000 --set " +
           "limits.time_per_cell=3 --output " + folder / "out",
       "c=$(cat /proc/$rank1/task/$rank1/children) && [ -n \"$c\" ]", "sleep 0.3; kill -SEGV $c");
   INFO(run.out);
@@ -134,11 +135,12 @@ TEST_CASE("A cell that crashes or takes too long ends no process of the run") {
 TEST_CASE("An interrupted run of several processes ends all of them, and says how to go on") {
   const TempFolder folder;
   write_file(folder / "c.yaml", Parts{}.yaml());
-  const Run run = disturbed(folder, 2,
-                            "run " + folder / "c.yaml" +
-                                " --threads 1 --set models.reader.train.steps=10000000 " +
-                                "--output " + folder / "out",
-                            "[ -d " + folder / "out/models" + " ]", "kill -TERM $rank0");
+  const Run run =
+      disturbed(folder, 2,
+                "run " + folder / "c.yaml" +
+                    " --threads 1 --no-probe --set models.reader.train.steps=10000000 " +
+                    "--output " + folder / "out",
+                "[ -d " + folder / "out/models" + " ]", "kill -TERM $rank0");
   INFO(run.out);
   CHECK(run.exit_code == 130);
   CHECK_THAT(run.out, Contains("interrupted, 10 cells left"));
@@ -148,7 +150,7 @@ TEST_CASE("An interrupted run of several processes ends all of them, and says ho
 TEST_CASE("A run of several processes stops at its limit, and at what failed when asked to") {
   const TempFolder folder;
   write_file(folder / "c.yaml", experiment());
-  const std::string run = "run " + folder / "c.yaml" + " --threads 1 --output ";
+  const std::string run = "run " + folder / "c.yaml" + " --threads 1 --no-probe --output ";
   const Run limited = run_command(run + folder / "a" + " --limit 3", mpirun(2));
   CHECK(limited.exit_code == 0);
   CHECK_THAT(limited.out, Contains("3 cells run, 0 already done, 15 left"));
@@ -169,8 +171,8 @@ TEST_CASE("Processes that cannot see the output folder, or its experiment, are r
              "#!/bin/sh\n[ $OMPI_COMM_WORLD_RANK = 0 ] && f=c.yaml || f=other\n"
              "shift; exec " LONGREACH_BINARY_DIR "/longreach run " +
                  folder / "$f" + " \"$@\"\n");
-  const Run unlike =
-      run_command("--threads 1 --output " + folder / "out", mpirun(2) + " sh " + folder / "pick");
+  const Run unlike = run_command("--threads 1 --no-probe --output " + folder / "out",
+                                 mpirun(2) + " sh " + folder / "pick");
   INFO(unlike.out << unlike.err);
   CHECK(unlike.exit_code == 2);
   CHECK_THAT(unlike.err, Contains("process 1 has other cells than the first"));
