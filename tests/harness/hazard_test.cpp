@@ -41,6 +41,12 @@ Run run(const TempFolder& folder, const std::string& more = "", const std::strin
                      launcher);
 }
 
+/// Of a script: starts that run in the background, as $run.
+std::string started(const TempFolder& folder) {
+  return LONGREACH_BINARY_DIR "/longreach run " + folder / "c.yaml" + " --no-probe --output " +
+         folder / "out" + " --plugin " + kPlugin + " & run=$!\n";
+}
+
 /// The first record of each task and length: "segfault 16".
 std::map<std::string, nlohmann::json> records(const TempFolder& folder) {
   std::map<std::string, nlohmann::json> found;
@@ -146,31 +152,26 @@ TEST_CASE("Longer lengths are skipped after one runs out of memory, or not, as c
 
 TEST_CASE("The process of a cell dies with the run that is killed", "[plugin]") {
   const TempFolder folder;
-  write_file(folder / "c.yaml", experiment({"wait"}, ""));
-  // The child of the run (its probes are children too), once it computes, and whether it still does
-  // when the run is gone. Nobody may be there to reap it.
+  const std::string mark = folder / "mark";
+  write_file(folder / "c.yaml", experiment({"wait, once: '" + mark + "'"}, ""));
+  // The child of the run, once the mark tells that it is at work, and whether it still is when the
+  // run is gone. Nobody may be there to reap it.
   const std::string script =
-      "lives() { grep -q '^State:.[RSD]' /proc/$1/status; }\n" LONGREACH_BINARY_DIR
-      "/longreach run --no-probe " +
-      folder / "c.yaml" + " --output " + folder / "out" + " --plugin " + kPlugin +
-      " & run=$!\n"
-      "until child=$(cat /proc/$run/task/$run/children) && [ \"$child\" ]; do sleep 0.02; done\n"
-      "sleep 0.3; lives $child && echo alive; kill -KILL $run; wait $run\n"
+      "lives() { grep -q '^State:.[RSD]' /proc/$1/status; }\n" + started(folder) + "until [ -e " +
+      mark +
+      " ]; do sleep 0.02; done; child=$(cat /proc/$run/task/$run/children)\n"
+      "lives $child && echo alive; kill -KILL $run; wait $run\n"
       "for i in $(seq 20); do lives $child || break; sleep 0.1; done; lives $child || echo dead";
   CHECK(run_script(script) == "alive\ndead\n");
 }
 
 TEST_CASE("A second Ctrl-C ends a run whose cell does not heed the first", "[plugin]") {
   const TempFolder folder;
-  write_file(folder / "c.yaml", experiment({"stubborn"}, ""));
-  const std::string script =
-      LONGREACH_BINARY_DIR "/longreach run " + folder / "c.yaml" + " --output " + folder / "out" +
-      " --plugin " + kPlugin +
-      " & run=$!\n"
-      "until [ -s " +
-      folder / "out/configuration.yaml" +
-      " ]; do sleep 0.02; done; sleep 0.5\n"
-      "kill -INT $run; sleep 0.5; kill -0 $run && echo waits; kill -INT $run; wait $run; echo $?\n";
+  const std::string mark = folder / "mark";
+  write_file(folder / "c.yaml", experiment({"stubborn, once: '" + mark + "'"}, ""));
+  const std::string script = started(folder) + "until [ -e " + mark +
+                             " ]; do sleep 0.02; done; sleep 0.2; kill -INT $run; sleep 0.5\n"
+                             "kill -0 $run && echo waits; kill -INT $run; wait $run; echo $?\n";
   const auto start = std::chrono::steady_clock::now();
   CHECK(run_script(script) == "waits\n130\n");
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(4));  // 5 of grace
