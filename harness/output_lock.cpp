@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/file.h>
+#include <thread>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -32,9 +34,15 @@ void write_holder(int fd) {
   [[maybe_unused]] const ssize_t written = pwrite(fd, holder.data(), holder.size(), 0);
 }
 
+/// A run that is killed just as it starts a cell's process leaves that one with the lock until it
+/// has become the cell or seen that it is alone: some milliseconds.
 int lock(int fd) {
+  constexpr std::chrono::milliseconds kPatience{500}, kPause{10};
+  const auto end = std::chrono::steady_clock::now() + kPatience;
   while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EINTR) return errno;
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > end) return errno;
+    std::this_thread::sleep_for(kPause);
   }
   return 0;
 }

@@ -40,6 +40,22 @@ TEST_CASE("The lock of a run that was killed holds nobody up, and its words are 
   CHECK_THAT(read_file(folder / "out/.lock"), Contains("process " + std::to_string(getpid())));
 }
 
+TEST_CASE("A run killed while it starts a process does not hold up the next one") {
+  const TempFolder folder;
+  const pid_t run = fork();
+  if (run == 0) {
+    const OutputLock lock(folder / "out");
+    if (fork() == 0) {  // with the lock, as every process before it becomes another program
+      usleep(100000);
+      _exit(0);
+    }
+    raise(SIGKILL);
+  }
+  int status = 0;
+  waitpid(run, &status, 0);
+  CHECK_NOTHROW(OutputLock(folder / "out"));
+}
+
 TEST_CASE("A file system without locks is not taken for another run") {
   for (const int reason : {ENOLCK, ENOSYS, EOPNOTSUPP}) {
     CHECK_THAT(lock_refusal("out", reason, "process 1 on a since b"),
