@@ -27,8 +27,10 @@ struct LastWords {
 LastWords last_words;
 
 /// In a parallel region no handler is reached: an exception that leaves one ends the program here.
-/// Nothing may be allocated.
+/// Nothing may be allocated. Of several threads the first speaks, and its end is that of all.
 [[noreturn]] void say_last_words() {
+  static std::atomic_flag spoken;
+  while (spoken.test_and_set()) pause();
   if (const std::exception_ptr thrown = std::current_exception()) {
     try {
       std::rethrow_exception(thrown);
