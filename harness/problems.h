@@ -9,7 +9,8 @@
 namespace longreach::harness {
 
 /// The text on one line of at most a few hundred characters: control characters and bytes that are
-/// not UTF-8 are escaped, and the middle of what is longer is left out. For what strangers wrote, where it is shown.
+/// not UTF-8 are escaped, and the middle of what is longer is left out. For what strangers wrote,
+/// where it is shown.
 std::string one_line(std::string_view text);
 
 /// Problems in the order found, each once.

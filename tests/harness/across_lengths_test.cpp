@@ -92,16 +92,16 @@ TEST_CASE("The effective length of one backend's cells stands beside the longest
   StatisticsChoice half;
   half.effective_threshold = 0.5;
   half.effective_relative = false;
-  const Measurement other =
-      row_of(derive_across_lengths(measured_cells(window()), half, 1), "passkey/exact_match/effective_length");
+  const Measurement other = row_of(derive_across_lengths(measured_cells(window()), half, 1),
+                                   "passkey/exact_match/effective_length");
   CHECK(*other.value == 128);
   CHECK_THAT(other.protocol, Contains("threshold=0.5:absolute"));
   half.effective_threshold = 1;
   half.effective_relative = true;
   Stored wrong = window();
   for (SampleRecord& sample : wrong.samples) sample.scores[0].second = 0;
-  const Measurement none =
-      row_of(derive_across_lengths(measured_cells(wrong), half, 1), "passkey/exact_match/effective_length");
+  const Measurement none = row_of(derive_across_lengths(measured_cells(wrong), half, 1),
+                                  "passkey/exact_match/effective_length");
   CHECK_FALSE(none.value);
   CHECK_THAT(none.ci_method, Contains("below at the shortest length already"));
 }

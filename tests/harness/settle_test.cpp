@@ -104,8 +104,10 @@ TEST_CASE("A report that cannot be written stops no other, and the exit code say
   CHECK(run.exit_code == 1);
   CHECK_THAT(run.err, Contains("records.csv: cannot be written: ") &&
                           Contains("every finished cell is stored; `longreach report`"));
-  CHECK_THAT(run.out, Contains("records.jsonl") && Contains("report.html") &&
-                          Contains("manifest.json") && !Contains("records.csv"));
+  CHECK_THAT(run.out, Contains("report.html"));
+  for (const char* name : {"records.jsonl", "report.html", "manifest.json"}) {
+    CHECK(std::filesystem::is_regular_file(folder / "out/" + name));
+  }
   std::filesystem::remove_all(folder / "out/records.csv");
   const Run report = run_command("report " + folder / "out");
   CHECK(report.exit_code == 0);

@@ -21,7 +21,8 @@ inline std::string drawn(const Results& results) {
   std::string folder = (std::filesystem::temp_directory_path() / "longreach-XXXXXX").string();
   REQUIRE(mkdtemp(folder.data()) != nullptr);
   std::string page = written("html", results);
-  page.insert(page.rfind("</body>"), "<script>drawAllCharts();</script>");  // as if scrolled through
+  page.insert(page.rfind("</body>"),
+              "<script>drawAllCharts();</script>");  // as if scrolled through
   std::ofstream(folder + "/page.html") << page;
   const std::string command =
       "chromium --headless --no-sandbox --disable-gpu --user-data-dir=" + folder + "/profile" +
