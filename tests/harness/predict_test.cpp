@@ -39,6 +39,20 @@ std::vector<nlohmann::json> rows_of(const std::string& path) {
   return rows;
 }
 
+/// What reading a cell's tokens takes, in chunks.
+double forward_seconds(const Experiment& experiment, const Cell& cell) {
+  const model::Transformer model =
+      make_model(experiment.models[cell.model], experiment.backends[cell.backend], 0);
+  model::StreamState state = model.initial_state(1, *cell.length);
+  const std::vector<Token> tokens(static_cast<std::size_t>(*cell.length));
+  const View<const Token, 2> all(tokens.data(), {1, *cell.length});
+  const auto start = std::chrono::steady_clock::now();
+  for (i64 t = 0; t < *cell.length; t += 512) {
+    model.forward(all.slice(1, t, 512), state, View<float, 3>(nullptr, {1, 0, 256}), nullptr);
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 }  // namespace
 
 TEST_CASE("One reading of the context has the model's FLOP, weights and state") {
@@ -133,23 +147,18 @@ TEST_CASE("A probed model's predicted time is that of its work, within a factor 
   const std::vector<Cell> plan = make_plan(experiment);
   Overhead overhead = assumed_overhead();
   overhead.seconds = 0;
-  Predictor predictor(experiment, overhead);
-  predictor.prepare(plan, 0.3);
+  // Either may meet a moment in which the machine does something else: a few tries.
+  const auto ratio_of = [&](const Cell& cell) {
+    Predictor predictor(experiment, overhead);
+    predictor.prepare(plan, 0.3);
+    return predictor.of(cell).seconds / forward_seconds(experiment, cell);
+  };
   for (const Cell& cell : plan) {
-    const model::Transformer model =
-        make_model(experiment.models[cell.model], experiment.backends[cell.backend], 0);
-    model::StreamState state = model.initial_state(1, *cell.length);
-    const std::vector<Token> tokens(static_cast<std::size_t>(*cell.length));
-    const View<const Token, 2> all(tokens.data(), {1, *cell.length});
-    const auto start = std::chrono::steady_clock::now();
-    for (i64 t = 0; t < *cell.length; t += 512) {
-      model.forward(all.slice(1, t, 512), state, View<float, 3>(nullptr, {1, 0, 256}), nullptr);
-    }
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    CAPTURE(experiment.backends[cell.backend].name, seconds);
-    CHECK(predictor.of(cell).seconds > seconds / 4);
-    CHECK(predictor.of(cell).seconds < seconds * 4);
+    double ratio = ratio_of(cell);
+    for (int tries = 1; tries < 6 && (ratio < 0.25 || ratio > 4); ++tries) ratio = ratio_of(cell);
+    CAPTURE(experiment.backends[cell.backend].name);
+    CHECK(ratio > 0.25);
+    CHECK(ratio < 4);
   }
 }
 
