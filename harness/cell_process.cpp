@@ -2,9 +2,11 @@
 #include "harness/cell_process.h"
 
 #include <cstring>
+#include <filesystem>
 #include <thread>
 #include <utility>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/cell.h"
@@ -129,6 +131,8 @@ bool CellProcess::poll(int milliseconds) {
 bool CellProcess::conclude() {
   const ChildResult& child = child_->result();
   if (child.result.empty()) {
+    // What it was writing when it died; files of others that are being written stay.
+    remove_abandoned((std::filesystem::path(experiment_.output) / "models").string());
     interrupted_ = options_.interrupted && *options_.interrupted;
     if (interrupted_) return true;
     if (killed_from_outside(child)) {
