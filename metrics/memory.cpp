@@ -1,5 +1,6 @@
 // Memory: the state a stream holds at a depth, the weights, and the process's peak.
-#include <sys/resource.h>
+#include <fstream>
+#include <string>
 
 #include "core/error.h"
 #include "metrics/estimate.h"
@@ -11,11 +12,15 @@ namespace longreach::metrics {
 namespace {
 
 /// The largest resident set this process has had, in bytes. The harness gives a cell a process of
-/// its own, so this is what the cell took, program and weights included.
+/// its own, so this is what the cell took, program and weights included. Not getrusage(), which
+/// counts from before exec(), when the process was a copy of the runner.
 double peak_resident_bytes() {
-  rusage usage{};
-  check(getrusage(RUSAGE_SELF, &usage) == 0, "getrusage knows its own process");
-  return static_cast<double>(usage.ru_maxrss) * 1024;  // Linux counts KiB
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kibibytes = 0;
+    if (word == "VmHWM:" && status >> kibibytes) return kibibytes * 1024;
+  }
+  throw error("/proc/self/status does not tell this process's peak memory (VmHWM)");
 }
 
 /// Keys and values of every token, layer and key/value head in float32.
@@ -32,7 +37,7 @@ class Memory final : public Metric {
 
   explicit Memory(const Params&) {}
 
-  i64 version() const override { return 1; }
+  i64 version() const override { return 2; }
   Work work(const Prospect& prospect) const override {
     Work work;
     work.passes = {{.tokens = prospect.context_length}};
