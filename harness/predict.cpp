@@ -221,15 +221,15 @@ void Predictor::probe(const std::vector<Cell>& cells, double seconds) {
 Prediction Predictor::measured(const Cell& cell, i64 length) {
   const Subject& model = subject(cell);
   const Source& data = source(cell);
-  const metrics::Work& todo = work(cell, length);
+  const metrics::Work& needed = work(cell, length);
   Prediction sum;
-  sum.tokens = todo.tokens();
+  sum.tokens = needed.tokens();
   sum.seconds = overhead_.seconds + data.seconds;
-  const bool compares = std::ranges::any_of(todo.passes, &metrics::Pass::baseline);
+  const bool compares = std::ranges::any_of(needed.passes, &metrics::Pass::baseline);
   const Subject& baseline = compares ? baseline_of(cell) : model;
-  const double models = static_cast<double>(todo.models + (compares && &baseline != &model));
+  const double models = static_cast<double>(needed.models + (compares && &baseline != &model));
   double state = 0, call = 0;
-  for (const metrics::Pass& pass : todo.passes) {
+  for (const metrics::Pass& pass : needed.passes) {
     const Subject& reads = pass.baseline ? baseline : model;
     const Subject::Cost once = reads.cost(pass);
     double count = pass.count;
@@ -242,13 +242,14 @@ Prediction Predictor::measured(const Cell& cell, i64 length) {
         state, static_cast<double>(pass.streams) * reads.state_bytes(pass.position + pass.tokens));
     call = std::max(call, reads.call_bytes(pass));
   }
-  sum.seconds += todo.copied * model.state_bytes(length) / kCopy;
-  sum.seconds += todo.resampled * static_cast<double>(experiment_.statistics.bootstrap) * kResample;
+  sum.seconds += needed.copied * model.state_bytes(length) / kCopy;
+  sum.seconds +=
+      needed.resampled * static_cast<double>(experiment_.statistics.bootstrap) * kResample;
   const double weights = model.weight_bytes();
   sum.seconds +=
       models * (weights / kHash +
                 (cell.trained.empty() ? model.pace.draw * weights / kFloat : 3 * weights / kCopy));
-  const double known = models * weights + static_cast<double>(todo.states) * state;
+  const double known = models * weights + static_cast<double>(needed.states) * state;
   sum.least_bytes = overhead_.bytes + static_cast<i64>(known);
   // Weights that are read are there twice for a moment.
   const double loading = cell.trained.empty() ? 0 : weights;

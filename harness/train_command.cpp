@@ -64,6 +64,7 @@ class TrainCommand {
       end_run(run_->store, run_->entry);
       const auto written = write_reports(read_results(run_->store), experiment_->output);
       all_ok_ = print_reports(out_, written) == kExitOk && all_ok_;
+      if (verdict(run_->store).any_invalid) return kExitInvalid;
     }
     return all_ok_ ? kExitOk : kExitCellFailed;
   }

@@ -21,12 +21,12 @@ struct Ran {
   std::vector<nlohmann::json> rows;
 };
 
-/// Runs `backends` on a model of these parts; rows of one backend alone.
-Ran run_with(const Parts& parts, const std::string& backend) {
+/// Runs, or trains, `backends` on a model of these parts; rows of one backend alone.
+Ran run_with(const Parts& parts, const std::string& backend, const std::string& command = "run ") {
   const TempFolder folder;
   write_file(folder / "c.yaml", parts.yaml());
   const Run ran =
-      run_command("run " + folder / "c.yaml" + " --threads 1 --output " + folder / "out" + kLiar);
+      run_command(command + folder / "c.yaml" + " --threads 1 --output " + folder / "out" + kLiar);
   INFO(ran.err);
   Ran found{ran.exit_code, ran.out, {}};
   std::istringstream lines(read_file(folder / "out/records.jsonl"));
@@ -115,4 +115,5 @@ TEST_CASE("Weights trained by a backend that does other than it declares are not
                Contains(trained ? "where it declared" : "did not succeed"));
   }
   CHECK(ran.rows.size() > 1);
+  CHECK(run_with(parts, "liar", "train ").exit_code == 3);
 }
