@@ -13,23 +13,14 @@ namespace longreach::harness {
 /// For every other backend's cell and each score that its samples share with the baseline's cell of
 /// the same task, model, seed, rate and length:
 ///
-/// - "<task metric>/<score>_difference": the mean of (backend - baseline) over samples paired by
-///   their hash, which is the difference of the pooled values where all pair. Samples of one
-///   cluster are one unit. Interval: paired bootstrap over units; where they all differ alike in a
-///   score between 0 and 1, Wilson's bound on the share that would not. data_sha: of what was
-///   paired. p_value: exact McNemar's for scores that are 0 or 1 and independent, else
-///   sign_flip_p's. p_adjusted: Holm's over the backends, lengths, seeds and rates of one task,
-///   model and score; empty when the correction is `none`. detectable: of a test at the level of
-///   one comparison; empty when the differences do not vary. Without depth.
+/// - "<task metric>/<score>_difference": paired_difference(), which is the difference of the pooled
+///   values where all samples pair. p_adjusted: Holm's over the backends, lengths, seeds and rates
+///   of one task, model and score; empty when the correction is `none`. Without depth.
 /// - the same at each depth for which the score has a measurement. These make up a heatmap, so
 ///   p_adjusted is Benjamini and Hochberg's over its depths and lengths, always.
-/// - "<task metric>/<score>_ratio" for samples without a hash, which are repetitions of a timing,
-///   where both cells were timed by the same protocol, build, flags and threads on the same
-///   machine: how many times as long the backend takes (1 = as long). A ratio, since machines scale
-///   all times alike and a difference in ms says nothing across lengths. Hodges and Lehmann's
-///   estimate with the interval that belongs to Mann and Whitney's p_value; Holm as above. The
-///   repetitions are of two processes, so the test tells those apart, not what other processes
-///   would have had.
+/// - "<task metric>/<score>_ratio": time_ratio(), where both cells were timed by the same protocol,
+///   build, flags and threads on the same machine. A ratio, since machines scale all times alike
+///   and a difference in ms says nothing across lengths. Holm as above.
 ///
 /// Nothing when no cell is marked as baseline.
 std::vector<Derived> compare_to_baseline(std::span<const Measured>, const StatisticsChoice&,
