@@ -10,18 +10,24 @@ function heatColour(share) {
   return CIVIDIS[i].map((c, k) => Math.round(c + (CIVIDIS[i + 1][k] - c) * (place - i)));
 }
 
+/** Black or white, whichever stands out more (WCAG 2.2's relative luminance): one of them is always above 4.5:1. */
+function inkOn(rgb) {
+  const [red, green, blue] = rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000" : "#fff";
+}
+
 function heatCell(r, failed, scale) {
   if (!r) {
     const title = failed ? `${failed.status}: ${failed.reason}` : "not measured";
     return make("td", { class: "heat hatched", title }, failed ? failed.status : "–");
   }
-  const [red, green, blue] = heatColour((r.value - scale.low) / (scale.high - scale.low || 1));
-  const light = 0.299 * red + 0.587 * green + 0.114 * blue > 128;
+  const ground = heatColour((r.value - scale.low) / (scale.high - scale.low || 1));
   const cell = make("td", { class: r.status === "ok" ? "heat" : "heat hatched", title: fullText(r) },
     make(isSignificant(differenceOf(r)) ? "strong" : "span", {}, show(r.value, r.unit)),
     make("span", { class: "block tiny" }, `n=${r.n ?? "–"}`));
-  cell.style.backgroundColor = `rgb(${red}, ${green}, ${blue})`;
-  cell.style.color = light ? "#000" : "#fff";
+  cell.style.backgroundColor = `rgb(${ground})`;
+  cell.style.color = inkOn(ground);
   return cell;
 }
 

@@ -155,10 +155,10 @@ function memory() {
 
 // ---- 11 to 14 ----
 
-/** Curves that are wanted, with their cells and the points that have both numbers. */
+/** Curves that are wanted and whose cell is on the page, with that cell and the points that have both numbers. */
 function curvesOf(wanted) {
-  return DATA.curves.shown.filter(wanted).map((curve) => ({ ...curve,
-    cell: CELLS.get(curve.cell_id) ?? { backend: curve.cell_id, model: "", seed: null, lr: null },
+  return DATA.curves.shown.filter((curve) => CELLS.has(curve.cell_id) && wanted(curve)).map((curve) => ({ ...curve,
+    cell: CELLS.get(curve.cell_id),
     points: curve.x.map((x, i) => ({ x, y: curve.y[i] })).filter((p) => p.x !== null && p.y !== null) }))
     .filter((c) => c.points.length > 0);
 }

@@ -124,8 +124,8 @@ const visible = (text) => (text === "" ? "(nothing)"
   : text.replace(/\n/g, "⏎").replace(/[\u0000-\u001f\u007f]/g, "·"));
 
 function samplesTable() {
-  const all = DATA.samples.shown.map((sample) => ({ ...sample,
-    cell: CELLS.get(sample.cell_id) ?? { backend: sample.cell_id, task: "–", context_length: null } }));
+  const all = DATA.samples.shown.filter((sample) => CELLS.has(sample.cell_id))
+    .map((sample) => ({ ...sample, cell: CELLS.get(sample.cell_id) }));
   const together = (s) => `${s.cell.task}\u0000${s.cell.context_length}\u0000${s.sample_sha}\u0000${s.index}`;
   const rows = [...groupBy(all, together).values()].flat();
   const scored = (s) => (s.scores.exact_match !== undefined ? "exact_match" : Object.keys(s.scores)[0]);

@@ -12,11 +12,10 @@
 
 namespace longreach::reports {
 
-/// The page's document once its script has run; "" where there is no browser.
+/// The page's document once its script has run.
 inline std::string drawn(const Results& results) {
   if (std::system("command -v chromium >/dev/null") != 0) {
-    WARN("no chromium here: the page was not drawn");
-    return "";
+    FAIL("no chromium here to draw the page; run scripts/bootstrap");
   }
   std::string folder = (std::filesystem::temp_directory_path() / "longreach-XXXXXX").string();
   REQUIRE(mkdtemp(folder.data()) != nullptr);

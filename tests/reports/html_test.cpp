@@ -134,7 +134,6 @@ std::string section_of(const std::string& page, const std::string& heading) {
 TEST_CASE("Curves by position stand in their metric's section, and the baseline's zeros nowhere") {
   const Synthetic made = synthetic();
   const std::string page = drawn(made.results());
-  if (page.empty()) return;
   const std::string perplexity = section_of(page, "Perplexity by context length");
   CHECK(count(perplexity, "<h3>Bits per byte by position — reader</h3>") == 1);
   CHECK(count(perplexity, "in windows of 4k") == 2);  // label and caption
@@ -180,7 +179,6 @@ TEST_CASE(
   compared("overlapping", 0.9, 1.4, 0.01);
   compared("unproven", 1.2, 1.4, 0.2);
   const std::string page = drawn(Results{"", "", "{}", "", records, {}, {}});
-  if (page.empty()) return;
   const auto row = [summary = section_of(page, "Summary")](const std::string& backend) {
     const std::size_t from = summary.find("</span> " + backend + "</th>");
     REQUIRE(from != std::string::npos);
@@ -198,7 +196,6 @@ TEST_CASE(
     "Only answers are marked right or wrong, and what a generated text scored is shown by name") {
   const Synthetic made = synthetic();
   const std::string page = drawn(made.results());
-  if (page.empty()) return;
   CHECK(count(section_of(page, "Quality of text"), "<h3>Repeated 4-grams</h3>") == 1);
   const std::string samples = section_of(page, "Samples");
   CHECK(count(samples, "<td>rep_4 0.000</td>") > 0);

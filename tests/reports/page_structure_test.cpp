@@ -63,7 +63,6 @@ TEST_CASE("Scores of parts make one figure, the main score is shown and the othe
     }
   }
   const std::string page = made.drawn();
-  if (page.empty()) return;
   const std::string lengths = section_of(page, "Retrieval by context length");
   CHECK(count(lengths, "<figure>") == 1);
   CHECK(count(lengths, "Words shared with the answer (F1)</h3>") == 1);
@@ -83,7 +82,6 @@ TEST_CASE("The summary has one score a task, and the state where no memory task 
     }
   }
   const std::string page = made.drawn();
-  if (page.empty()) return;
   const std::string summary = section_of(page, "Summary");
   CHECK(count(summary, "<th scope=\"col\"") == 1 + 5 + 1);  // backend, tasks, state
   CHECK(count(summary, "Answer named") == 5);
@@ -99,7 +97,6 @@ TEST_CASE("Times of unlike machines never share a figure, while scores do") {
     made.add("full", "find", length, "passkey/exact_match", 0.5).chance = 0.1;
   }
   const std::string page = made.drawn();
-  if (page.empty()) return;
   const std::string latency = section_of(page, "Latency");
   CHECK(count(latency, "<figure>") == 2);
   CHECK(count(latency, "machine aaaaaaaa</h3>") == 1);
@@ -120,7 +117,6 @@ TEST_CASE("Heads are tables of layers and heads, and parts switched off are one 
   }
   made.add("infini", "heads", 512, "introspection/memory_off", 0.4);
   const std::string page = made.drawn();
-  if (page.empty()) return;
   const std::string section = section_of(page, "Introspection");
   CHECK(count(section, "<figure>") == 1);
   CHECK(count(section, "Loss added without a part</h3>") == 1);
@@ -140,7 +136,6 @@ TEST_CASE("Forests show the longest length, their numbers p and the detectable d
     m.detectable = 0.125;
   }
   const std::string page = made.drawn();
-  if (page.empty()) return;
   const std::string section = section_of(page, "Differences from the baseline");
   CHECK(count(section, "at 512 tokens, with its interval") == 2);
   CHECK(count(section, "<summary>At other lengths (1)</summary>") == 1);
@@ -155,7 +150,6 @@ TEST_CASE("The page says how many records it leaves out, and of which kinds") {
         i == 0 ? "" : "distance=16-31";
   }
   const std::string page = made.drawn();
-  if (page.empty()) return;
   CHECK(count(page, "10,999 of 11,000 records, the least important kinds") == 1);
   CHECK(count(page, "questions/recall by distance (10,999)") == 1);
 }

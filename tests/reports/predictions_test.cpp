@@ -36,7 +36,6 @@ TEST_CASE("The page counts the cells predicted within a factor of two, and shows
   // 1, 2.
   const std::string page = drawn({cell("a", 1, 2), cell("b", 1, 1), cell("c", 2, 1),
                                   cell("d", 3, 1), cell("e", 100, 1, Status::failed)});
-  if (page.empty()) return;
   CHECK_THAT(page, Contains("Predicted time: 3 of 4 cells (75%) within 2×, the median at 1×"));
   CHECK_THAT(page, Contains("Predicted worst (4 of 4)") && Contains(">Predicted and measured</a>"));
   CHECK(page.find("<td class=\"number\">3×</td>") < page.find("<td class=\"number\">2×</td>"));
@@ -47,7 +46,6 @@ TEST_CASE("A run without predictions has no section about them") {
   Record plain = cell("a", 1, 2);
   plain.cell.predicted_s.reset();
   const std::string page = drawn({plain});
-  if (page.empty()) return;
   CHECK(page.find(">Predicted and measured</a>") == std::string::npos);
 }
 
