@@ -1,6 +1,7 @@
 // Turns the columns of a record, samples and curves into values, text and JSON.
 #include "reports/columns.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -61,8 +62,10 @@ bool is_of_cell(const Record& record, const void* field) {
 }
 
 const std::vector<std::string>& ColumnTexts::of(const Record& record) {
-  const bool known = !texts_.empty() && !cell_id_.empty() && record.cell.cell_id == cell_id_;
-  cell_id_ = record.cell.cell_id;
+  const CellInfo& cell = record.cell;
+  std::string key = cell.cell_id + '\n' + cell.run_id + '\n' + cell.started_at;
+  const bool known = !texts_.empty() && !cell.cell_id.empty() && key == cell_;
+  cell_ = std::move(key);
   std::size_t i = 0;
   record.columns([&](std::string_view name, const auto& field) {
     if (texts_.size() <= i) texts_.emplace_back();
@@ -78,6 +81,11 @@ Json to_json(const Value& value) { return std::visit(ToJson{}, value); }
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string valid_utf8(const std::string& text) {
+  const bool ascii = std::ranges::none_of(text, [](char c) { return (c & 0x80) != 0; });
+  return ascii ? text : Json::parse(dump(text)).get<std::string>();
 }
 
 Json to_json(const SampleRecord& sample) {

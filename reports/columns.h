@@ -25,7 +25,7 @@ struct Column {
 std::vector<Column> columns(const Record& record);
 
 /// The columns of one record after the other as text. What belongs to the cell is made once while
-/// rows with its cell_id follow one another.
+/// rows with its cell_id, run_id and started_at follow one another.
 class ColumnTexts {
  public:
   using Format = std::function<std::string(const Column&)>;
@@ -36,7 +36,7 @@ class ColumnTexts {
 
  private:
   Format format_;
-  std::string cell_id_;
+  std::string cell_;  ///< that the texts are of
   std::vector<std::string> texts_;
 };
 
@@ -45,6 +45,9 @@ bool is_of_cell(const Record& record, const void* field);
 
 /// "" when absent; numbers as the shortest decimals that read back to the same bits.
 std::string to_text(const Value& value);
+
+/// The text itself, with U+FFFD for bytes that are not UTF-8.
+std::string valid_utf8(const std::string& text);
 
 /// null when absent.
 nlohmann::ordered_json to_json(const Value& value);

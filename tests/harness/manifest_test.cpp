@@ -77,6 +77,20 @@ TEST_CASE("A manifest tells build, machine, circumstances and the whole configur
   CHECK(stage.manifest()["ended_at"].is_string());
 }
 
+TEST_CASE("docs/records.md has every member of a manifest") {
+  Stage stage;
+  const Experiment experiment = read({});
+  store_experiment(stage.store, experiment, "longreach run t.yaml");
+  begin_run(stage.store, experiment, request("longreach run t.yaml"), "t@now");
+  std::string doc = read_file(LONGREACH_SOURCE_DIR "/docs/records.md");
+  doc = doc.substr(doc.find("## manifest.json"));
+  const Json manifest = stage.manifest();
+  for (const auto& [member, value] : manifest.items()) {
+    INFO(member);
+    CHECK(doc.find("`" + member + "`") < doc.find("## Read back"));
+  }
+}
+
 TEST_CASE("The hashes of what a run reads change with the content of its data") {
   const TempFolder folder;
   Parts parts;
