@@ -13,13 +13,13 @@ function rowsOf({ rows, columns }) {
 
 /** Records as objects keyed by column name, their cell's columns among them, plus the metric's prefix. */
 const CELL_ROWS = rowsOf(DATA.table.cells);
-const RECORDS = rowsOf(DATA.table.records).map(({ cell, ...row }) =>
+const ALL_RECORDS = rowsOf(DATA.table.records).map(({ cell, ...row }) =>
   ({ ...CELL_ROWS[cell], ...row, prefix: row.metric.split("/")[0] }));
 nameSweptBackends();
 /** What only all lengths together tell: how far a score holds, and scores by how far back. */
 const isAcrossLengths = (r) =>
   /\/(effective_length|horizon|horizon_compressions)$|_by_(distance|compressions)$/.test(r.metric);
-const MEASURED = RECORDS.filter((r) => r.metric !== "" && r.value !== null && !isAcrossLengths(r));
+const isMeasured = (r) => r.metric !== "" && r.value !== null && !isAcrossLengths(r);
 const isDifference = (r) => r.metric.endsWith("_difference");
 /** Of some questions only: "distance=16-31". A subtask without "=", such as "near", is a task of its own. */
 const isPart = (r) => r.subtask.includes("=");
@@ -29,17 +29,14 @@ const isTiming = (r) => r.prefix === "latency" || /^(s|ms|us|ns|J)(\/|$)|\/s$/.t
 /** A timing over the baseline's. */
 const isTimeRatio = (r) => r.prefix === "latency" && r.metric.endsWith("_ratio");
 
-/** One record per cell, in plan order. */
-const CELLS = new Map();
-for (const record of RECORDS) {
-  if (!CELLS.has(record.cell_id)) CELLS.set(record.cell_id, record);
-}
-const MACHINES = distinct([...CELLS.values()].map((c) => c.machine)).filter(Boolean);
-const BACKENDS = distinct(RECORDS.map((r) => r.backend)).filter((name) => name !== "");
+/** Of the whole run, so that a backend keeps its colour whatever is shown. */
+const MACHINES = distinct(ALL_RECORDS.map((r) => r.machine)).filter(Boolean);
+const BACKENDS = distinct(ALL_RECORDS.map((r) => r.backend)).filter((name) => name !== "");
+const BASELINES = new Set(ALL_RECORDS.filter((r) => r.baseline).map((r) => r.backend));
 
 /** A backend swept over parameters becomes several, each named by the parameters that differ. */
 function nameSweptBackends() {
-  for (const group of groupBy(RECORDS, (r) => r.backend).values()) {
+  for (const group of groupBy(ALL_RECORDS, (r) => r.backend).values()) {
     const settings = distinct(group.map((r) => r.backend_params)).map((p) => p.split(", "));
     if (settings.length < 2) continue;
     for (const r of group) {
@@ -258,10 +255,9 @@ function seriesOf(records) {
 const keyOf = (...parts) => parts.join("\u0000");
 const placeOf = (r, metric) => keyOf(metric, r.backend, r.model, r.task, r.context_length, r.seed, r.lr, r.depth, r.subtask);
 
-/** Comparisons with the baseline by what they are of, and cells without a valid result by setting. */
-const COMPARED = new Map(MEASURED.filter((r) => isDifference(r) || isTimeRatio(r)).map((r) => [placeOf(r, r.metric), r]));
-const BROKEN = new Map([...CELLS.values()].filter((cell) => cell.status !== "ok").reverse()
-  .map((cell) => [keyOf(cell.backend, cell.task, cell.model, cell.context_length), cell]));
+/** Comparisons with the baseline by what they are of. */
+const COMPARED = new Map(ALL_RECORDS.filter((r) => isMeasured(r) && (isDifference(r) || isTimeRatio(r)))
+  .map((r) => [placeOf(r, r.metric), r]));
 
 /** The comparison of this very number with the baseline, if there is one: a difference or a ratio. */
 const differenceOf = (r) => COMPARED.get(placeOf(r, `${r.metric}_difference`)) ??
@@ -271,13 +267,11 @@ const differenceOf = (r) => COMPARED.get(placeOf(r, `${r.metric}_difference`)) ?
 const brokenCell = (backend, like, length) => BROKEN.get(keyOf(backend, like.task, like.model, length));
 
 /** The one score that stands for each task: the first of the table that it has pooled. */
-const MAIN = new Map([...groupBy(MEASURED.filter((r) => r.depth === null && !isPart(r)), (r) => r.task)].map(([task, group]) => {
+const MAIN = new Map([...groupBy(ALL_RECORDS.filter((r) => isMeasured(r) && r.depth === null && !isPart(r)), (r) => r.task)].map(([task, group]) => {
   const has = new Set(group.map((r) => r.metric));
   const [, metric] = DATA.main_scores.find(([of, one]) => (of === "" || of === task) && has.has(one)) ?? [];
   return [task, metric ?? group.find((r) => !isDifference(r))?.metric];
 }));
-const CELL_MODELS = new Set([...CELLS.values()].map((c) => keyOf(c.backend, c.model)));
-const BASELINES = new Set([...CELLS.values()].filter((c) => c.baseline).map((c) => c.backend));
 const isMain = (r) => MAIN.get(r.task) === r.metric;
 
 /**
@@ -291,3 +285,24 @@ function isSignificant(difference) {
   if (difference.p_adjusted === null) return !isTimeRatio(difference) && apart;
   return difference.p_adjusted < 0.05 && (apart || !isTimeRatio(difference));
 }
+
+// ---- what is shown ----
+
+/** The records shown, those of them with a number at one length, and one record of each of their cells, in plan order. */
+let RECORDS, MEASURED, CELLS;
+/** Cells shown without a valid result, by setting; and which backends have cells of which model. */
+let BROKEN, CELL_MODELS;
+
+/** Shows the records that are `wanted`; sections are drawn from these alone. */
+function chooseRecords(wanted) {
+  RECORDS = ALL_RECORDS.filter(wanted);
+  MEASURED = RECORDS.filter(isMeasured);
+  CELLS = new Map();
+  for (const record of RECORDS) if (!CELLS.has(record.cell_id)) CELLS.set(record.cell_id, record);
+  const cells = [...CELLS.values()];
+  BROKEN = new Map(cells.filter((cell) => cell.status !== "ok").reverse()
+    .map((cell) => [keyOf(cell.backend, cell.task, cell.model, cell.context_length), cell]));
+  CELL_MODELS = new Set(cells.map((c) => keyOf(c.backend, c.model)));
+}
+
+chooseRecords(() => true);

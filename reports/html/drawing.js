@@ -53,6 +53,13 @@ function redrawCharts() {
 
 const drawAllCharts = () => CHARTS.forEach(draw);
 
+/** Before other sections take the place of these. */
+function forgetFigures() {
+  WATCH.disconnect();
+  for (const { chart } of CHARTS) chart?.destroy();
+  CHARTS.length = 0;
+}
+
 /** What few will look for: made when opened. */
 function folded(title, contents) {
   const details = make("details", { class: "more" }, make("summary", {}, title));

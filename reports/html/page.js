@@ -1,4 +1,4 @@
-// Puts the page together: sections with numbers, contents, theme and print.
+// Puts the page together: sections with numbers, contents, filter, theme and print.
 
 const SECTIONS = [
   ["What ran", whatRan], ["Summary", summary], ["Retrieval by context length", retrieval],
@@ -13,23 +13,64 @@ const SECTIONS = [
   ["Samples", samples], ["All records", allRecords], ["Predicted and measured", predictions], ["Reproduce", reproduce],
 ];
 
-function build() {
+/** What stays whatever is filtered. */
+function buildHeader() {
   const title = DATA.title || "Longreach report";
   document.title = title;
   document.getElementById("title").textContent = title;
   document.getElementById("subtitle").textContent = BACKENDS.length === 0 ? ""
     : `Attention backends: ${BACKENDS.join(", ")}`;
   document.getElementById("banner").append(statusBanner());
-  let number = 0;
-  for (const [name, contents] of SECTIONS) {
-    const content = contents();
-    if (content === null) continue;
-    const id = `section-${++number}`;
-    document.getElementById("sections").append(
-      make("section", { id, "aria-labelledby": `${id}-head` },
-        make("h2", { id: `${id}-head` }, make("span", { class: "quiet" }, `${number} `), name), content));
-    document.getElementById("contents").append(make("li", {}, make("a", { href: `#${id}` }, name)));
+}
+
+/** "Retrieval by depth and length" -> "retrieval-by-depth-and-length". */
+const slug = (name) => name.toLowerCase().replace(/[^\w]+/g, "-");
+
+/** Sections and contents, of the records that are shown. */
+function buildSections() {
+  forgetFigures();
+  const shown = SECTIONS.map(([name, contents]) => ({ name, id: slug(name), content: contents() }))
+    .filter(({ content }) => content !== null);
+  document.getElementById("sections").replaceChildren(...shown.map(({ name, id, content }, i) =>
+    make("section", { id, "aria-labelledby": `${id}-head` },
+      make("h2", { id: `${id}-head` }, make("span", { class: "quiet" }, `${i + 1} `), name), content)));
+  document.getElementById("contents").replaceChildren(...shown.map(({ name, id }) =>
+    make("li", {}, make("a", { href: addressOf(id) }, name))));
+  if (RECORDS.length === 0 && ALL_RECORDS.length > 0) {
+    document.getElementById("sections").prepend(make("p", {}, "No record is left by this filter."));
   }
+}
+
+/** Draws what the boxes say; what the reader looked at and had unfolded stays so where it is still there. */
+function filterSections() {
+  const sections = () => [...document.querySelectorAll("main > section")];
+  const seen = sections().find((section) => section.getBoundingClientRect().bottom > 0);
+  const place = seen && { id: seen.id, top: seen.getBoundingClientRect().top };
+  const nameOf = (details) => `${details.closest("section").id} ${details.querySelector("summary").textContent.replace(/\d/g, "")}`;
+  const open = new Set([...document.querySelectorAll("main details[open]")].map(nameOf));
+  chooseRecords(passes);
+  buildSections();
+  for (const details of document.querySelectorAll("main details")) if (open.has(nameOf(details))) details.open = true;
+  showFilter();
+  const now = place && document.getElementById(place.id);
+  if (now && place.top < 0) window.scrollBy({ top: now.getBoundingClientRect().top - place.top, behavior: "instant" });
+}
+
+/** The reader chose: the address follows. */
+function filterChanged() {
+  history.replaceState(null, "", addressOf());
+  filterSections();
+}
+
+function goTo(section) {
+  document.getElementById(section)?.scrollIntoView();
+}
+
+/** Shows what the address says: at first, by a link, and by going back. */
+function followAddress() {
+  const before = addressOf(), section = readAddress();
+  if (addressOf() !== before) filterSections();
+  goTo(section);
 }
 
 /** auto (the system's choice) -> light -> dark -> auto. */
@@ -60,7 +101,15 @@ function preparePrint() {
 }
 
 setChartDefaults();
-build();
+buildHeader();
+makeFilterBar(filterChanged);
+const start = readAddress();
+filterSections();
+goTo(start);
+window.addEventListener("hashchange", followAddress);
+document.getElementById("contents").addEventListener("click", ({ target }) => {  // also when the address is the same
+  if (target.hash) goTo(new URLSearchParams(target.hash.slice(1)).get("section"));
+});
 document.getElementById("theme").addEventListener("click", nextTheme);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
 window.addEventListener("beforeprint", preparePrint);

@@ -73,8 +73,7 @@ function whatRan() {
       .sort((a, b) => a - b).map(lengthName).join(", ") || "–"],
     ["started (UTC)", started.length ? distinct([started[0], started.at(-1)]).join(" to ") : "–"],
     ["time in cells", wall > 0 ? `${show(wall, "s")} s` : "–"]];
-  const backends = BACKENDS.map((name) => {
-    const mine = RECORDS.filter((r) => r.backend === name);
+  const backends = [...groupBy(RECORDS.filter((r) => r.backend !== ""), (r) => r.backend)].map(([name, mine]) => {
     return [make("span", {}, swatch(name), ` ${name}`, mine[0].baseline ? " (baseline)" : ""),
       distinct(mine.map((r) => r.backend_type)).join(", "),
       make("code", {}, distinct(mine.map((r) => r.backend_params)).filter(Boolean).join(" | ") || "–")];
@@ -229,11 +228,11 @@ function training() {
 }
 
 function samples() {
-  const { total, shown } = DATA.samples;
-  if (shown.length === 0) return null;
-  return [paragraph(`${shown.length} of ${total} answers${shown.length < total
+  const { total, shown } = DATA.samples, chosen = samplesShown();
+  if (chosen.length === 0) return null;
+  return [paragraph(`${chosen.length} of ${total} answers${shown.length < total
     ? ", the first of each cell; all are in samples.jsonl" : ""}. The same samples are put to every backend.`, "quiet"),
-  samplesTable()];
+  samplesTable(chosen)];
 }
 
 const allRecords = () => (RECORDS.length ? recordsTable() : null);

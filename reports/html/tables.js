@@ -123,9 +123,11 @@ const isAnswer = (score) => /^(exact_match|accuracy|score|recall|f1)$/.test(scor
 const visible = (text) => (text === "" ? "(nothing)"
   : text.replace(/\n/g, "⏎").replace(/[\u0000-\u001f\u007f]/g, "·"));
 
-function samplesTable() {
-  const all = DATA.samples.shown.filter((sample) => CELLS.has(sample.cell_id))
-    .map((sample) => ({ ...sample, cell: CELLS.get(sample.cell_id) }));
+/** Samples on the page, of cells that are shown, each with its cell. */
+const samplesShown = () => DATA.samples.shown.filter((sample) => CELLS.has(sample.cell_id))
+  .map((sample) => ({ ...sample, cell: CELLS.get(sample.cell_id) }));
+
+function samplesTable(all) {
   const together = (s) => `${s.cell.task}\u0000${s.cell.context_length}\u0000${s.sample_sha}\u0000${s.index}`;
   const rows = [...groupBy(all, together).values()].flat();
   const scored = (s) => (s.scores.exact_match !== undefined ? "exact_match" : Object.keys(s.scores)[0]);

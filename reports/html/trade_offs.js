@@ -5,16 +5,19 @@ const stateOf = (r) => ({ unit: "bytes", value: r.state_bytes_measured ?? r.stat
   ci_low: null, ci_high: null, ci_method: "exact", status: "ok" });
 
 /** Timings are made once for all seeds, and here of the one machine that most of them are of. */
-const DECODES = new Map(mostOfOneMachine(MEASURED.filter((r) => r.metric === "latency/decode" && r.status === "ok")).reverse()
-  .map((r) => [keyOf(r.backend, r.model, r.context_length), r]));
-const decodeOf = (r) => DECODES.get(keyOf(r.backend, r.model, r.context_length));
+const decodesShown = () => new Map(mostOfOneMachine(MEASURED.filter((r) => r.metric === "latency/decode" && r.status === "ok"))
+  .reverse().map((r) => [keyOf(r.backend, r.model, r.context_length), r]));
 
 function mostOfOneMachine(timings) {
   const machines = [...groupBy(timings, (r) => r.machine).values()];
   return machines.sort((a, b) => b.length - a.length)[0] ?? [];
 }
 
-const COSTS = [{ name: "State per stream", of: stateOf }, { name: METRIC_NAMES["latency/decode"], of: decodeOf }];
+function costsShown() {
+  const decodes = decodesShown();
+  return [{ name: "State per stream", of: stateOf },
+    { name: METRIC_NAMES["latency/decode"], of: (r) => decodes.get(keyOf(r.backend, r.model, r.context_length)) }];
+}
 
 /** Valid bits per byte, and each task's main score that is better higher: pooled, without its controls. */
 const isQuality = (r) => r.status === "ok" && r.depth === null && (r.metric === "perplexity/bits_per_byte" ||
@@ -117,7 +120,8 @@ function tradeOffFigure(metric, panel, { name, of }) {
 }
 
 function tradeOffs() {
+  const costs = costsShown();
   const plots = [...groupBy(MEASURED.filter(isQuality), (r) => r.metric)].flatMap(([metric, group]) =>
-    panels(group).flatMap((panel) => COSTS.flatMap((cost) => tradeOffFigure(metric, panel, cost))));
+    panels(group).flatMap((panel) => costs.flatMap((cost) => tradeOffFigure(metric, panel, cost))));
   return plots.length ? figures(plots) : null;
 }

@@ -23,7 +23,9 @@ export const fileOf = (name) => join(PAGES, `${name}.html`);
  */
 export async function withPage(name, look, { hash = "", ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1300, height: 900 }, ...options });
-  const page = await context.newPage(), wrong = [], address = pathToFileURL(fileOf(name)).href;
+  const page = await context.newPage();
+  page.setDefaultTimeout(10000);
+  const wrong = [], address = pathToFileURL(fileOf(name)).href;
   page.on("console", (message) => { if (message.type() === "error") wrong.push(`console: ${message.text()}`); });
   page.on("pageerror", (error) => wrong.push(`error: ${error.message}`));
   page.on("dialog", (dialog) => { wrong.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
