@@ -163,6 +163,8 @@ struct SampleRecord {
   /// Hash of what was read and asked: equal across backends. Repetitions of a timing have none.
   std::string sample_sha;
   std::string target, output;
+  /// For people: what of the text before the answer it hangs on, and how that text ends; "": none.
+  std::string excerpt = {};
   std::vector<std::pair<std::string, double>> scores;  ///< "exact_match" -> 1
   std::optional<double> depth, distance, segments_crossed;
   /// Records of one cluster are not independent: questions about one sample have its hash here.

@@ -59,7 +59,8 @@ Row row_of(const SampleRecord& sample) {
           {"depth", number(sample.depth)},
           {"distance", number(sample.distance)},
           {"segments_crossed", number(sample.segments_crossed)},
-          {"cluster", sample.cluster}};
+          {"cluster", sample.cluster},
+          {"excerpt", sample.excerpt}};
   for (const auto& [name, value] : sample.scores) row.emplace_back(name, fmt::format("{}", value));
   return row;
 }

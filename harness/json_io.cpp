@@ -88,6 +88,7 @@ Json json_of(const SampleRecord& sample) {
   write("distance", sample.distance);
   write("segments_crossed", sample.segments_crossed);
   write("cluster", sample.cluster);
+  write("excerpt", sample.excerpt);
   return json;
 }
 
@@ -119,6 +120,7 @@ SampleRecord sample_of(const Json& json) {
   read("distance", sample.distance);
   read("segments_crossed", sample.segments_crossed);
   read("cluster", sample.cluster);
+  read("excerpt", sample.excerpt);
   return sample;
 }
 

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "metrics/blocks.h"
 #include "metrics/estimate.h"
+#include "metrics/excerpt.h"
 #include "metrics/metric.h"
 #include "metrics/streams.h"
 #include "model/scoring.h"
@@ -263,6 +264,9 @@ class ContextUtilization final : public Metric {
     record.depth = sample.depth;
     // Of several questions each has a distance of its own, and the effect is not of the last alone.
     const datasets::Question& last = sample.last();
+    record.excerpt = excerpt(
+        session.tokenizer,
+        std::span(sample.tokens).first(static_cast<std::size_t>(last.answer.begin)), last.evidence);
     if (sample.questions.size() == 1 && !last.evidence.empty()) {
       record.distance = static_cast<double>(last.answer.begin - last.evidence.front().begin);
       if (session.segment > 0) {

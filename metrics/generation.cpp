@@ -9,6 +9,7 @@
 #include "metrics/blocks.h"
 #include "metrics/contexts.h"
 #include "metrics/estimate.h"
+#include "metrics/excerpt.h"
 #include "metrics/metric.h"
 #include "model/generate.h"
 
@@ -73,12 +74,15 @@ class Generation final : public Metric {
     std::vector<Units> repeated(params_.rep_n.size(), none),
         distinct(params_.distinct_n.size(), none);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const std::vector<Token> text = write(session, documents, blocks[i], static_cast<i64>(i));
+      const std::span<const Token> prompt =
+          window_of(documents, blocks[i]).first(static_cast<std::size_t>(session.context_length));
+      const std::vector<Token> text = write(session, prompt, static_cast<i64>(i));
       SampleRecord& sample = findings.samples.emplace_back();
       sample.index = static_cast<i64>(i);
       sample.sample_sha = block_sha(documents, blocks[i]);
       sample.target = session.tokenizer.decode(targets_of(documents, blocks[i]));
       sample.output = session.tokenizer.decode(text);
+      sample.excerpt = excerpt(session.tokenizer, prompt);
       for (std::size_t k = 0; k < repeated.size(); ++k) {
         const Runs runs(text, params_.rep_n[k]);
         add_share(runs.all - runs.different, runs.all, fmt::format("rep_{}", params_.rep_n[k]),
@@ -101,12 +105,10 @@ class Generation final : public Metric {
 
  private:
   /// Up to an ending or the most tokens; drawn alike for every backend.
-  std::vector<Token> write(const Session& session, const Documents& documents, const Block& block,
+  std::vector<Token> write(const Session& session, std::span<const Token> prompt,
                            i64 number) const {
     model::Sampling sampling = params_.sampling;
     sampling.seed = static_cast<i64>(session.rng.fork("generation").fork(number).bits());
-    const auto prompt =
-        window_of(documents, block).first(static_cast<std::size_t>(session.context_length));
     model::Generator generator(session.model, prompt, params_.new_tokens, sampling,
                                session.tokenizer.endings());
     std::vector<Token> text;

@@ -8,6 +8,7 @@
 #include "datasets/scorers.h"
 #include "metrics/blocks.h"
 #include "metrics/estimate.h"
+#include "metrics/excerpt.h"
 #include "metrics/metric.h"
 #include "metrics/streams.h"
 #include "model/generate.h"
@@ -200,6 +201,7 @@ class Passkey final : public Metric {
     record.sample_sha = trial.sample.sha();
     record.target = trial.expected;
     record.output = trial.output;
+    record.excerpt = excerpt(session.tokenizer, trial.prompt(), trial.sample.last().evidence);
     record.scores = {{"exact_match", trial.exact ? 1 : 0},
                      {"digit_accuracy", trial.digit_accuracy}};
     if (params_.decoys > 0) {

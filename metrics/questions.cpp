@@ -10,6 +10,7 @@
 #include "metrics/answers.h"
 #include "metrics/blocks.h"
 #include "metrics/estimate.h"
+#include "metrics/excerpt.h"
 #include "metrics/metric.h"
 #include "metrics/streams.h"
 
@@ -193,6 +194,10 @@ class Questions final : public Metric {
           record.segments_crossed = *record.distance / static_cast<double>(session.segment);
         }
       }
+      record.excerpt =
+          excerpt(session.tokenizer,
+                  std::span(sample.tokens).first(static_cast<std::size_t>(question.answer.begin)),
+                  question.evidence);
       add_scores(session.tokenizer, sample, question, answers[q], record);
     }
   }

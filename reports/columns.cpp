@@ -100,7 +100,8 @@ Json to_json(const SampleRecord& sample) {
           {"depth", to_json(to_value(sample.depth))},
           {"distance", to_json(to_value(sample.distance))},
           {"segments_crossed", to_json(to_value(sample.segments_crossed))},
-          {"cluster", sample.cluster}};
+          {"cluster", sample.cluster},
+          {"excerpt", sample.excerpt}};
 }
 
 Json to_json(const Curve& curve) {

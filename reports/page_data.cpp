@@ -123,6 +123,13 @@ std::string shortened(const std::string& text) {
   return text.size() <= kTextBytes ? text : text.substr(0, kTextBytes) + "…";
 }
 
+/// Without what is in the middle: an excerpt ends with the question.
+std::string shortened_inside(const std::string& text) {
+  if (text.size() <= kTextBytes) return text;
+  const std::size_t half = kTextBytes / 2;
+  return text.substr(0, half) + "…" + text.substr(text.size() - half);
+}
+
 /// At most `most` points, evenly spread, the last one always among them.
 Json thinned(const Curve& curve, std::size_t most) {
   const std::size_t points = std::min(curve.x.size(), curve.y.size());
@@ -188,6 +195,7 @@ Json page_samples(const Rows<SampleRecord>& samples, i64 limit) {
       SampleRecord& sample = mine[static_cast<std::size_t>(i)];
       sample.target = shortened(sample.target);
       sample.output = shortened(sample.output);
+      sample.excerpt = shortened_inside(sample.excerpt);
       shown.push_back(to_json(sample));
     }
   }

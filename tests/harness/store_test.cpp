@@ -43,6 +43,7 @@ TEST_CASE("What is stored is read back in plan order, cells without measurements
   CHECK(stored.samples[0].depth == 50);
   CHECK_FALSE(stored.samples[0].distance);
   CHECK(stored.samples[0].cluster == "cd");
+  CHECK(stored.samples[0].excerpt == "the key […] what?");
   CHECK(stored.samples[0].scores[0].second == 1);
   REQUIRE(stored.curves.size() == 1);
   CHECK(stored.curves[0].y == std::vector<double>{0.5, 0.25});

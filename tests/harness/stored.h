@@ -30,6 +30,7 @@ inline Outcome outcome(const std::string& id, double value) {
                             .sample_sha = "ab",
                             .target = "12\xff",
                             .output = "34",
+                            .excerpt = "the key […] what?",
                             .scores = {{"exact_match", 1}},
                             .depth = 50,
                             .distance = {},

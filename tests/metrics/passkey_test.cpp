@@ -65,6 +65,11 @@ TEST_CASE("A model that sees a window only retrieves what lies inside it") {
   CHECK(find(found, "passkey/exact_match", "far").n == 40);
   CHECK(*find(found, "passkey/exact_match").value == Approx(0.2));
   CHECK(*find(found, "passkey/rank", "near").value == 1);
+  for (const SampleRecord& sample : found.samples) {  // told what the window did not see
+    std::string text = sample.excerpt;  // this tokenizer puts a space after every digit
+    std::erase(text, ' ');
+    CHECK(text.find(sample.target) != std::string::npos);
+  }
 }
 
 TEST_CASE("Without samples on both sides of the window there are no near and far rows") {

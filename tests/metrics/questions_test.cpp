@@ -66,6 +66,10 @@ TEST_CASE("A model that copies from its whole context answers every question abo
     CHECK(record.sample_sha == sample.sha());
     CHECK(record.cluster.empty());  // one question: a unit of its own
     CHECK(record.output == record.target);
+    CHECK(record.excerpt.find(record.target) != std::string::npos);  // where the key is told
+    CHECK(p.words->decode(sample.tokens).find(record.excerpt.substr(record.excerpt.size() - 30)) !=
+          std::string::npos);
+    CHECK_FALSE(record.excerpt.ends_with(record.target));
     CHECK(record.depth == sample.depth);
     CHECK(*record.distance == 195.0 - static_cast<double>(sample.last().evidence[0].begin));
     different.insert(record.target);

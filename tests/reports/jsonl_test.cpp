@@ -72,9 +72,11 @@ TEST_CASE("Output bytes that are not UTF-8 still make valid JSON") {
   samples[0].output = "a\xff";
   samples[0].scores = {{"exact_match", 1}, {"rank", std::numeric_limits<double>::infinity()}};
   samples[0].cluster = "the sample";
+  samples[0].excerpt = "the key is 7 […] the key: ";
   const auto rows = lines(written("samples", {"", "", "", "", {}, samples, {}}));
   REQUIRE(rows.size() == 1);
   CHECK(rows[0]["cluster"] == "the sample");
+  CHECK(rows[0]["excerpt"] == "the key is 7 […] the key: ");
   CHECK(rows[0]["output"] == "a\xef\xbf\xbd");  // U+FFFD
   CHECK(rows[0]["scores"]["exact_match"] == 1.0);
   CHECK(rows[0]["scores"]["rank"].is_null());

@@ -86,6 +86,20 @@ TEST_CASE("A page of ten thousand records, and one of a hundred thousand, is und
   }
 }
 
+TEST_CASE("A long excerpt keeps its end, where the question stands") {
+  std::vector<SampleRecord> samples(1);
+  samples[0].cell_id = "cell";
+  samples[0].sample_sha = "ab";
+  samples[0].excerpt = "begin" + std::string(2000, '.') + "question?";
+  samples[0].output = std::string(2000, 'x');
+  const auto shown = page_samples(Rows<SampleRecord>(samples), 10)["shown"][0];
+  const std::string excerpt = shown["excerpt"];
+  CHECK(excerpt.starts_with("begin"));
+  CHECK(excerpt.ends_with("question?"));
+  CHECK(excerpt.size() < 700);
+  CHECK(shown["output"].get<std::string>().size() < 700);
+}
+
 TEST_CASE("Everything is on the page that fits, with six digits, once each") {
   const std::vector<Record> records = many(200);
   const Json data = page_records(records, 200);

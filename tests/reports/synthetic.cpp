@@ -175,15 +175,16 @@ class Maker {
     }
     if (!depth) return;
     SampleRecord& sample = out_.samples.emplace_back();
-    sample = {cell_.cell_id,
-              static_cast<i64>(*depth),
-              "5e884898da28",
-              "48213",
-              p > 0.5 ? "48213" : "4\xff 31<b>",
-              {{"exact_match", p > 0.5 ? 1.0 : 0.0}},
-              depth,
-              distance,
-              std::floor(distance / 256)};
+    sample = {.cell_id = cell_.cell_id,
+              .index = static_cast<i64>(*depth),
+              .sample_sha = "5e884898da28",
+              .target = "48213",
+              .output = p > 0.5 ? "48213" : "4\xff 31<b>",
+              .excerpt = "The pass key is 48213. […] What is the <i>pass key</i>? ",
+              .scores = {{"exact_match", p > 0.5 ? 1.0 : 0.0}},
+              .depth = depth,
+              .distance = distance,
+              .segments_crossed = std::floor(distance / 256)};
   }
 
   void utilization() {
