@@ -58,12 +58,10 @@ void prepare_last_words(const Experiment& experiment, const Cell& cell, int resu
   std::set_terminate(say_last_words);
 }
 
-/// Tells the parent how far a training is: each step in words, or the share that is done.
+/// Tells the parent how far a training is: the share that is done, and each step in words.
 std::function<void(const StepLine&)> teller(const CellRequest& request) {
-  if (request.tell_steps) {
-    return [fd = request.result_fd](const StepLine& line) { send_line(fd, step_text(line)); };
-  }
-  return [fd = request.result_fd, told = 0.0](const StepLine& line) mutable {
+  return [request, fd = request.result_fd, told = 0.0](const StepLine& line) mutable {
+    if (request.tell_steps) send_line(fd, step_text(line));
     const double share =
         static_cast<double>(line.report.step + 1) / static_cast<double>(line.steps);
     if (share < told + 0.005) return;

@@ -18,6 +18,7 @@
 #include "harness/plugin.h"
 #include "harness/run_command.h"
 #include "harness/schema.h"
+#include "harness/terminal.h"
 #include "harness/verify_command.h"
 
 namespace longreach::harness {
@@ -117,6 +118,7 @@ void add_run(CLI::App& app, Options& options) {
   const char* no_probe = "predict time and memory without running models for a moment first";
   run->add_flag("!--no-probe", options.run.options.probe, no_probe);
   run->add_flag("--fail-fast", options.run.options.fail_fast, "stop at the first cell not ok");
+  run->add_flag("--verbose", options.run.verbose, "tell every cell that ends: for logs");
   add_table(*run, options.run.table);
   add_from(*run, options.from);
   CLI::App* train = app.add_subcommand("train", "only train an experiment's models, a line a step");
@@ -354,7 +356,7 @@ bool reader_left() {
 
 int complain(const std::string& message) {
   std::string text = "longreach: ";
-  for (const char c : message) {
+  for (const char c : printable(message, "\n")) {
     text += c;
     if (c == '\n') text += "longreach: ";
   }

@@ -65,7 +65,7 @@ void OpenRun::write_configuration() const {
 
 int tell_interrupted(const OpenRun& run, const RunRequest& request, i64 left, std::ostream& out) {
   out << fmt::format(
-      "\nlongreach: interrupted, {} cells left; the same command takes it up again: {}\n"
+      "longreach: interrupted, {} cells left; the same command takes it up again: {}\n"
       "longreach: `longreach report {}` shows what is there\n",
       left, request.command, run.experiment.output);
   return kExitInterrupted;

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/sha256.h"
+#include "core/units.h"
 #include "harness/assemble.h"
 #include "harness/build_info.h"
 #include "harness/imports.h"
@@ -218,6 +219,19 @@ std::vector<Cell> select(const Experiment& experiment, const std::vector<Cell>& 
 bool is_timing(const Experiment& experiment, const Cell& cell) {
   return cell.kind == CellKind::measure &&
          !depends_on_weights(experiment.tasks[cell.task].metric.type);
+}
+
+std::string label_of(const Experiment& experiment, const Cell& cell) {
+  std::string text = fmt::format("{} {}", experiment.models[cell.model].name,
+                                 experiment.backends[cell.backend].name);
+  if (cell.kind == CellKind::train) {
+    text += " training";
+  } else {
+    text += fmt::format(" {} {}", experiment.tasks[cell.task].name, format_count(*cell.length));
+  }
+  text += fmt::format(" seed {}", cell.seed);
+  if (cell.lr) text += fmt::format(" lr {}", *cell.lr);
+  return text;
 }
 
 }  // namespace longreach::harness

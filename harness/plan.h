@@ -46,4 +46,7 @@ std::vector<Cell> select(const Experiment&, const std::vector<Cell>& plan, const
 /// Whether it measures the machine (not depends_on_weights()).
 bool is_timing(const Experiment&, const Cell&);
 
+/// "reader window passkey 4k seed 1 lr 0.004", for people.
+std::string label_of(const Experiment&, const Cell&);
+
 }  // namespace longreach::harness

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "core/units.h"
-#include "harness/table.h"
+#include "harness/terminal.h"
 
 namespace longreach::harness {
 namespace {
@@ -74,9 +74,9 @@ Line line_of(const Experiment& experiment, const Cell& cell, const Prediction& p
   const bool trains = cell.kind == CellKind::train;
   return {cell.id,
           trains ? "train" : "measure",
-          model.name,
-          experiment.backends[cell.backend].name,
-          trains ? "training" : experiment.tasks[cell.task].name,
+          printable(model.name),
+          printable(experiment.backends[cell.backend].name),
+          trains ? "training" : printable(experiment.tasks[cell.task].name),
           lengths_of(model, cell),
           fmt::format("{}", cell.seed),
           cell.lr ? fmt::format("{}", *cell.lr) : "-",
@@ -93,12 +93,12 @@ void print_lines(const Experiment& experiment, const std::vector<Cell>& plan, Pr
   std::array<std::size_t, std::tuple_size_v<Line>> widths{};
   const auto widen = [&widths](const Line& line) {
     for (std::size_t i = 0; i < line.size(); ++i) {
-      widths[i] = std::max(widths[i], text_width(line[i]));
+      widths[i] = std::max(widths[i], display_width(line[i]));
     }
   };
   const auto print = [&](const Line& line) {
     for (std::size_t i = 0; i + 1 < line.size(); ++i) {
-      out << line[i] << std::string(widths[i] - text_width(line[i]) + 2, ' ');
+      out << line[i] << std::string(widths[i] - display_width(line[i]) + 2, ' ');
     }
     out << line.back() << '\n';
   };

@@ -328,6 +328,16 @@ std::string Predictor::why_not(const Cell& cell, i64 limit) {
                           : "; no length fits");
 }
 
+std::vector<double> predicted_seconds(Predictor& predictor, const std::vector<Cell>& cells,
+                                      i64 limit) {
+  std::vector<double> seconds;
+  for (const Cell& cell : cells) {
+    const Prediction predicted = predictor.of(cell);
+    seconds.push_back(predicted.least_bytes > limit ? 0 : predicted.seconds);
+  }
+  return seconds;
+}
+
 void tell_predicted(Predictor& predictor, const Cell& cell, CellInfo& info) {
   const Prediction predicted = predictor.of(cell);
   info.predicted_s = predicted.seconds;

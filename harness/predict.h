@@ -72,6 +72,9 @@ class Predictor {
       predictions_;
 };
 
+/// Seconds of each cell's process; none of one that cannot run in `limit` bytes.
+std::vector<double> predicted_seconds(Predictor&, const std::vector<Cell>&, i64 limit);
+
 /// Fills in the columns of what was predicted.
 void tell_predicted(Predictor&, const Cell&, CellInfo&);
 

@@ -5,7 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "core/error.h"
-#include "datasets/utf8.h"
+#include "harness/terminal.h"
 
 namespace longreach::harness {
 namespace {
@@ -18,29 +18,12 @@ std::size_t character_at(std::string_view text, std::size_t i) {
   return i;
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t length = datasets::character_length(text);
-    const auto code = static_cast<unsigned char>(text[0]);
-    if (code == '\n') {
-      out += "\\n";
-    } else if (length == 0 || code < 0x20 || code == 0x7F) {
-      out += fmt::format("\\x{:02x}", code);
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string one_line(std::string_view text) {
-  if (text.size() <= kShownBegin + kShownEnd) return escaped(text);
-  return escaped(text.substr(0, character_at(text, kShownBegin))) + " ... " +
-         escaped(text.substr(character_at(text, text.size() - kShownEnd)));
+  if (text.size() <= kShownBegin + kShownEnd) return printable(text);
+  return printable(text.substr(0, character_at(text, kShownBegin))) + " ... " +
+         printable(text.substr(character_at(text, text.size() - kShownEnd)));
 }
 
 void Problems::add(std::string_view problem) {

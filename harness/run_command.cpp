@@ -96,7 +96,7 @@ int lead_run(Ranks& ranks, const RunRequest& request, std::ostream& out,
   OpenRun& run = *opened;
   const i64 all = std::ssize(pending.cells);
   const i64 to_run = options.limit > 0 ? std::min(all, options.limit) : all;
-  Progress progress(progress_out, isatty(STDERR_FILENO) == 1, static_cast<std::size_t>(to_run));
+  Progress progress(progress_out, screen_of(STDERR_FILENO), request.verbose);
   ChildListener listener{.progress = {}, .line = {}, .words = [&progress](std::string_view text) {
                            progress.words(text);
                          }};
@@ -108,7 +108,12 @@ int lead_run(Ranks& ranks, const RunRequest& request, std::ostream& out,
     // Now that the others sleep until there is work: one that waits in MPI disturbs what is probed.
     const auto predictor = predictor_of(request, run.experiment, pending.cells);
     options.predictor = predictor.get();
+    progress.start(
+        predicted_seconds(*predictor, pending.cells, memory_limit(run.experiment.limits)),
+        static_cast<std::size_t>(to_run), pending.settled.size(),
+        static_cast<std::size_t>(workers->count()));
     ran = run_cells(run.experiment, pending, run.store, options, progress, *workers);
+    progress.end();
   }
   end_run(run.store, run.entry);
   if (ran.interrupted) return tell_interrupted(run, request, ran.left, progress_out);

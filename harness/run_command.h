@@ -21,7 +21,8 @@ struct RunRequest {
   Selection selection;
   Shard shard;  ///< of what is selected
   RunOptions options;
-  bool table = false;  ///< tell all scores at the end, not a summary
+  bool table = false;    ///< tell all scores at the end, not a summary
+  bool verbose = false;  ///< tell every cell that ends
 };
 
 struct MergeRequest {

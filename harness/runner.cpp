@@ -6,7 +6,6 @@
 #include <set>
 
 #include "core/error.h"
-#include "core/units.h"
 #include "harness/cell.h"
 #include "harness/cell_process.h"
 #include "harness/predict.h"
@@ -16,19 +15,6 @@
 
 namespace longreach::harness {
 namespace {
-
-std::string label(const Experiment& experiment, const Cell& cell) {
-  std::string text = fmt::format("{} {}", experiment.models[cell.model].name,
-                                 experiment.backends[cell.backend].name);
-  if (cell.kind == CellKind::train) {
-    text += " training";
-  } else {
-    text += fmt::format(" {} {}", experiment.tasks[cell.task].name, format_count(*cell.length));
-  }
-  text += fmt::format(" seed {}", cell.seed);
-  if (cell.lr) text += fmt::format(" lr {}", *cell.lr);
-  return text;
-}
 
 class Runner {
  public:
@@ -53,6 +39,7 @@ class Runner {
       give_out();
       if (scheduler_.running() == 0) break;
       if (const std::optional<Workers::Ended> ended = workers_.wait()) take_in(*ended);
+      progress_.tick();
     }
     summary_.left = static_cast<i64>(cells_.size() - done_);
     return summary_;
@@ -99,7 +86,7 @@ class Runner {
 
   void begin(i64 worker, std::size_t place) {
     const Cell& cell = cells_[place];
-    progress_.begin(label(experiment_, cell));
+    progress_.begin(place, label_of(experiment_, cell));
     workers_.start(worker, cell, next_attempt(store_, cell));
     idle_.erase(worker);
     running_[worker] = place;
@@ -142,8 +129,7 @@ class Runner {
        : status == Status::invalid ? summary_.invalid
                                    : summary_.not_ok);
     failed_fast_ |= options_.fail_fast && status != Status::ok;
-    progress_.begin(label(experiment_, cells_[place]));  // others may have begun since
-    progress_.finish(outcome.info);
+    progress_.finish(place, label_of(experiment_, cells_[place]), outcome.info);
   }
 
   const Experiment& experiment_;

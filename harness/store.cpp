@@ -6,14 +6,20 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <unistd.h>
 
 #include "core/error.h"
 #include "harness/salvage.h"
 #include "harness/stored_cell.h"
+#include "harness/terminal.h"
 
 namespace longreach::harness {
 
-void tell_on_stderr(const std::string& message) { std::cerr << "longreach: " << message << '\n'; }
+void tell_on_stderr(const std::string& message) {
+  // Progress may stand in the line.
+  if (screen_of(STDERR_FILENO).redraws) std::cerr << kClearLine;
+  std::cerr << "longreach: " << printable(message, "\n") << '\n';
+}
 
 Store::Store(const std::string& folder, Open mode, Tell tell)
     : path_((std::filesystem::path(folder) / "store.sqlite").string()), tell_(std::move(tell)) {

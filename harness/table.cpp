@@ -4,13 +4,13 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "harness/terminal.h"
 
 namespace longreach::harness {
 
-std::size_t text_width(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
+void Table::add(std::vector<std::string> row) {
+  for (std::string& cell : row) cell = printable(cell);
+  rows_.push_back(std::move(row));
 }
 
 std::string Table::text() const {
@@ -18,14 +18,14 @@ std::string Table::text() const {
   for (const auto& row : rows_) {
     check(row.size() == widths.size(), "a table's rows are as long as its head");
     for (std::size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], text_width(row[i]));
+      widths[i] = std::max(widths[i], display_width(row[i]));
   }
   std::string text;
   for (const auto& row : rows_) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) line.append(2, ' ');
-      const std::size_t space = widths[i] - text_width(row[i]);
+      const std::size_t space = widths[i] - display_width(row[i]);
       const bool right = std::find(right_.begin(), right_.end(), i) != right_.end();
       if (right) line.append(space, ' ');
       line += row[i];

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <optional>
 #include <sstream>
+#include <unistd.h>
 
 #include "core/error.h"
 #include "harness/cell.h"
@@ -13,6 +14,7 @@
 #include "harness/manifest.h"
 #include "harness/mpi.h"
 #include "harness/open_run.h"
+#include "harness/predict.h"
 #include "harness/process_state.h"
 #include "harness/progress.h"
 #include "harness/results.h"
@@ -38,7 +40,10 @@ class TrainCommand {
  public:
   TrainCommand(const RunRequest& request, model::Processes& processes, std::ostream& out,
                std::ostream& words)
-      : request_(request), processes_(processes), out_(out), words_(words) {}
+      : request_(request),
+        processes_(processes),
+        out_(out),
+        progress_(words, screen_of(STDERR_FILENO)) {}
 
   int run() {
     processes_.together([this] { open(); });
@@ -50,17 +55,20 @@ class TrainCommand {
       options_ = request_.options;
       run_->write_configuration();
       options_.interrupted = &interrupt_requested();
+      start_progress();
     }
     for (std::size_t i = 0; i < left_.size(); ++i) {
       try {
         all_ok_ = train(i) && all_ok_;
       } catch (const Interrupted&) {
         if (!run_) return kExitInterrupted;
+        progress_.end();
         end_run(run_->store, run_->entry);
         return tell_interrupted(*run_, request_, static_cast<i64>(left_.size() - i), out_);
       }
     }
     if (run_) {
+      progress_.end();
       end_run(run_->store, run_->entry);
       const auto written = write_reports(read_results(run_->store), experiment_->output);
       all_ok_ = print_reports(out_, written) == kExitOk && all_ok_;
@@ -89,18 +97,33 @@ class TrainCommand {
     const Pending pending = run_->to_do(training, request_.options);
     left_ = pending.cells;
     all_ok_ = pending.left_as_is().empty();
+    settled_ = pending.settled.size();
     out_ << left_as_is_line(pending);
+  }
+
+  /// By the assumed pace: only how the trainings compare counts, and a probe would delay the first.
+  void start_progress() {
+    Predictor predictor(*experiment_, assumed_overhead());
+    predictor.prepare(left_, 0);
+    progress_.start(predicted_seconds(predictor, left_, memory_limit(experiment_->limits)),
+                    left_.size(), settled_);
+  }
+
+  /// A line for standard output, which may be the terminal that the progress is on.
+  void tell(const std::string& line) {
+    if (isatty(STDOUT_FILENO) == 1) progress_.clear();
+    out_ << line << std::endl;
   }
 
   /// Whether it succeeded.
   bool train(std::size_t number) {
     const Cell& cell = left_[number];
     if (run_) {
-      out_ << fmt::format("training {} with {}, seed {}, lr {} (cell {}, {} of {})\n",
-                          experiment_->models[cell.model].name,
-                          experiment_->backends[cell.backend].name, cell.seed, *cell.lr, cell.id,
-                          number + 1, left_.size())
-           << std::flush;
+      tell(fmt::format("training {} with {}, seed {}, lr {} (cell {}, {} of {})",
+                       experiment_->models[cell.model].name,
+                       experiment_->backends[cell.backend].name, cell.seed, *cell.lr, cell.id,
+                       number + 1, left_.size()));
+      progress_.begin(number, label_of(*experiment_, cell));
     }
     Outcome outcome = processes_.size() == 1 ? train_in_child(cell) : train_together(cell);
     const bool ok = outcome.info.status == Status::ok;
@@ -108,8 +131,8 @@ class TrainCommand {
       if (!run_) return;
       outcome.info.run_id = run_->run_id;
       settle(run_->store, experiment_->output, cell, outcome);
-      out_ << (ok ? "weights: " + weights_path(experiment_->output, cell.id) : outcome.info.reason)
-           << '\n';
+      progress_.finish(number, label_of(*experiment_, cell), outcome.info);
+      if (ok) tell("weights: " + weights_path(experiment_->output, cell.id));
     });
     return ok;
   }
@@ -117,12 +140,10 @@ class TrainCommand {
   /// In a process of its own, under the experiment's limits.
   Outcome train_in_child(const Cell& cell) {
     CellProcess process(*experiment_, cell, options_, next_attempt(run_->store, cell),
-                        {.progress = {},
-                         .line = [this](const auto& line) { out_ << line << '\n'
-                                                                 << std::flush; },
-                         .words = [this](std::string_view text) { words_ << text << std::flush; }});
-    while (!process.poll()) {
-    }
+                        {.progress = [this](double share) { progress_.share(share); },
+                         .line = [this](const auto& line) { tell(line); },
+                         .words = [this](std::string_view text) { progress_.words(text); }});
+    while (!process.poll()) progress_.tick();
     if (process.interrupted()) throw Interrupted();
     return process.outcome();
   }
@@ -133,7 +154,11 @@ class TrainCommand {
     TrainingWatch watch;
     watch.stop = [] { return interrupt_requested() != 0; };
     if (run_) {
-      watch.step = [this](const StepLine& line) { out_ << step_text(line) << std::endl; };
+      watch.step = [this](const StepLine& line) {
+        tell(step_text(line));
+        progress_.share(static_cast<double>(line.report.step + 1) /
+                        static_cast<double>(line.steps));
+      };
     }
     limit_address_space(experiment_->limits.memory);
     const std::string started = utc_now();
@@ -148,11 +173,13 @@ class TrainCommand {
 
   const RunRequest& request_;
   model::Processes& processes_;
-  std::ostream &out_, &words_;
+  std::ostream& out_;
+  Progress progress_;
   RunOptions options_;          ///< the first process's
   std::optional<OpenRun> run_;  ///< the first process's
   std::optional<Experiment> experiment_;
   std::vector<Cell> plan_, left_;
+  std::size_t settled_ = 0;  ///< trainings that need not run
   bool all_ok_ = true;
 };
 
