@@ -55,7 +55,7 @@ function heatmaps(panel) {
       ...lengths.map((length) => heatCell(at.get(keyOf(depth, length)),
         brokenCell(series.backend, records[0], length), scale))]);
     return make("div", { class: "heatmap" }, make("h4", {}, swatch(series.backend), ` ${series.label}`),
-      table(["depth", ...lengths.map(lengthName)], rows, { numeric: [0] }));
+      table(["depth", ...lengths.map(lengthName)], rows, { numeric: [0], sortable: false }));
   });
   return make("div", {}, make("div", { class: "heatmaps" }, tables),
     scaleLegend(scale, records[0].unit, make("span", { class: "hatched key" }), "no valid result (hover for the reason). " +

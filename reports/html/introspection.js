@@ -27,7 +27,7 @@ function headTables(panel) {
     return make("div", { class: "heatmap" }, make("h4", {}, swatch(series.backend), ` ${series.label}`),
       table(["layer", ...heads.map((head) => `head ${head}`)], layers.map((layer) => [
         make("th", { scope: "row", class: "number" }, layer),
-        ...heads.map((head) => heatCell(at.get(keyOf(layer, head)), null, scale))]), { numeric: [0] }));
+        ...heads.map((head) => heatCell(at.get(keyOf(layer, head)), null, scale))]), { numeric: [0], sortable: false }));
   });
   return [make("div", { class: "heatmaps" }, tables), scaleLegend(scale, panel.records[0].unit)];
 }

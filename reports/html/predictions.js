@@ -64,7 +64,8 @@ function predictionChart(kind, points) {
 function worstPredicted(kind, points) {
   const most = 10;
   const rows = points.slice(0, most).map(({ record, measured, ratio }) => [cellName(record),
-    kind.text(kind.predicted(record)), kind.text(measured), timesName(ratio)]);
+    valued(kind.predicted(record), kind.text(kind.predicted(record))), valued(measured, kind.text(measured)),
+    valued(ratio, timesName(ratio))]);
   return make("details", { class: "numbers" }, make("summary", {}, `Predicted worst (${rows.length} of ${points.length})`),
     table(["cell", "predicted", "measured", "ratio"], rows, { numeric: [1, 2, 3] }));
 }

@@ -14,7 +14,7 @@ function reachTable(records) {
   const rows = [...groupBy(records, (r) => `${r.task}\u0000${r.model}\u0000${r.metric}`).values()].flat().map((r) => [
     `${reachScore(r)}: ${reachKind(r)}`, r.task, r.model,
     make("span", {}, swatch(r.backend), ` ${[r.backend, variant(r)].filter(Boolean).join(" · ")}`),
-    r.value === null ? "none" : `${amount(r.value, r.unit)}${r.unit === "tokens" ? " tokens" : ""}`,
+    valued(r.value, r.value === null ? "none" : `${amount(r.value, r.unit)}${r.unit === "tokens" ? " tokens" : ""}`),
     r.ci_low === null && r.ci_high === null ? "–" : `[${end(r.ci_low, r.unit)}, ${end(r.ci_high, r.unit)}]`,
     r.n ?? "–", r.ci_method.split("; ").slice(1).join("; ") || "–"]);
   return table(["score", "task", "model", "backend", "value", "interval", "n", "remarks"], rows,
@@ -31,8 +31,8 @@ const REACH_AXES = [
 
 /** Every bucket with its n and interval. */
 function bucketTable(curves, axis) {
-  const rows = curves.flatMap((c) => c.records.map((r) => [c.label, show(r[axis.column], ""),
-    show(r.value, r.unit), r.n ?? "–", interval(r), r.ci_method || "–"]));
+  const rows = curves.flatMap((c) => c.records.map((r) => [c.label, valued(r[axis.column], show(r[axis.column], "")),
+    valued(r.value, show(r.value, r.unit)), r.n ?? "–", interval(r), r.ci_method || "–"]));
   return make("details", { class: "numbers" }, make("summary", {}, `Numbers (${rows.length})`),
     table(["series", axis.name, "value", "n", "interval", "interval by"], rows, { numeric: [1, 2, 3, 4] }));
 }

@@ -215,7 +215,7 @@ function trainingTable() {
   return [make("h3", {}, "Training in numbers"), table(
     ["measure", "backend", "model", "seed", "lr", "value", "n", "interval"],
     [...groupBy(records, (r) => r.metric).values()].flat().map((r) => [withUnit(metricName(r.metric), r.unit),
-      r.backend, r.model, r.seed ?? "–", r.lr ?? "–", show(r.value, r.unit), r.n ?? "–",
+      r.backend, r.model, r.seed ?? "–", r.lr ?? "–", valued(r.value, show(r.value, r.unit)), r.n ?? "–",
       hasInterval(r) ? interval(r) : `– ${r.ci_method}`]), { numeric: [3, 4, 5, 6, 7] })];
 }
 

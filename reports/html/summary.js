@@ -70,8 +70,8 @@ function summaryTable(model) {
     if (mine.length > 0) {
       const variant = variantNamer(column.records);
       const more = mine.length - ENTRIES_SHOWN;
-      return make("td", {}, mine.slice(0, ENTRIES_SHOWN).map((r) => summaryCell(r, variant)),
-        more > 0 ? make("div", { class: "quiet small-text" }, `and ${more} more`) : null);
+      return valued(mine[0].value, make("td", {}, mine.slice(0, ENTRIES_SHOWN).map((r) => summaryCell(r, variant)),
+        more > 0 ? make("div", { class: "quiet small-text" }, `and ${more} more`) : null));
     }
     const cell = brokenCell(backend, column.records[0], column.length);
     return make("td", { class: "quiet", title: cell ? cell.reason : "not measured" }, cell ? `– ${cell.status}` : "–");

@@ -94,13 +94,13 @@ function tradeOffTable(all, costName) {
   const seeds = distinct(all.flatMap((one) => one.records.map((r) => r.seed))).sort((a, b) => a - b);
   const rows = all.map(({ backend, label, cost, records, mean, front }) => [
     make("th", { scope: "row" }, swatch(backend), ` ${label}`),
-    make("span", { title: fullText(cost) }, show(cost.value, cost.unit),
-      hasInterval(cost) ? quiet(interval(cost)) : null),
+    valued(cost.value, make("span", { title: fullText(cost) }, show(cost.value, cost.unit),
+      hasInterval(cost) ? quiet(interval(cost)) : null)),
     ...seeds.map((seed) => {
       const r = records.find((record) => record.seed === seed);
-      return r ? make("span", { title: fullText(r) }, show(r.value, r.unit),
-        quiet(interval(r)), quiet(`n = ${r.n ?? "–"}`)) : "–";
-    }), mean === null ? "– (n differs)" : show(mean, records[0].unit), front ? make("strong", {}, "yes") : "no"]);
+      return r ? valued(r.value, make("span", { title: fullText(r) }, show(r.value, r.unit),
+        quiet(interval(r)), quiet(`n = ${r.n ?? "–"}`))) : "–";
+    }), mean === null ? "– (n differs)" : valued(mean, show(mean, records[0].unit)), front ? make("strong", {}, "yes") : "no"]);
   return make("details", { class: "numbers", open: "" }, make("summary", {}, `Numbers (${rows.length})`),
     table(["backend", withUnit(costName, all[0].cost.unit), ...seeds.map((seed) => `seed ${seed ?? "–"}`), "mean",
       "on the front"], rows, { numeric: seeds.map((_, i) => i + 2).concat(1, seeds.length + 2) }));

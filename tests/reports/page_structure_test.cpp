@@ -84,7 +84,7 @@ TEST_CASE("The summary has one score a task, and the state where no memory task 
   const std::string page = made.drawn();
   const std::string summary = section_of(page, "Summary");
   CHECK(count(summary, "<th scope=\"col\"") == 1 + 5 + 1);  // backend, tasks, state
-  CHECK(count(summary, "Answer named") == 5);
+  CHECK(count(summary, "Answer named<span") == 5);
   CHECK(count(summary, ">2 KiB<") == 1);
 }
 
