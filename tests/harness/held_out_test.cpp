@@ -7,6 +7,7 @@
 
 #include "datasets/mixture.h"
 #include "harness/training.h"
+#include "harness/training_samples.h"
 #include "trainings.h"
 
 using namespace longreach;
