@@ -161,6 +161,7 @@ void read_samples(std::istream& in, const std::function<void(const SampleRecord&
     line("distance", sample.distance);
     line("segments_crossed", sample.segments_crossed);
     line("cluster", sample.cluster);
+    line("excerpt", sample.excerpt);
     use(sample);
   });
 }

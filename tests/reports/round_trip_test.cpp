@@ -139,7 +139,8 @@ TEST_CASE("Random samples and curves read back are written the same again") {
   Maker make(seed);
   std::vector<SampleRecord> samples(50), samples_back;
   for (SampleRecord& sample : samples) {
-    sample = {make.text(), 0, make.text(), make.text(), make.text(), {}, {}, {}, {}, make.text()};
+    sample = {make.text(), 0,  make.text(), make.text(), make.text(), make.text(),
+              {},          {}, {},          {},          make.text()};
     make("", sample.index);
     make("", sample.depth);
     make("", sample.distance);
