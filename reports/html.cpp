@@ -10,12 +10,12 @@
 #include "reports/page_data.h"
 #include "reports/report.h"
 
-// The files of reports/html and Chart.js, embedded by the build.
+// The files of reports/html, and Chart.js and svgcanvas, embedded by the build.
 namespace longreach::embedded {
 std::string_view page_html();
 std::string_view page_css();
 std::string_view script_js();
-std::string_view chart_js();
+std::string_view libraries_js();
 }  // namespace longreach::embedded
 
 namespace longreach::reports {
@@ -85,7 +85,7 @@ class Html final : public Report {
                        {"samples", page_samples(results.samples, params_.samples)},
                        {"curves", page_curves(results.curves)}};
     out << filled(embedded::page_html(), {{"style", std::string(embedded::page_css())},
-                                          {"chart", std::string(embedded::chart_js())},
+                                          {"libraries", std::string(embedded::libraries_js())},
                                           {"script", std::string(embedded::script_js())},
                                           {"data", inert(data)}});
   }

@@ -1,7 +1,7 @@
 // Differences from the baseline, as forests.
 
 /** Configuration of a forest plot: one row a difference, whiskers along x, a line at 0. */
-function forestChart(differences, xTitle) {
+function forestChart(differences, xTitle, rowsTitle) {
   const labels = differences.map((r) => r.rowLabel);
   const datasets = [...groupBy(differences, (r) => r.backend)].map(([backend, group]) => {
     const style = look(backend, 0);
@@ -17,35 +17,28 @@ function forestChart(differences, xTitle) {
   const margin = 0.08 * (Math.max(...ends) - Math.min(...ends) || 1);
   return {
     type: "line", data: { datasets }, plugins: [whiskers, background],
-    options: {
-      interaction: { mode: "nearest", intersect: true },
-      scales: {
+    options: { ...chartOptions({
         x: { type: "linear", title: axisTitle(xTitle),
           min: Math.min(...ends) - margin, max: Math.max(...ends) + margin,
           ticks: { maxRotation: 0, includeBounds: false,
             callback: (v) => String(Number(v.toPrecision(2))).replace("-", "−") },
           grid: { lineWidth: (c) => (c.tick && c.tick.value === 0 ? 2 : 1),
             color: (c) => cssColour(c.tick && c.tick.value === 0 ? "--ink" : "--grid") } },
-        y: { type: "category", labels, offset: true },
-      },
-      plugins: { legend: legend(), tooltip: { callbacks: {
-        title: (items) => items[0].raw.y,
-        label: (item) => [...fullText(item.raw.record).split(" · "),
-          `adjusted p ${show(item.raw.record.p_adjusted, "1")}`],
-      } } },
-    },
+        y: { type: "category", labels, offset: true, title: axisTitle(rowsTitle) },
+      }, tooltip(({ raw }) => raw.y, ({ raw }) => [...recordLines(raw.record),
+        ...(raw.record.p_adjusted === null ? [] : [`adjusted p ${pValue(raw.record.p_adjusted)}`])])), parsing: true },
   };
 }
 
 /** A forest of one score's rows, each {...record, rowLabel}. */
-function forestFigure(title, caption, rows, xTitle, numbers) {
-  return figure(title, caption, () => forestChart(rows, xTitle), numbers, 90 + 24 * rows.length);
+function forestFigure(title, caption, rows, xTitle, numbers, rowsTitle = "Backend, length") {
+  return figure(title, caption, () => forestChart(rows, xTitle, rowsTitle), numbers, 90 + 24 * Math.max(2, rows.length));
 }
 
 /** Forests of comparisons at the longest length, and those at the others to open. */
 function differenceFigures(records) {
   return [...groupBy(records, (r) => r.metric)].flatMap(([metric, group]) => panels(group).map((panel) => {
-    const base = metric.replace(/_difference$/, ""), title = metricName(base) + (panel.name ? ` — ${panel.name}` : "");
+    const base = metric.replace(/_difference$/, ""), title = `${metricName(base)} against the baseline${panel.name ? ` — ${panel.name}` : ""}`;
     const longest = Math.max(...panel.records.map((r) => r.context_length));
     const rowsAt = (wanted) => panel.series.flatMap((series) => series.points.filter(wanted).map((r) => ({ ...r,
       rowLabel: `${series.label}, ${lengthName(r.context_length)}` })));

@@ -1,35 +1,77 @@
-// Figures on the page: each is drawn when it first comes into view, and again when the theme changes.
+// Figures on the page: each is drawn when it first comes into view, and again when the theme or a button changes it.
 
-const CHARTS = [];
+/** Figures of charts, and with those of heatmaps every figure there is: {title, picture(), ...}. */
+const CHARTS = [], FIGURES = [];
+/** By title, what a reader has chosen: {hidden labels, log axes}. It outlives the figure, which a filter makes anew. */
+const CHOICES = new Map();
+const choicesOf = (title) => CHOICES.get(title) ?? CHOICES.set(title, { hidden: new Set(), log: {} }).get(title);
+
 const WATCH = new IntersectionObserver((seen) => {
   for (const { target, isIntersecting } of seen) if (isIntersecting) draw(target.entry);
 }, { rootMargin: "300px" });
 
-/** A figure whose chart is made by `configure()`, called again when the theme changes. */
-function figure(title, caption, configure, numbers, height = 300) {
+/**
+ * A figure whose chart is made by `configure()`, called again whenever it is drawn or exported. Scales that
+ * are eitherWay() get a button that changes them.
+ */
+function figure(title, caption, configure, numbers, height = 290) {
   const canvas = make("canvas", { role: "img", "aria-label": `${title}. ${caption}` });
-  const save = make("button", { type: "button", class: "small", title: "Save this figure as PNG" },
-    "PNG");
   const frame = make("div", { class: "canvas" }, canvas);
   frame.style.height = `${height}px`;
-  const entry = { canvas, configure, chart: null };
-  save.addEventListener("click", () => {
-    const link = make("a", { download: `${title.replace(/[^\w]+/g, "-").toLowerCase()}.png` });
-    draw(entry);
-    link.href = entry.chart.toBase64Image();
-    link.click();
-  });
+  const entry = { title, caption, height, canvas, configure, chart: null, ...choicesOf(title),
+    swatches: new Map(), buttons: new Map(), picture: () => chartPicture(entry) };
+  const config = configure();
   CHARTS.push(entry);
   frame.entry = entry;
   WATCH.observe(frame);
-  return make("figure", {},
-    make("div", { class: "figure-head" }, make("h3", {}, title), save), frame,
+  return make("figure", {}, figureHead(entry, scaleButtons(entry, config)), frame, legendButtons(entry, config),
     make("figcaption", {}, caption), numbers);
+}
+
+/** A figure's title with its buttons, those that save it last. */
+function figureHead(entry, buttons) {
+  FIGURES.push(entry);
+  return make("div", { class: "figure-head" }, make("h3", {}, entry.title),
+    make("div", { class: "tools" }, buttons, exportButtons(entry)));
+}
+
+const AXIS_BUTTONS = [["y", "log y", "Logarithmic value axis"], ["x", "log x", "Logarithmic horizontal axis"]];
+
+/** A button for each axis that could be logarithmic or linear, pressed when it is logarithmic. */
+function scaleButtons(entry, config) {
+  return AXIS_BUTTONS.filter(([axis]) => config.options.scales[axis]?.log).map(([axis, text, title]) => {
+    entry.log[axis] ??= config.options.scales[axis].startsLog;
+    const button = make("button", { type: "button", class: "small", title, "aria-pressed": String(entry.log[axis]),
+      "aria-label": `${text}: ${title.toLowerCase()} of ${entry.title}` }, text);
+    button.addEventListener("click", () => {
+      entry.log[axis] = !entry.log[axis];
+      button.setAttribute("aria-pressed", String(entry.log[axis]));
+      redraw(entry);
+    });
+    return button;
+  });
+}
+
+/** The chart's configuration as its buttons have it now. */
+function chartConfig(entry) {
+  const config = entry.configure(), { scales } = config.options;
+  for (const axis of Object.keys(scales)) {
+    if (scales[axis].log) scales[axis] = entry.log[axis] ? scales[axis].log : scales[axis].linear;
+  }
+  for (const dataset of config.data.datasets) dataset.hidden = entry.hidden.has(dataset.label);
+  return config;
 }
 
 function draw(entry) {
   if (entry.chart || !entry.canvas.isConnected) return;
-  entry.chart = new Chart(entry.canvas, entry.configure());
+  entry.chart = new Chart(entry.canvas, chartConfig(entry));
+}
+
+function redraw(entry) {
+  if (!entry.chart) return;
+  entry.chart.destroy();
+  entry.chart = null;
+  draw(entry);
 }
 
 /** What figures take over from the theme. */
@@ -37,17 +79,15 @@ function setChartDefaults() {
   Object.assign(Chart.defaults, { color: cssColour("--ink"), borderColor: cssColour("--grid"),
     animation: false, responsive: true, maintainAspectRatio: false });
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+  Chart.defaults.plugins.legend.display = false;  // buttons beneath, or drawn by an export
 }
 
-/** Those that have been drawn, in the theme's colours. */
+/** Those that have been drawn, and every swatch, in the theme's colours. */
 function redrawCharts() {
   setChartDefaults();
-  for (const entry of CHARTS.filter(({ chart }) => chart)) {
-    const hidden = entry.chart.data.datasets.map((_, i) => !entry.chart.isDatasetVisible(i));
-    entry.chart.destroy();
-    entry.chart = null;
-    draw(entry);
-    hidden.forEach((hide, i) => { if (hide) entry.chart.hide(i); });
+  for (const entry of CHARTS) {
+    redraw(entry);
+    paintSwatches(entry, entry.configure());
   }
 }
 
@@ -57,7 +97,7 @@ const drawAllCharts = () => CHARTS.forEach(draw);
 function forgetFigures() {
   WATCH.disconnect();
   for (const { chart } of CHARTS) chart?.destroy();
-  CHARTS.length = 0;
+  CHARTS.length = FIGURES.length = 0;
 }
 
 /** What few will look for: made when opened. */

@@ -17,17 +17,20 @@ function inkOn(rgb) {
   return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000" : "#fff";
 }
 
-function heatCell(r, failed, scale) {
+/** A cell's contents: {text, note, title, colour or null, hatched, bold}. */
+function heatContents(r, failed, scale) {
   if (!r) {
-    const title = failed ? `${failed.status}: ${failed.reason}` : "not measured";
-    return make("td", { class: "heat hatched", title }, failed ? failed.status : "–");
+    return { text: failed ? failed.status : "–", note: "", title: failed ? `${failed.status}: ${failed.reason}` : "not measured",
+      colour: null, hatched: true, bold: false };
   }
-  const ground = heatColour((r.value - scale.low) / (scale.high - scale.low || 1));
-  const cell = make("td", { class: r.status === "ok" ? "heat" : "heat hatched", title: fullText(r) },
-    make(isSignificant(differenceOf(r)) ? "strong" : "span", {}, show(r.value, r.unit)),
-    make("span", { class: "block tiny" }, `n=${r.n ?? "–"}`));
-  cell.style.backgroundColor = `rgb(${ground})`;
-  cell.style.color = inkOn(ground);
+  return { text: show(r.value, r.unit), note: `n=${r.n ?? "–"}`, title: fullText(r), hatched: r.status !== "ok",
+    colour: heatColour((r.value - scale.low) / (scale.high - scale.low || 1)), bold: isSignificant(differenceOf(r)) };
+}
+
+function heatCell({ text, note, title, colour, hatched, bold }) {
+  const cell = make("td", { class: hatched ? "heat hatched" : "heat", title }, make(bold ? "strong" : "span", {}, text),
+    note ? make("span", { class: "block tiny" }, note) : null);
+  if (colour) Object.assign(cell.style, { backgroundColor: `rgb(${colour.join(", ")})`, color: inkOn(colour) });
   return cell;
 }
 
@@ -35,29 +38,49 @@ function heatCell(r, failed, scale) {
 const scaleOf = (records) => (isShare(records) ? { low: 0, high: 1 }
   : { low: Math.min(...records.map((r) => r.value)), high: Math.max(...records.map((r) => r.value)) });
 
+/** Ends of the scale as they are written. */
+const scaleEnds = ({ low, high }, unit) => [show(low, unit), show(high, unit)];
+
 function scaleLegend(scale, unit, ...more) {
-  const bar = make("span", { class: "scale", "aria-hidden": "true" });
+  const bar = make("span", { class: "scale", "aria-hidden": "true" }), [low, high] = scaleEnds(scale, unit);
   bar.style.background = `linear-gradient(to right, ${CIVIDIS.map((c) => `rgb(${c})`).join(", ")})`;
-  return make("p", { class: "legend" }, show(scale.low, unit), bar, show(scale.high, unit), more);
+  return make("p", { class: "legend" }, low, bar, high, more);
+}
+
+function gridTable({ backend, label, corner, columns, rows }) {
+  return make("div", { class: "heatmap" }, make("h4", {}, swatch(backend), ` ${label}`),
+    table([make("span", {}, corner.map((line) => make("span", { class: "block" }, line))), ...columns], rows.map(({ name, cells }) =>
+      [make("th", { scope: "row", class: "number" }, name), ...cells.map(heatCell)]), { numeric: [0], sortable: false }));
+}
+
+/**
+ * A figure of tables on one scale. Each grid is {backend, label, corner: [down, across], columns: [names],
+ * rows: [{name, cells: [heatContents()]}]}.
+ */
+function heatFigure(title, caption, grids, { scale, unit, key = [], numbers = null }) {
+  const entry = { title, caption, picture: () => gridPicture(title, grids, scaleEnds(scale, unit)) };
+  return make("figure", { class: "wide" }, figureHead(entry, []), make("div", { class: "heatmaps" }, grids.map(gridTable)),
+    scaleLegend(scale, unit, key), make("figcaption", {}, caption), numbers);
 }
 
 /** Depth down, context length across, one table a series; all on one scale. */
-function heatmaps(panel) {
+function heatmaps(title, panel) {
   const records = panel.records, scale = scaleOf(records);
   const depths = distinct(records.map((r) => r.depth)).sort((a, b) => a - b);
   const broken = [...BROKEN.values()].filter((c) => c.task === records[0].task && c.model === records[0].model);
   const lengths = distinct([...records, ...broken].map((r) => r.context_length))
     .filter((length) => length !== null).sort((a, b) => a - b);
-  const tables = panel.series.map((series) => {
-    const at = new Map(series.points.map((r) => [keyOf(r.depth, r.context_length), r]));
-    const rows = depths.map((depth) => [
-      make("th", { scope: "row", class: "number" }, `${Number(depth.toFixed(1))}%`),
-      ...lengths.map((length) => heatCell(at.get(keyOf(depth, length)),
-        brokenCell(series.backend, records[0], length), scale))]);
-    return make("div", { class: "heatmap" }, make("h4", {}, swatch(series.backend), ` ${series.label}`),
-      table(["depth", ...lengths.map(lengthName)], rows, { numeric: [0], sortable: false }));
+  const grids = panel.series.map(({ backend, label, points }) => {
+    const at = new Map(points.map((r) => [keyOf(r.depth, r.context_length), r]));
+    return { backend, label, corner: ["depth ↓", "tokens →"], columns: lengths.map(lengthName), rows: depths.map((depth) => ({
+      name: `${Number(depth.toFixed(1))}%`, cells: lengths.map((length) =>
+        heatContents(at.get(keyOf(depth, length)), brokenCell(backend, records[0], length), scale)) })) };
   });
-  return make("div", {}, make("div", { class: "heatmaps" }, tables),
-    scaleLegend(scale, records[0].unit, make("span", { class: "hatched key" }), "no valid result (hover for the reason). " +
-      "Bold: differs from the baseline at that depth and length (false discovery rate .05)"), numbersTable(panel.series));
+  const some = (wanted) => grids.some(({ rows }) => rows.some(({ cells }) => cells.some(wanted)));
+  const key = some(({ hatched }) => hatched) ? [make("span", { class: "hatched key" }), "no valid result"] : [];
+  const bold = some((cell) => cell.bold)
+    ? " Bold: differs from the baseline at that depth and length (false discovery rate .05)." : "";
+  return heatFigure(title, "Down: how much of the filler stands before the evidence. Across: context length. Success " +
+    `along the bottom alone is a window, which sees late evidence only; an even table is real reach.${bold}`, grids,
+  { scale, unit: records[0].unit, key, numbers: numbersTable(panel.series) });
 }

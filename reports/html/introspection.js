@@ -17,19 +17,17 @@ const headOf = (r) => {
 };
 
 /** Layers down, heads across, a table a series; all on one scale. */
-function headTables(panel) {
+function headTables(title, caption, panel) {
   const places = panel.records.map(headOf);
   const layers = distinct(places.map((p) => p.layer)).sort((a, b) => a - b);
   const heads = distinct(places.map((p) => p.head)).sort((a, b) => a - b);
   const scale = scaleOf(panel.records);
-  const tables = panel.series.map((series) => {
-    const at = new Map(series.points.map((r) => [keyOf(headOf(r).layer, headOf(r).head), r]));
-    return make("div", { class: "heatmap" }, make("h4", {}, swatch(series.backend), ` ${series.label}`),
-      table(["layer", ...heads.map((head) => `head ${head}`)], layers.map((layer) => [
-        make("th", { scope: "row", class: "number" }, layer),
-        ...heads.map((head) => heatCell(at.get(keyOf(layer, head)), null, scale))]), { numeric: [0], sortable: false }));
+  const grids = panel.series.map(({ backend, label, points }) => {
+    const at = new Map(points.map((r) => [keyOf(headOf(r).layer, headOf(r).head), r]));
+    return { backend, label, corner: ["layer ↓"], columns: heads.map((head) => `head ${head}`), rows: layers.map((layer) => ({
+      name: String(layer), cells: heads.map((head) => heatContents(at.get(keyOf(layer, head)), null, scale)) })) };
   });
-  return [make("div", { class: "heatmaps" }, tables), scaleLegend(scale, panel.records[0].unit)];
+  return heatFigure(title, caption, grids, { scale, unit: panel.records[0].unit });
 }
 
 /** Losses without a part, as a forest; what they are of stands in the metric's name. */
@@ -40,7 +38,7 @@ function knockOuts(records) {
         lengthName(r.context_length) }))).sort((a, b) => a.metric.localeCompare(b.metric));
     return forestFigure(`Loss added without a part${panel.name ? ` — ${panel.name}` : ""}`, "The same text with one part of " +
       "the mechanism switched off: above 0, the model relies on it. Filled: the interval leaves 0 out.", rows,
-    withUnit("Loss added", rows[0].unit), numbersTable(panel.series));
+    withUnit("Loss added", rows[0].unit), numbersTable(panel.series), "Part, backend, length");
   });
 }
 
@@ -50,9 +48,9 @@ function introspection() {
   const whole = records.filter((r) => !isPart(r)), off = whole.filter((r) => r.metric.endsWith("_off"));
   const longest = (group) => Math.max(...group.map((r) => r.context_length));
   const heads = [...groupBy(records.filter(headOf), (r) => r.metric)].flatMap(([metric, group]) =>
-    panels(group.filter((r) => r.context_length === longest(group))).flatMap((panel) => [
-      make("h3", {}, withUnit(metricName(metric), group[0].unit) + (panel.name ? ` — ${panel.name}` : "")),
-      paragraph(`${HEAD_CAPTIONS[metric] ?? ""} At ${lengthName(longest(group))} tokens.`, "quiet"), headTables(panel)]));
+    panels(group.filter((r) => r.context_length === longest(group))).map((panel) => headTables(
+      withUnit(metricName(metric), group[0].unit) + (panel.name ? ` — ${panel.name}` : ""),
+      `${HEAD_CAPTIONS[metric] ?? ""} At ${lengthName(longest(group))} tokens.`, panel)));
   const rest = whole.filter((r) => !r.metric.endsWith("_off"));
   return [off.length ? figures(knockOuts(off)) : null, heads, rest.length ? folded("All heads together, by context length",
     () => figures(lengthFigures(rest, () => "Mean over heads."))) : null];

@@ -25,8 +25,8 @@ function positionFigures(prefix, options = {}) {
     return figure([metricName(name), cell.model].filter(Boolean).join(" — "),
       `By the number of tokens that the target sees, in windows of ${lengthName(longest)}; ${cell.task}.` +
       (log ? " Where it is 0, nothing is drawn." : ""), () => curveChart(curves.map((c) => ({ ...c,
-        points: c.points.filter((p) => !log || p.y > 0) })), x_unit, withUnit(metricName(name), y_unit),
-      { share, logX: true, logY: log }), curvesTable(curves), heightFor(curves.map((c) => c.label)));
+        points: c.points.filter((p) => !log || p.y > 0) })), withUnit("Tokens seen before the target", x_unit === "tokens" ? "" : x_unit),
+      withUnit(metricName(name), y_unit), { yUnit: y_unit, share, logX: true, logY: log }), curvesTable(curves));
   });
 }
 

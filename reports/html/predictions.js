@@ -43,20 +43,16 @@ function predictionChart(kind, points) {
   const [low, high] = ends([...points.map((p) => p.ratio), 1 / FOLD / 1.5, FOLD * 1.5]);
   const bound = (ratio, dash) => ({ label: `${ratio}×`, data: [left / 1.1, right * 1.1].map((x) => ({ x, y: ratio })),
     borderColor: cssColour("--quiet"), borderWidth: 1, borderDash: dash, pointRadius: 0, pointHitRadius: 0,
-    backgroundColor: "transparent", pointStyle: "line" });
+    backgroundColor: "transparent", mute: true, legend: false });
   return {
     type: "line", plugins: [background],
     data: { datasets: [...datasets, bound(1 / FOLD, [4, 4]), bound(1, []), bound(FOLD, [4, 4])] },
-    options: {
-      parsing: false, interaction: { mode: "nearest", intersect: true },
-      scales: { x: logAxis(axisTitle(withUnit(`Measured ${kind.name}`, kind.unit)), left, right, kind.unit),
-        y: logAxis(axisTitle("Predicted over measured"), low, high, "1") },
-      plugins: { legend: legend(), tooltip: { filter: (item) => item.raw.point, callbacks: {
-        title: (items) => (items.length ? cellName(items[0].raw.point.record) : ""),
-        label: ({ raw }) => `${kind.text(kind.predicted(raw.point.record))} predicted, ` +
-          `${kind.text(raw.point.measured)} measured`,
-      } } },
-    },
+    options: chartOptions({
+      x: axisOver([left, right], { title: withUnit(`Measured ${kind.name}`, kind.unit), unit: kind.unit, log: true }),
+      y: axisOver([low, high], { title: "Predicted over measured", log: true }),
+    }, tooltip(({ raw }) => cellName(raw.point.record), ({ raw }) => [
+      `${kind.text(kind.predicted(raw.point.record))} predicted`, `${kind.text(raw.point.measured)} measured`,
+      `${timesName(raw.point.ratio)}, one run, no interval`])),
   };
 }
 
@@ -76,5 +72,5 @@ function predictions() {
   return [kinds.map(({ kind, points }) => paragraph(predictionLine(kind, points))),
     figures(kinds.map(({ kind, points }) => figure(`Predicted and measured ${kind.name}`,
       "A point is a cell that finished; between the dashed lines the prediction is within a factor of two.",
-      () => predictionChart(kind, points), worstPredicted(kind, points), heightFor(BACKENDS))))];
+      () => predictionChart(kind, points), worstPredicted(kind, points))))];
 }

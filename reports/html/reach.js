@@ -52,8 +52,8 @@ function distanceFigures(axis, wanted) {
     return figure([`${name} by ${axis.name}`, group[0].task, group[0].model].filter(Boolean).join(" — "),
       `${axis.caption}, all context lengths together; a point is a range from one power of two to the next, at its ` +
       `geometric middle.${chance}`,
-      () => curveChart(curves, axis.title, name, { share: true, logX }),
-      bucketTable(curves, axis), heightFor(curves.map((c) => c.label)));
+      () => curveChart(curves, axis.title, name, { yUnit: "1", share: true, logX, chance: chanceDataset(
+        group.map((r) => [r[axis.column], r.chance])) }), bucketTable(curves, axis));
   });
 }
 

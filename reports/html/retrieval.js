@@ -78,8 +78,7 @@ function partFigures(records) {
     const options = { yTitle: withUnit(metricName(metric), unit), xTitle: name, share: isShare(group), line: ordered };
     return figure([`${metricName(metric)} by ${name}`, task, model].filter(Boolean).join(" — "),
       `Of questions told apart by their ${name}, at ${lengthName(length)} tokens; the numbers have all lengths. Whiskers: ` +
-      `intervals.${direction(group)}`, () => partChart(seriesOf(at), parts, options), numbersTable(seriesOf(group)),
-      heightFor(seriesOf(at).map((s) => s.label)));
+      `intervals.${direction(group)}`, () => partChart(seriesOf(at), parts, options), numbersTable(seriesOf(group)));
   });
 }
 
@@ -93,9 +92,6 @@ function depthHeatmaps() {
   const main = deep.filter(isMain);
   const chosen = main.length ? main : deep.filter((r) => r.metric === deep[0].metric);
   if (chosen.length === 0) return null;
-  return [paragraph("Down: how much of the filler stands before the evidence. Across: context length. A band of " +
-    "success along the bottom (late evidence) alone is a window; an even table is real reach. All tables of a " +
-    "score share one colour scale.", "quiet"),
-  ...[...groupBy(chosen, (r) => r.metric)].flatMap(([metric, group]) => panels(group).flatMap((panel) => [
-    make("h3", {}, metricName(metric) + (panel.name ? ` — ${panel.name}` : "")), heatmaps(panel)]))];
+  return [...groupBy(chosen, (r) => r.metric)].flatMap(([metric, group]) => panels(group).map((panel) =>
+    heatmaps(`${metricName(metric)} by depth and length` + (panel.name ? ` — ${panel.name}` : ""), panel)));
 }

@@ -17,8 +17,7 @@ function lengthFigures(records, captionOf, options = {}) {
       const chartOptions = { yTitle: withUnit(metricName(metric), unit),
         share: isShare(panel.records), chance: true, ...options };
       return figure(title, captionOf(metric, panel),
-        () => lengthChart(panel.series, chartOptions), numbersTable(panel.series),
-        heightFor(panel.series.map((s) => s.label)));
+        () => lengthChart(panel.series, chartOptions), numbersTable(panel.series));
     }));
 }
 
@@ -99,15 +98,15 @@ function latency() {
   const records = withPrefix("latency");
   if (records.length === 0) return null;
   const caption = (metric, panel) => {
-    const fits = panel.series.map((s) => [s.label, exponent(s.points)]).filter(([, slope]) => slope !== null)
-      .map(([label, slope]) => `${label} ${slope.toFixed(2).replace("-", "−")}`);
+    const fits = panel.series.map((s) => [s.label, powerLaw(s.points)]).filter(([, fit]) => fit !== null)
+      .map(([label, fit]) => `${label} ${exponentText(fit)}`);
     return `${metric.endsWith("_energy") ? "Means" : "Medians"} with intervals, both axes logarithmic, so a straight ` +
       "line is a power of the length: slope 1 is linear, 2 quadratic, 0 constant." +
       (fits.length ? ` Fitted slopes: ${fits.join(", ")}.` : "");
   };
   const against = () => "How many times as long as the baseline takes, by Hodges and Lehmann; 1 is as long. An " +
     "interval that leaves out 1 is a difference by Mann and Whitney's test.";
-  return figures(lengthFigures(records.filter((r) => !isTimeRatio(r)), caption, { log: true, chance: false }),
+  return figures(lengthFigures(records.filter((r) => !isTimeRatio(r)), caption, { log: true, chance: false, fit: true }),
     lengthFigures(records.filter(isTimeRatio), against, { log: true, chance: false }));
 }
 
@@ -117,24 +116,24 @@ function stateFigure(panelRecords) {
   return merged.map((panel) => {
     const held = panelRecords.filter((r) => r.metric === "memory/state_held" &&
       r.model === panel.records[0].model && r.task === panel.records[0].task);
-    const lines = panel.series.map((s) => ({ ...s, label: `${s.label}, analytic` }));
-    const points = seriesOf(held).map((s) => ({ ...s, label: `${s.label}, measured`, pointsOnly: true }));
+    const lines = panel.series, points = seriesOf(held).map((s) => ({ ...s, pointsOnly: true }));
+    const named = (series, how) => series.map((s) => ({ ...s, label: `${s.label}, ${how}` }));
     return figure(`State by context length${panel.name ? ` — ${panel.name}` : ""}`,
       "Bytes carried from token to token: lines as the mechanism's formula has it, points as counted in the " +
       "process. Points off their line mean the formula or the implementation is wrong.",
-      () => stateChart(lines, points), numbersTable([...lines, ...points]),
-      heightFor([...lines, ...points].map((s) => s.label)));
+      () => stateChart(lines, points),
+      numbersTable([...named(lines, "analytic"), ...named(points, "measured")]));
   });
 }
 
 /** Points sit on the lines they check, so both lists are dodged alike. */
 function stateChart(lines, points) {
-  const chart = lengthChart(lines, { yTitle: "State per stream", log: true });
-  const all = [...lines, ...points].flatMap((s) => s.points);
-  chart.options.scales.y = valueAxis(all, { yTitle: "State per stream", log: true });
-  for (const line of chart.data.datasets) Object.assign(line, { pointRadius: 0, pointStyle: "line" });
-  const dots = points.map((s, i) => lineDataset(s, i, points.length));
-  chart.data.datasets.push(...dots);
+  const options = { yTitle: "State per stream", log: true }, chart = lengthChart(lines, options);
+  const hasPoints = new Set(points.map(({ label }) => label));
+  const drawn = chart.data.datasets.map((line) => ({ ...line, pointRadius: 0, mute: hasPoints.has(line.label) }));
+  const dots = points.map((s, i) => ({ ...lineDataset(s, i, points.length), key: { showLine: true } }));
+  chart.data.datasets = [...dots, ...drawn];
+  chart.options.scales.y = valueAxis([...lines, ...points].flatMap((s) => s.points), options);
   return chart;
 }
 
@@ -178,6 +177,9 @@ function labelled(group) {
 const curveMachine = (c) => (MACHINES.length > 1 && (c.x_unit === "s" || c.y_unit.endsWith("/s"))
   ? `machine ${(c.cell.machine ?? "").slice(0, 8)}` : "");
 
+/** What a training's curves are drawn over. */
+const trainingAxis = (unit) => ({ tokens: "Tokens trained on", s: "Time trained (s)" }[unit] ?? unit);
+
 /** One figure for each of a model's curves, with every run in it; times of unlike machines apart. */
 function runFigures(all) {
   return [...groupBy(all, (c) => keyOf(c.cell.model, c.name, curveMachine(c))).values()].map((group) => {
@@ -185,8 +187,8 @@ function runFigures(all) {
     const name = metricName(group[0].name);
     return figure([name, group[0].cell.model, curveMachine(group[0])].filter(Boolean).join(" — "),
       "Every run, none left out: colour is the backend, dashes the seed or learning rate. Thin: the points; bold: " +
-      "their running mean.", () => curveChart(curves, group[0].x_unit, withUnit(name, group[0].y_unit)),
-      curvesTable(curves), heightFor(curves.map((c) => c.label)));
+      "their running mean.", () => curveChart(curves, trainingAxis(group[0].x_unit), withUnit(name, group[0].y_unit),
+      { yUnit: group[0].y_unit }), curvesTable(curves));
   });
 }
 
@@ -204,8 +206,8 @@ function seriesFigures(all) {
     const share = y_unit === "1" && curves.every((c) => c.points.every((p) => p.y >= 0 && p.y <= 1));
     return figure([metricName(name), [cell.model, cell.backend, variant(cell)].filter(Boolean).join(" · ")].join(" — "),
       `${SERIES_CAPTIONS[name] ?? ""}One run; colours and dashes tell the lines apart.`,
-      () => curveChart(curves, x_unit, withUnit(metricName(name), y_unit), { share }),
-      curvesTable(curves), heightFor(curves.map((c) => c.label)));
+      () => curveChart(curves, trainingAxis(x_unit), withUnit(metricName(name), y_unit), { yUnit: y_unit, share }),
+      curvesTable(curves));
   });
 }
 

@@ -59,7 +59,7 @@ function frontDataset(all) {
   const front = all.filter((one) => one.front).map((one) => ({ x: one.cost.value, y: one.mean }));
   if (front.length > 0) front.push({ x: all.at(-1).cost.value, y: front.at(-1).y });
   return { label: "Pareto front", data: front, stepped: true, borderColor: cssColour("--quiet"), borderWidth: 1.5,
-    backgroundColor: "transparent", pointRadius: 0, pointHitRadius: 0, pointStyle: "line" };
+    backgroundColor: "transparent", pointRadius: 0, pointHitRadius: 0, mute: true };
 }
 
 /** Configuration of a scatter of contenders, cost on a log axis. options: xTitle, yTitle, share. */
@@ -77,15 +77,10 @@ function tradeOffChart(all, options) {
   });
   return {
     type: "line", data: { datasets: [...datasets, frontDataset(all)] }, plugins: [whiskers, background],
-    options: {
-      parsing: false, interaction: { mode: "nearest", intersect: true },
-      scales: { x: valueAxis(all.map((one) => one.cost), { log: true, yTitle: options.xTitle }),
-        y: valueAxis(all.flatMap((one) => one.records), options) },
-      plugins: { legend: legend(), tooltip: { filter: (item) => item.raw.record, callbacks: {
-        title: (items) => (items.length ? `${items[0].raw.one.label}, seed ${items[0].raw.record.seed ?? "–"}` : ""),
-        label: ({ raw }) => [`quality: ${fullText(raw.record)}`, `cost: ${fullText(raw.one.cost)}`],
-      } } },
-    },
+    options: chartOptions({ x: valueAxis(all.map((one) => one.cost), { log: true, yTitle: options.xTitle }),
+      y: valueAxis(all.flatMap((one) => one.records), options) }, tooltip(
+      ({ raw }) => `${raw.one.label}, seed ${raw.record.seed ?? "–"}`,
+      ({ raw }) => ["quality:", ...recordLines(raw.record), "cost:", ...recordLines(raw.one.cost)])),
   };
 }
 
@@ -116,7 +111,7 @@ function tradeOffFigure(metric, panel, { name, of }) {
     `At ${lengthName(first.context_length)} tokens; a point for each training seed, with its interval. ` +
     `${higher ? "Up" : "Down"} and left is better. The line is the Pareto front, the best mean over seeds that at ` +
     "most that cost buys; it has no interval of its own.",
-    () => tradeOffChart(all, options), tradeOffTable(all, name), heightFor([...BACKENDS, "Pareto front"]))];
+    () => tradeOffChart(all, options), tradeOffTable(all, name))];
 }
 
 function tradeOffs() {

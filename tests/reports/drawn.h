@@ -12,16 +12,16 @@
 
 namespace longreach::reports {
 
-/// The page's document once its script has run.
-inline std::string drawn(const Results& results) {
+/// The page's document once its script has run, and `script` after it.
+inline std::string drawn(const Results& results,
+                         const std::string& script = "drawAllCharts();" /* as if scrolled */) {
   if (std::system("command -v chromium >/dev/null") != 0) {
     FAIL("no chromium here to draw the page; run scripts/bootstrap");
   }
   std::string folder = (std::filesystem::temp_directory_path() / "longreach-XXXXXX").string();
   REQUIRE(mkdtemp(folder.data()) != nullptr);
   std::string page = written("html", results);
-  page.insert(page.rfind("</body>"),
-              "<script>drawAllCharts();</script>");  // as if scrolled through
+  page.insert(page.rfind("</body>"), "<script>" + script + "</script>");
   std::ofstream(folder + "/page.html") << page;
   const std::string command =
       "chromium --headless --no-sandbox --disable-gpu --user-data-dir=" + folder + "/profile" +

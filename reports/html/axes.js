@@ -1,0 +1,76 @@
+// Axes of charts.
+
+/** An axis that a button makes logarithmic or linear. */
+const eitherWay = (log, linear, startsLog) => ({ log, linear, startsLog });
+
+/** Round numbers between two ends of a log axis, close enough together to read it by. */
+function logTicks(low, high, unit) {
+  const base = unit === "bytes" ? 2 : 10;
+  const steps = unit === "bytes" ? [[1], [1, 1.5], [1, 1.25, 1.5, 1.75]]
+    : [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8],
+      [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9]];
+  const between = (multiples) => {
+    const ticks = [];
+    for (let e = Math.floor(Math.log(low) / Math.log(base)); base ** e <= high; ++e) {
+      ticks.push(...multiples.map((m) => m * base ** e).filter((v) => v >= low && v <= high));
+    }
+    return ticks;
+  };
+  const ticks = between(steps.find((multiples) => between(multiples).length >= 4) ?? steps.at(-1));
+  const every = Math.ceil(ticks.length / 9);
+  return ticks.filter((_, i) => i % every === 0).map((value) => ({ value }));
+}
+
+/** A tick's number, no longer than it needs to be. */
+const tickName = (value, unit) => (unit === "bytes" ? bytesName(value)
+  : value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-4) ? value.toExponential(0)
+    : Number(value.toPrecision(3)).toLocaleString("en-US")).replace("-", "−");
+
+/** A log axis from `low` to `high`, both above 0, with its own ticks. */
+function logAxis(title, low, high, unit) {
+  const min = low / 1.12, max = high * 1.12;
+  return { type: "logarithmic", min, max, title, afterBuildTicks(axis) { axis.ticks = logTicks(min, max, unit); },
+    ticks: { maxRotation: 0, callback: (value) => tickName(value, unit) } };
+}
+
+/** A linear axis with room beyond `low` and `high`, and from 0 where that is near. */
+function linearAxis(title, low, high, unit) {
+  const margin = (high - low || Math.abs(high) || 1) * 0.08;
+  return { type: "linear", title, suggestedMin: low >= 0 ? Math.max(0, low - margin) : low - margin,
+    suggestedMax: high + margin, ticks: { maxRotation: 0, callback: (value) => tickName(value, unit) } };
+}
+
+/** Titles of axes break in two where one line would not fit. */
+function axisTitle(text) {
+  const space = text.length > 30 ? text.lastIndexOf(" ", 30) : -1;
+  return { display: true, text: space > 0 ? [text.slice(0, space), text.slice(space + 1)] : text };
+}
+
+/** Axis of context lengths with a tick at each length measured, as far as there is room. */
+function lengthAxis(lengths) {
+  const title = axisTitle("Context length (tokens)"), [low, high] = [lengths[0], lengths.at(-1)];
+  const common = { title, ticks: { callback: (value) => lengthName(value), maxRotation: 0 },
+    afterBuildTicks(axis) { axis.ticks = lengths.map((value) => ({ value })); } };
+  const log = { ...common, type: "logarithmic", min: low / 1.12, max: high * 1.12 };
+  const margin = 0.04 * (high - low || high);
+  return lengths.length < 2 ? log
+    : eitherWay(log, { ...common, type: "linear", min: low - margin, max: high + margin }, true);
+}
+
+/** Axis from 0 to 1, wide enough for the lines at its ends. */
+const shareAxis = (title) => ({ title, min: -0.02, max: 1.02, afterBuildTicks(axis) {
+  axis.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((value) => ({ value }));
+} });
+
+/** Axis between the least and the largest of `ends`; either way where all are above 0. options: title, unit, log, share. */
+function axisOver(ends, { title, unit = "", log = false, share = false }) {
+  const low = Math.min(...ends), high = Math.max(...ends), named = axisTitle(title);
+  const linear = share ? shareAxis(named) : linearAxis(named, low, high, unit);
+  return low > 0 && Number.isFinite(high) ? eitherWay(logAxis(named, low, high, unit), linear, log) : linear;
+}
+
+/** Axis of values with room for the whiskers. options: yTitle, log, share. */
+function valueAxis(records, { yTitle, log, share }) {
+  const ends = records.flatMap((r) => [r.value, r.ci_low, r.ci_high]).filter((v) => v !== null);
+  return axisOver(ends, { title: yTitle, unit: records[0].unit, log, share });
+}
