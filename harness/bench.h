@@ -89,7 +89,8 @@ std::vector<BenchCase> bench_cases(const BenchRequest& request);
 std::vector<BenchResult> measure(const std::vector<BenchCase>& cases, const BenchRequest& request,
                                  const std::function<void(const std::string&)>& progress);
 
-std::string bench_table(const std::vector<BenchResult>& results);
+std::string bench_table(const std::vector<BenchResult>& results,
+                        std::size_t columns = std::string::npos);
 std::string bench_csv(const std::vector<BenchResult>& results);
 /// As Google Benchmark writes it, so that its compare.py reads it.
 std::string bench_json(const std::vector<BenchResult>& results);

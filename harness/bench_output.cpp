@@ -7,6 +7,8 @@
 #include "harness/bench.h"
 #include "harness/build_info.h"
 #include "harness/machine.h"
+#include "harness/table.h"
+#include "harness/terminal.h"
 
 namespace longreach::harness {
 namespace {
@@ -15,10 +17,21 @@ std::string_view phase_name(Phase phase) {
   return EnumNames<Phase>::names[static_cast<std::size_t>(phase)];
 }
 
-std::string in_unit(double seconds) {
-  return seconds < 1e-3 ? fmt::format("{:.1f} us", seconds * 1e6)
-         : seconds < 1  ? fmt::format("{:.2f} ms", seconds * 1e3)
-                        : fmt::format("{:.3f} s", seconds);
+/// "1.25 ms [1.24, 1.27]", all three in the unit that suits the first.
+std::string in_unit(double seconds, const metrics::Interval& interval) {
+  struct Scale {
+    double seconds;
+    const char* unit;
+    int digits;
+  };
+  const Scale scale = seconds < 1e-3 ? Scale{1e-6, "us", 1}
+                      : seconds < 1  ? Scale{1e-3, "ms", 2}
+                                     : Scale{1, "s", 3};
+  const auto in = [&scale](double value) {
+    return fmt::format("{:.{}f}", value / scale.seconds, scale.digits);
+  };
+  return fmt::format("{} {} [{}, {}]", in(seconds), scale.unit, in(interval.low),
+                     in(interval.high));
 }
 
 std::string bytes_text(i64 bytes) {
@@ -102,34 +115,30 @@ nlohmann::ordered_json entry(const BenchResult& result, const char* run_type, do
 
 }  // namespace
 
-std::string bench_table(const std::vector<BenchResult>& results) {
-  std::size_t width = 7;
-  for (const BenchResult& r : results) width = std::max(width, r.c.backend.size());
-  std::string text = fmt::format(
-      "{:<{}} {:<16} {:>7} {:>4} {:>5} {:>3} {:>11} {:>23} {:>8} {:>7} {:>6} {:>7} {:>10} {:>10} "
-      "{:>10} {:>8} {:>8} {:>6}\n",
-      "backend", width, "phase", "length", "D", "heads", "thr", "time", "95% of the median",
-      "GFLOP/s", "of peak", "GB/s", "of read", "tokens/s", "scratch", "state", "error", "gradient",
-      "rounds");
+std::string bench_table(const std::vector<BenchResult>& results, std::size_t columns) {
+  Table table(
+      {"backend", "phase", "length", "D", "heads", "thr", "time [95% of the median]", "GFLOP/s",
+       "of peak", "GB/s", "of read", "tokens/s", "scratch", "state", "error", "gradient", "rounds"},
+      {2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15});
+  std::string skipped;
   for (const BenchResult& r : results) {
-    text += fmt::format("{:<{}} {:<16} {:>7} {:>4} {:>5} {:>3} ", r.c.backend, width,
-                        phase_name(r.c.phase), r.c.length, r.c.head_size,
-                        fmt::format("{}/{}", r.c.heads, r.c.heads / r.c.group), r.c.threads);
     if (!r.skipped.empty()) {
-      text += "skipped: " + r.skipped + "\n";
+      skipped += fmt::format("skipped: {}: {}\n", r.c.name(), r.skipped);
       continue;
     }
-    const metrics::Interval interval = r.interval();
-    text += fmt::format(
-        "{:>11} {:>23} {:>8.1f} {:>7.3f} {:>6.1f} {:>7.3f} {:>10.4g} {:>10} {:>10} {:>8.1e} {:>8} "
-        "{:>6}\n",
-        in_unit(r.seconds()), fmt::format("{}..{}", in_unit(interval.low), in_unit(interval.high)),
-        r.flops / r.seconds() / 1e9, r.peak_share(), r.bytes / r.seconds() / 1e9,
-        r.bandwidth_share(), static_cast<double>(r.tokens) / r.seconds(), bytes_text(r.scratch),
-        bytes_text(r.state), r.error,
-        r.gradient_error ? fmt::format("{:.1e}", *r.gradient_error) : "",
-        fmt::format("{}-{}", r.rounds.size(), busy_rounds(r)));
+    table.add(
+        {r.c.backend, std::string(phase_name(r.c.phase)), fmt::format("{}", r.c.length),
+         fmt::format("{}", r.c.head_size), fmt::format("{}/{}", r.c.heads, r.c.heads / r.c.group),
+         fmt::format("{}", r.c.threads), in_unit(r.seconds(), r.interval()),
+         fmt::format("{:.1f}", r.flops / r.seconds() / 1e9), fmt::format("{:.3f}", r.peak_share()),
+         fmt::format("{:.1f}", r.bytes / r.seconds() / 1e9),
+         fmt::format("{:.3f}", r.bandwidth_share()),
+         fmt::format("{:.4g}", static_cast<double>(r.tokens) / r.seconds()), bytes_text(r.scratch),
+         bytes_text(r.state), fmt::format("{:.1e}", r.error),
+         r.gradient_error ? fmt::format("{:.1e}", *r.gradient_error) : "-",
+         fmt::format("{}-{}", r.rounds.size(), busy_rounds(r))});
   }
+  std::string text = table.text(columns, 6) + printable(skipped, "\n");
   const std::vector<BenchExponent> fits = exponents(results);
   if (!fits.empty()) text += "\nTime grows as length to the power of\n";
   for (const BenchExponent& fit : fits) {

@@ -62,18 +62,18 @@ std::string mix_lines(const Experiment& experiment, const std::vector<Cell>& pla
   return fmt::format("{}", fmt::join(lines, ""));
 }
 
-using Line = std::array<std::string, 12>;
+using Line = std::array<std::string, 11>;
+constexpr std::size_t kNumbers = 4;  ///< columns from here on are numbers
 
 Line head() {
-  return {"cell", "kind", "model",  "backend", "task", "length",
-          "seed", "lr",   "tokens", "FLOP",    "time", "memory"};
+  return {"cell", "model",  "backend", "task", "length", "seed",
+          "lr",   "tokens", "FLOP",    "time", "memory"};
 }
 
 Line line_of(const Experiment& experiment, const Cell& cell, const Prediction& predicted) {
   const ModelChoice& model = experiment.models[cell.model];
   const bool trains = cell.kind == CellKind::train;
   return {cell.id,
-          trains ? "train" : "measure",
           printable(model.name),
           printable(experiment.backends[cell.backend].name),
           trains ? "training" : printable(experiment.tasks[cell.task].name),
@@ -97,10 +97,11 @@ void print_lines(const Experiment& experiment, const std::vector<Cell>& plan, Pr
     }
   };
   const auto print = [&](const Line& line) {
-    for (std::size_t i = 0; i + 1 < line.size(); ++i) {
-      out << line[i] << std::string(widths[i] - display_width(line[i]) + 2, ' ');
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      const std::string space(widths[i] - display_width(line[i]), ' ');
+      out << (i == 0 ? "" : "  ") << (i < kNumbers ? line[i] + space : space + line[i]);
     }
-    out << line.back() << '\n';
+    out << '\n';
   };
   widen(head());
   for (const Cell& cell : plan) widen(line_of(experiment, cell, predictor.of(cell)));
@@ -116,7 +117,7 @@ void print_refused(const Experiment& experiment, const std::vector<const Cell*>&
     const Cell& cell = *refused[i];
     const Line line = line_of(experiment, cell, predictor.of(cell));
     out << fmt::format("does not fit, will be skipped: cell {} ({} {} {} {}): {}\n", line[0],
-                       line[2], line[3], line[4], line[5], predictor.why_not(cell, limit));
+                       line[1], line[2], line[3], line[4], predictor.why_not(cell, limit));
   }
   if (refused.size() > kShown) {
     out << fmt::format("{} more cells do not fit\n", refused.size() - kShown);

@@ -119,7 +119,8 @@ int lead_run(Ranks& ranks, const RunRequest& request, std::ostream& out,
   if (ran.interrupted) return tell_interrupted(run, request, ran.left, progress_out);
   const StoredResults results = read_results(run.store);
   const WrittenReports written = page_of(write_reports(results, run.experiment.output));
-  out << (request.table ? summary_table(results) : summary(results));
+  out << (request.table ? summary_table(results, table_columns())
+                        : summary(results, table_columns()));
   out << fmt::format("{} cells run, {} already done, {} left\n", all - ran.left, pending.done(),
                      ran.left);
   out << left_as_is_line(pending);
@@ -179,7 +180,7 @@ int report_command(const std::string& output, bool table, std::ostream& out) {
   const Store store(output, Store::Open::existing);
   const StoredResults results = read_results(store);
   const WrittenReports written = write_reports(results, output);
-  out << (table ? summary_table(results) : summary(results));
+  out << (table ? summary_table(results, table_columns()) : summary(results, table_columns()));
   const int code = print_reports(out, written);
   return store.damaged().empty() ? code : kExitCellFailed;
 }
@@ -198,7 +199,8 @@ int merge_command(const MergeRequest& request, std::ostream& out) {
   const Store store(request.output, Store::Open::existing);
   const StoredResults results = read_results(store);
   const WrittenReports written = page_of(write_reports(results, request.output));
-  out << (request.table ? summary_table(results) : summary(results));
+  out << (request.table ? summary_table(results, table_columns())
+                        : summary(results, table_columns()));
   for (const std::string& line : merged.without_weights) out << "no weights: " << line << '\n';
   out << fmt::format("{} folders merged: {} cells of {} planned, {} of them new\n", folders.size(),
                      merged.cells, merged.planned, merged.added);

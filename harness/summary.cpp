@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/units.h"
 #include "harness/table.h"
+#include "harness/terminal.h"
 #include "reports/main_scores.h"
 
 namespace longreach::harness {
@@ -126,7 +127,8 @@ std::string state_text(const Line& line) {
   return bytes ? format_bytes(*bytes) : "-";
 }
 
-std::string model_summary(const StoredResults& found, const std::string& model) {
+std::string model_summary(const StoredResults& found, const std::string& model,
+                          std::size_t columns) {
   std::vector<const Measured*> cells;
   for (const Measured& cell : found.cells) {
     if (cell.info->model == model && cell.info->task != "training") cells.push_back(&cell);
@@ -149,22 +151,27 @@ std::string model_summary(const StoredResults& found, const std::string& model) 
       line->second.differences.push_back(&one.measurement);
     }
   }
-  Table table({model, leading.metric, "state", "decode", "against the baseline", "adjusted p"},
+  std::string unit, decode_unit;
+  for (const auto& [backend, line] : lines) {
+    if (!line.scores.empty()) unit = line.scores.front()->unit;
+    if (line.decode) decode_unit = line.decode->unit;
+  }
+  Table table({model, with_unit(leading.metric, unit, ' '), "state",
+               with_unit("decode", decode_unit, ' '), "against the baseline", "adjusted p"},
               {1, 2, 3, 4, 5});
   for (std::size_t i = 0; i < std::min(backends.size(), kBackends); ++i) {
     const Line& line = lines[backends[i]];
     table.add(
         {backends[i],
          line.scores.empty() && !line.broken.empty() ? line.broken : range_text(line.scores, false),
-         state_text(line),
-         line.decode ? fmt::format("{:.3g} {}", *line.decode->value, line.decode->unit) : "-",
+         state_text(line), line.decode ? fmt::format("{:.3g}", *line.decode->value) : "-",
          line.baseline ? "baseline" : range_text(line.differences, true),
          p_text(line.differences)});
   }
-  std::string text = fmt::format("{} at {} tokens", leading.task, format_count(length));
+  std::string text = fmt::format("{} at {} tokens", printable(leading.task), format_count(length));
   if (leading.of > 1) text += fmt::format(", one of {} tasks (--table)", leading.of);
   text += ":\n";
-  text += table.text();
+  text += table.text(columns);
   if (backends.size() > kBackends) {
     text += fmt::format("and {} more backends (--table)\n", backends.size() - kBackends);
   }
@@ -194,7 +201,16 @@ std::string problems(const std::vector<Measured>& cells) {
 
 }  // namespace
 
-std::string summary(const StoredResults& found) {
+std::string with_unit(std::string name, const std::string& unit, char gap) {
+  std::string spelled = unit;
+  if (const std::size_t per = spelled.find('/'); per != std::string::npos) {
+    spelled.replace(per, 1, "_per_");
+  }
+  if (unit.empty() || unit == "1" || name.ends_with(spelled)) return name;
+  return fmt::format("{}{}{}", gap == ' ' ? name + "," : name, gap, unit);
+}
+
+std::string summary(const StoredResults& found, std::size_t columns) {
   std::vector<std::string> models;
   for (const Measured& cell : found.cells) {
     if (std::find(models.begin(), models.end(), cell.info->model) == models.end()) {
@@ -204,12 +220,12 @@ std::string summary(const StoredResults& found) {
   std::string text;
   std::size_t shown = 0;
   for (const std::string& model : models) {
-    const std::string one = model_summary(found, model);
+    const std::string one = model_summary(found, model, columns);
     if (one.empty()) continue;
     if (++shown <= kModels) text += one;
   }
   if (shown > kModels) text += fmt::format("and {} more models (--table)\n", shown - kModels);
-  return text + problems(found.cells);
+  return text + printable(problems(found.cells), "\n");
 }
 
 }  // namespace longreach::harness

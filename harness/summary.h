@@ -12,10 +12,15 @@ namespace longreach::harness {
 /// leading task, the state, the time to decode a token and the difference from the baseline; then
 /// how many cells have no result, and why the first of them. A score of several seeds or rates is
 /// told as a range.
-std::string summary(const StoredResults&);
+/// Tables wider than `columns` are told in several pieces.
+std::string summary(const StoredResults&, std::size_t columns = std::string::npos);
 
 /// All of it: for each model a row for each backend, length, seed and rate, with a column for each
 /// task's main score and its interval; then every cell that is not ok.
-std::string summary_table(const StoredResults&);
+std::string summary_table(const StoredResults&, std::size_t columns = std::string::npos);
+
+/// A column's head with its unit after a comma, or on a line of its own; without one that the name
+/// tells ("bits_per_byte").
+std::string with_unit(std::string name, const std::string& unit, char gap);
 
 }  // namespace longreach::harness

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "harness/summary.h"
 #include "harness/table.h"
+#include "harness/terminal.h"
 #include "reports/main_scores.h"
 
 namespace longreach::harness {
@@ -16,7 +17,7 @@ std::string interval_text(const Measurement& m) {
   if (!m.value) return "-";
   std::string text = fmt::format("{:.4g}", *m.value);
   if (m.ci_low && m.ci_high) text += fmt::format(" [{:.4g}, {:.4g}]", *m.ci_low, *m.ci_high);
-  return m.unit.empty() || m.unit == "1" ? text : text + " " + m.unit;
+  return text;
 }
 
 /// Which metric leads each of a model's tasks.
@@ -43,10 +44,10 @@ struct SummaryRow {
   std::string backend;
   i64 length = 0;
   std::string seed, lr;
-  std::map<std::string, std::string> cells;  ///< task -> text
+  std::map<std::string, std::string> cells{};  ///< task -> text
 };
 
-/// In the order in which their cells come.
+/// Backends in the order in which their cells come, and lengths ascending.
 class SummaryRows {
  public:
   SummaryRow& of(const CellInfo& info) {
@@ -58,16 +59,32 @@ class SummaryRows {
     if (added) rows_.push_back({info.backend, length, seed, lr, {}});
     return rows_[at->second];
   }
-  const std::vector<SummaryRow>& all() const { return rows_; }
+  std::vector<SummaryRow> sorted() const {
+    std::map<std::string, std::size_t> order;
+    for (const SummaryRow& row : rows_) order.emplace(row.backend, order.size());
+    std::vector<SummaryRow> rows = rows_;
+    std::ranges::stable_sort(rows, {}, [&order](const SummaryRow& row) {
+      return std::pair(order.at(row.backend), row.length);
+    });
+    return rows;
+  }
 
  private:
   std::vector<SummaryRow> rows_;
   std::map<std::tuple<std::string, i64, std::string, std::string>, std::size_t> places_;
 };
 
-std::string model_table(const std::vector<Measured>& measured, const std::string& model) {
+/// Whether a column tells rows apart.
+bool differ(const std::vector<SummaryRow>& rows, std::string SummaryRow::*column) {
+  return std::ranges::any_of(rows,
+                             [&](const SummaryRow& row) { return row.*column != rows[0].*column; });
+}
+
+std::string model_table(const std::vector<Measured>& measured, const std::string& model,
+                        std::size_t columns) {
   const std::map<std::string, std::string> leading = leading_metrics(measured, model);
   SummaryRows rows;
+  std::map<std::string, std::string> units;
   for (const Measured& cell : measured) {
     const CellInfo& info = *cell.info;
     const auto lead = leading.find(info.task);
@@ -79,31 +96,41 @@ std::string model_table(const std::vector<Measured>& measured, const std::string
     }
     for (const Measurement& m : cell.measurements) {
       // The pooled row comes first; those by subtask or depth follow.
-      if (m.metric == lead->second) rows.of(info).cells.emplace(info.task, interval_text(m));
+      if (m.metric != lead->second) continue;
+      rows.of(info).cells.emplace(info.task, interval_text(m));
+      units[info.task] = m.unit;
     }
   }
-  if (rows.all().empty()) return "";
-  std::vector<std::string> head{model, "length", "seed", "lr"};
+  const std::vector<SummaryRow> all = rows.sorted();
+  if (all.empty()) return "";
+  const bool seeds = differ(all, &SummaryRow::seed), rates = differ(all, &SummaryRow::lr);
+  std::vector<std::string> head{model, "length"};
+  if (seeds) head.emplace_back("seed");
+  if (rates) head.emplace_back("lr");
+  const std::size_t keys = head.size();
   for (const auto& [task, metric] : leading) {
-    head.push_back(metric.starts_with(task) ? metric : fmt::format("{}: {}", task, metric));
+    std::string name = metric.starts_with(task) ? metric : fmt::format("{}\n{}", task, metric);
+    head.push_back(with_unit(std::move(name), units[task], '\n'));
   }
   std::vector<std::size_t> numbers(head.size() - 1);
   std::iota(numbers.begin(), numbers.end(), std::size_t{1});
   Table table(head, numbers);
-  for (const SummaryRow& row : rows.all()) {
-    std::vector<std::string> cells{row.backend, fmt::format("{}", row.length), row.seed, row.lr};
+  for (const SummaryRow& row : all) {
+    std::vector<std::string> cells{row.backend, fmt::format("{}", row.length)};
+    if (seeds) cells.push_back(row.seed);
+    if (rates) cells.push_back(row.lr);
     for (const auto& [task, metric] : leading) {
       const auto found = row.cells.find(task);
       cells.push_back(found == row.cells.end() ? "-" : found->second);
     }
     table.add(cells);
   }
-  return table.text() + "\n";
+  return table.text(columns, keys) + "\n";
 }
 
 }  // namespace
 
-std::string summary_table(const StoredResults& found) {
+std::string summary_table(const StoredResults& found, std::size_t columns) {
   std::vector<std::string> models;
   std::string problems;
   for (const Measured& cell : found.cells) {
@@ -117,8 +144,8 @@ std::string summary_table(const StoredResults& found) {
                             info.backend, info.task, info.context_length.value_or(0), info.reason);
   }
   std::string text;
-  for (const std::string& model : models) text += model_table(found.cells, model);
-  return text + problems;
+  for (const std::string& model : models) text += model_table(found.cells, model, columns);
+  return text + printable(problems, "\n");
 }
 
 }  // namespace longreach::harness

@@ -102,4 +102,8 @@ Screen screen_of(int fd) {
   return screen;
 }
 
+std::size_t table_columns() {
+  return isatty(STDOUT_FILENO) == 1 ? std::max<std::size_t>(columns_of(STDOUT_FILENO), 80) : 120;
+}
+
 }  // namespace longreach::harness

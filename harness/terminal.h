@@ -30,6 +30,10 @@ struct Screen {
 /// (no-color.org).
 Screen screen_of(int fd);
 
+/// Columns that a table on standard output may take: those of the terminal, but at least 80; 120
+/// where it is none.
+std::size_t table_columns();
+
 /// Clears the line that the cursor is in.
 inline constexpr std::string_view kClearLine = "\r\x1b[K";
 

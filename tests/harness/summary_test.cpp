@@ -82,9 +82,9 @@ TEST_CASE(
   }
   CHECK(summary(found.results) ==
         "find at 1k tokens, one of 2 tasks (--table):\n"
-        "clerk   questions/found  state        decode  against the baseline  adjusted p\n"
-        "full    0.75 [0.7, 0.8]  2 MiB  1.5 ms/token              baseline           -\n"
-        "window  0.25 [0.2, 0.3]  2 MiB  1.5 ms/token     -0.5 [-0.6, -0.4]      0.0012\n");
+        "clerk   questions/found  state  decode, ms/token  against the baseline  adjusted p\n"
+        "full    0.75 [0.7, 0.8]  2 MiB               1.5              baseline           -\n"
+        "window  0.25 [0.2, 0.3]  2 MiB               1.5     -0.5 [-0.6, -0.4]      0.0012\n");
 }
 
 TEST_CASE(
@@ -116,6 +116,36 @@ TEST_CASE("However large a run, its summary stays about ten lines a model") {
   CHECK(lines(text) == 13);
   CHECK_THAT(text, Contains("t0 at 64 tokens, one of 20 tasks (--table):") &&
                        Contains("and 290 more backends (--table)"));
+}
+
+TEST_CASE("The table of all scores has units in its heads, lengths in order, and no idle column") {
+  Found found;
+  for (const i64 length : {1024, 256}) {
+    found.score(found.add("full", "find", length), "questions/found", 0.5);
+    found.score(found.add("full", "time", length), "latency/decode", 1.5);
+    found.results.cells.back().measurements.back().unit = "ms/token";
+  }
+  CHECK(summary_table(found.results) ==
+        "                                             time\n"
+        "                           find    latency/decode\n"
+        "clerk  length   questions/found          ms/token\n"
+        "full      256  0.5 [0.45, 0.55]  1.5 [1.45, 1.55]\n"
+        "full     1024  0.5 [0.45, 0.55]  1.5 [1.45, 1.55]\n"
+        "\n");
+}
+
+TEST_CASE("A summary fits the columns it is given, and its names cannot drive the terminal") {
+  Found found;
+  for (int task = 0; task < 12; ++task) {
+    found.score(found.add("a\x1b[2Jb", fmt::format("task\x1b{}", task), 64), "questions/found",
+                0.5);
+  }
+  found.fail("full\x1b", 64, Status::oom);
+  for (const std::string& text : {summary(found.results, 80), summary_table(found.results, 80)}) {
+    CHECK_THAT(text, !Contains("\x1b") && Contains("\\x1b"));
+  }
+  std::istringstream table(summary_table(found.results, 80));
+  for (std::string line; std::getline(table, line);) CHECK(line.size() <= 80);
 }
 
 TEST_CASE("A run without results has an empty summary") { CHECK(summary(Found().results).empty()); }
