@@ -62,9 +62,9 @@ std::string filled(std::string_view page, const std::map<std::string_view, std::
 class Html final : public Report {
  public:
   struct Params {
-    i64 samples = 400, records = 10000;
+    i64 samples = 8000, records = 10000;
     void fields(Fields& fields) {
-      fields("samples", samples, at_least(0, Unit::count), "samples shown, spread over the cells");
+      fields("samples", samples, at_least(0, Unit::count), "samples shown, spread over cells and depths; fewer when their texts are long");
       fields("records", records, at_least(1, Unit::count),
              "records shown; of more, the least important kinds are left out, as the page says");
     }

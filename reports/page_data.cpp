@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,72 +11,20 @@
 
 #include "reports/columns.h"
 #include "reports/page_choice.h"
+#include "reports/page_table.h"
 
 namespace longreach::reports {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// The page shows four digits, and long hashes never: records.csv has all.
-constexpr int kDigits = 6;
+/// Long hashes, and what few look for: records.csv has all.
 constexpr std::array<std::string_view, 6> kNotShown{
     "schema_version", "tokenizer_sha", "data_sha", "stderr", "p_value", "n_truncated"};
 /// Points kept of a curve, more than a figure has pixels to tell apart, and of all curves.
 constexpr std::size_t kCurvePoints = 600, kAllPoints = 40000, kFewestPoints = 20;
 /// Kinds of rows left out that the page names.
 constexpr std::size_t kNamed = 12;
-/// Bytes kept of a sample's target and of its output.
-constexpr std::size_t kTextBytes = 600;
-
-double rounded(double number) {
-  std::array<char, 32> text;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), number,
-                                 std::chars_format::general, kDigits);
-  double back = number;
-  std::from_chars(text.data(), end.ptr, back);
-  return back;
-}
-
-/// The values of one column, row after row.
-class PageColumn {
- public:
-  explicit PageColumn(std::string_view name) : name_(name) {}
-
-  void add(Value value) {
-    if (double* number = std::get_if<double>(&value)) *number = rounded(*number);
-    const auto [at, added] = places_.emplace(std::move(value), values_.size());
-    if (added) values_.push_back(&at->first);
-    rows_.push_back(at->second);
-  }
-  std::string_view name() const { return name_; }
-
-  Json json() const {
-    if (values_.size() == 1) return {{"all", to_json(*values_[0])}};
-    const bool repeats =
-        values_.size() * 3 < rows_.size() || std::holds_alternative<std::string>(*values_.front());
-    Json values = Json::array();
-    if (!repeats) {
-      for (const std::size_t place : rows_) values.push_back(to_json(*values_[place]));
-      return values;
-    }
-    for (const Value* value : values_) values.push_back(to_json(*value));
-    return {{"dictionary", std::move(values)}, {"rows", rows_}};
-  }
-
- private:
-  std::string_view name_;
-  std::map<Value, std::size_t> places_;
-  std::vector<const Value*> values_;
-  std::vector<std::size_t> rows_;
-};
-
-Json table(i64 rows, const std::vector<PageColumn>& columns) {
-  Json named = Json::object();
-  for (const PageColumn& column : columns) {
-    if (rows > 0) named[std::string(column.name())] = column.json();
-  }
-  return {{"rows", rows}, {"columns", std::move(named)}};
-}
 
 /// The cells and measurements of the records that are shown, column by column.
 class PageTables {
@@ -108,8 +55,8 @@ class PageTables {
     ++count_;
   }
 
-  Json cells() const { return table(static_cast<i64>(places_.size()), cells_); }
-  Json records() const { return table(count_, rows_); }
+  Json cells() const { return page_table(static_cast<i64>(places_.size()), cells_); }
+  Json records() const { return page_table(count_, rows_); }
 
  private:
   std::vector<bool> of_cell_, wanted_;
@@ -118,17 +65,6 @@ class PageTables {
   std::map<std::string, std::size_t> places_;
   i64 count_ = 0;
 };
-
-std::string shortened(const std::string& text) {
-  return text.size() <= kTextBytes ? text : text.substr(0, kTextBytes) + "…";
-}
-
-/// Without what is in the middle: an excerpt ends with the question.
-std::string shortened_inside(const std::string& text) {
-  if (text.size() <= kTextBytes) return text;
-  const std::size_t half = kTextBytes / 2;
-  return text.substr(0, half) + "…" + text.substr(text.size() - half);
-}
 
 /// At most `most` points, evenly spread, the last one always among them.
 Json thinned(const Curve& curve, std::size_t most) {
@@ -172,34 +108,6 @@ Json page_records(const Rows<Record>& records, i64 limit) {
           {"left_out", std::move(left_out)},
           {"cells", tables.cells()},
           {"records", tables.records()}};
-}
-
-Json page_samples(const Rows<SampleRecord>& samples, i64 limit) {
-  std::vector<std::string> cells;
-  std::map<std::string, std::vector<SampleRecord>> kept;
-  i64 total = 0;
-  samples.each([&](const SampleRecord& sample) {
-    if (sample.sample_sha.empty()) return;
-    ++total;
-    const auto [at, added] = kept.try_emplace(sample.cell_id);
-    if (added) cells.push_back(sample.cell_id);
-    // The share of each cell only falls as more of them come.
-    const i64 share = std::max<i64>(1, limit / std::ssize(cells));
-    if (std::ssize(at->second) < share && std::ssize(cells) <= limit) at->second.push_back(sample);
-  });
-  const i64 share = std::max<i64>(1, limit / std::max<i64>(1, std::ssize(cells)));
-  Json shown = Json::array();
-  for (const std::string& cell : cells) {
-    std::vector<SampleRecord>& mine = kept[cell];
-    for (i64 i = 0; i < std::min(share, std::ssize(mine)); ++i) {
-      SampleRecord& sample = mine[static_cast<std::size_t>(i)];
-      sample.target = shortened(sample.target);
-      sample.output = shortened(sample.output);
-      sample.excerpt = shortened_inside(sample.excerpt);
-      shown.push_back(to_json(sample));
-    }
-  }
-  return {{"total", total}, {"shown", std::move(shown)}};
 }
 
 Json page_curves(const Rows<Curve>& curves) {

@@ -23,9 +23,12 @@ namespace longreach::reports {
 /// for all of the page is cut, to the first seeds and rates.
 nlohmann::ordered_json page_records(const Rows<Record>&, i64 limit);
 
-/// {"total": answers in all, "shown": [samples]}: the same number from the start of each cell,
-/// about `limit` in all, so that the backends' answers to one question stand side by side. Samples
-/// without a hash, which are repetitions of a timing, do not count.
+/// {"total": answers in all, "totals": {cell_id: answers of that cell}, "shown": {"rows": n,
+/// "columns":
+/// {"cell_id": COLUMN, ..., "scores": COLUMN of JSON texts}}}: the same number from each cell, and
+/// from each depth of its evidence, about `limit` in all, so that the backends' answers to one
+/// question stand side by side; fewer where their texts are long. Samples without a hash, which are
+/// repetitions of a timing, do not count.
 nlohmann::ordered_json page_samples(const Rows<SampleRecord>&, i64 limit);
 
 /// {"total": curves in all, "shown": [curves]}, evenly thinned.

@@ -35,25 +35,9 @@ function browser(columns, items, { step = 100, label }) {
     scrolling(heads, make("table", {}, make("thead", {}, make("tr", {}, heads)), body), "scroll tall"));
 }
 
-/** Scores that say right or wrong, or how nearly right. */
-const isAnswer = (score) => /^(exact_match|accuracy|score|recall|f1)$/.test(score);
-
-/** Control and replacement characters made visible, so that an output is never a blank. */
-const visible = (text) => (text === "" ? "(nothing)"
-  : text.replace(/\n/g, "⏎").replace(/[\u0000-\u001f\u007f]/g, "·"));
-
-/** Samples on the page, of cells that are shown, each with its cell. */
-const samplesShown = () => DATA.samples.shown.filter((sample) => CELLS.has(sample.cell_id))
-  .map((sample) => ({ ...sample, cell: CELLS.get(sample.cell_id) }));
-
 function samplesTable(all) {
-  const together = (s) => `${s.cell.task}\u0000${s.cell.context_length}\u0000${s.sample_sha}\u0000${s.index}`;
+  const together = (s) => keyOf(s.cell.task, s.cell.context_length, s.sample_sha, s.index);
   const rows = [...groupBy(all, together).values()].flat();
-  const scored = (s) => (s.scores.exact_match !== undefined ? "exact_match" : Object.keys(s.scores)[0]);
-  const score = (s) => s.scores[scored(s)] ?? null;
-  const mark = (s) => (score(s) === null ? "–" : !isAnswer(scored(s)) ? `${scored(s)} ${show(score(s), "1")}`
-    : score(s) >= 1 ? make("span", { class: "better" }, "✓ right")
-      : score(s) <= 0 ? make("span", { class: "worse" }, "✗ wrong") : show(score(s), "1"));
   const code = (text) => make("code", {}, visible(text));
   return browser([
     { head: "task", cell: (s) => s.cell.task, value: (s) => s.cell.task },
@@ -63,7 +47,7 @@ function samplesTable(all) {
     { head: "depth", cell: depthName, value: (s) => s.depth, numeric: true },
     { head: "target", cell: (s) => code(s.target), value: (s) => s.target },
     { head: "output", cell: (s) => code(s.output), value: (s) => s.output },
-    { head: "score", cell: mark, value: score },
+    { head: "score", cell: (s) => mark(s), value: scoreOf },
   ], rows, { step: 24, label: "samples" });
 }
 
@@ -75,7 +59,7 @@ function recordsTable() {
   const number = (head, key, cell) => ({ head, cell, value: (r) => r[key], numeric: true });
   return browser([plain("metric"), plain("backend"),
     number("length", "context_length", (r) => lengthName(r.context_length)), number("depth", "depth", depthName),
-    number("value", "value", (r) => show(r.value, r.unit)), plain("unit"), number("n", "n", (r) => r.n ?? "–"),
+    number("value", "value", (r) => samplesButton(r, show(r.value, r.unit))), plain("unit"), number("n", "n", (r) => r.n ?? "–"),
     number("interval", "ci_low", interval), { ...plain("ci_method"), head: "interval by" },
     number("chance", "chance", (r) => show(r.chance, r.unit)), plain("model"), number("seed", "seed", (r) => r.seed ?? "–"),
     { head: "subtask", cell: (r) => subtask(r) || "–", value: (r) => r.subtask }, plain("task"),

@@ -17,19 +17,19 @@ function inkOn(rgb) {
   return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000" : "#fff";
 }
 
-/** A cell's contents: {text, note, title, colour or null, hatched, bold}. */
+/** A cell's contents: {text, note, title, colour or null, hatched, bold, record if there is one}. */
 function heatContents(r, failed, scale) {
   if (!r) {
     return { text: failed ? failed.status : "–", note: "", title: failed ? `${failed.status}: ${failed.reason}` : "not measured",
       colour: null, hatched: true, bold: false };
   }
-  return { text: show(r.value, r.unit), note: `n=${r.n ?? "–"}`, title: fullText(r), hatched: r.status !== "ok",
+  return { text: show(r.value, r.unit), note: `n=${r.n ?? "–"}`, title: fullText(r), hatched: r.status !== "ok", record: r,
     colour: heatColour((r.value - scale.low) / (scale.high - scale.low || 1)), bold: isSignificant(differenceOf(r)) };
 }
 
-function heatCell({ text, note, title, colour, hatched, bold }) {
-  const cell = make("td", { class: hatched ? "heat hatched" : "heat", title }, make(bold ? "strong" : "span", {}, text),
-    note ? make("span", { class: "block tiny" }, note) : null);
+function heatCell({ text, note, title, colour, hatched, bold, record }) {
+  const content = [make(bold ? "strong" : "span", {}, text), note ? make("span", { class: "block tiny" }, note) : null];
+  const cell = make("td", { class: hatched ? "heat hatched" : "heat", title }, record ? samplesButton(record, content) : content);
   if (colour) Object.assign(cell.style, { backgroundColor: `rgb(${colour.join(", ")})`, color: inkOn(colour) });
   return cell;
 }

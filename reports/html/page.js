@@ -110,6 +110,7 @@ window.addEventListener("hashchange", followAddress);
 document.getElementById("contents").addEventListener("click", ({ target }) => {  // also when the address is the same
   if (target.hash) goTo(new URLSearchParams(target.hash.slice(1)).get("section"));
 });
+listenToFigures();
 document.getElementById("theme").addEventListener("click", nextTheme);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
 window.addEventListener("beforeprint", preparePrint);

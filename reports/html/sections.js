@@ -230,10 +230,11 @@ function training() {
 }
 
 function samples() {
-  const { total, shown } = DATA.samples, chosen = samplesShown();
+  const chosen = samplesShown(), count = (n) => n.toLocaleString("en-US");
   if (chosen.length === 0) return null;
-  return [paragraph(`${chosen.length} of ${total} answers${shown.length < total
-    ? ", the first of each cell; all are in samples.jsonl" : ""}. The same samples are put to every backend.`, "quiet"),
+  return [paragraph(`${count(chosen.length)} of ${count(DATA.samples.total)} answers${SAMPLES.length < DATA.samples.total
+    ? ", as many of each cell; all are in samples.jsonl" : ""}. The same samples are put to every backend. Values with a dotted ` +
+    "line beneath, here and above, and points of figures open the samples behind them.", "quiet"),
   samplesTable(chosen)];
 }
 

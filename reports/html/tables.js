@@ -79,7 +79,7 @@ function numbersTable(seriesList) {
   const columns = [  // heading, cell, numeric, wanted
     ["series", ({ label }) => label], ["length", ({ r }) => valued(r.context_length, lengthName(r.context_length)), true],
     ["depth", ({ r }) => depthName(r), true, some("depth")], ["part", ({ r }) => r.subtask || "–", false, some("subtask")],
-    [["", "1", "bytes"].includes(unit) ? "value" : `value (${unit})`, ({ r }) => valued(r.value, show(r.value, r.unit)), true],
+    [["", "1", "bytes"].includes(unit) ? "value" : `value (${unit})`, ({ r }) => valued(r.value, samplesButton(r, show(r.value, r.unit))), true],
     ["n", ({ r }) => r.n ?? "–", true], ["interval", ({ r }) => valued(r.ci_low, interval(r))], ["interval by", ({ r }) => r.ci_method || "–"],
     ["chance", ({ r }) => show(r.chance, r.unit), true, some("chance")],
     ["adjusted p", ({ r }) => valued(r.p_adjusted, pValue(r.p_adjusted)), true, some("p_adjusted")],

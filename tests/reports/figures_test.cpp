@@ -89,7 +89,8 @@ TEST_CASE("A saved heatmap has every cell's value and n, and tells what failed")
   const json answer = answered(made.results(), kTools + R"(
     const figure = called("Passkey exact match by depth and length");
     const answer = { texts: textsOf(parsed(figureSvg(figure))),
-      cells: [...document.querySelectorAll("td.heat > :first-child")].map((c) => c.textContent) };)");
+      cells: [...document.querySelectorAll('td.heat strong, td.heat span:not(.tiny)')].map((c) => c.textContent)
+};)");
   const auto count = [](const json& texts, const std::string& text) {
     return std::count(texts.begin(), texts.end(), text);
   };

@@ -96,18 +96,19 @@ TEST_CASE("Cells without a result keep their status and reason on the page") {
 }
 
 TEST_CASE("Samples are shared out evenly over the cells, and their true number is given") {
-  std::vector<SampleRecord> samples(3000);
+  std::vector<SampleRecord> samples(6000);
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    samples[i].cell_id = i < 2900 ? "long" : "short";
+    samples[i].cell_id = i < 5900 ? "long" : "short";
     samples[i].sample_sha = "ab";
   }
-  samples.resize(4000);  // repetitions of timings, which have no hash, are left out
+  samples.resize(7000);  // repetitions of timings, which have no hash, are left out
   const nlohmann::json data = data_of(written("html", {"", "", "{}", "", {}, samples, {}}));
-  CHECK(data["samples"]["total"] == 3000);
+  CHECK(data["samples"]["total"] == 6000);
   std::map<std::string, int> cells;
-  for (const nlohmann::json& sample : data["samples"]["shown"]) ++cells[sample["cell_id"]];
-  CHECK(cells["long"] == 200);   // 400 / 2 cells
+  for (const nlohmann::json& id : column(data["samples"]["shown"], "cell_id")) ++cells[id];
+  CHECK(cells["long"] == 4000);  // 8000 / 2 cells
   CHECK(cells["short"] == 100);  // all it has
+  CHECK(data["samples"]["totals"] == nlohmann::json{{"long", 5900}, {"short", 100}});
 }
 
 TEST_CASE("A long curve is thinned to 600 points and keeps its ends") {

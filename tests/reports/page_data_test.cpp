@@ -92,12 +92,52 @@ TEST_CASE("A long excerpt keeps its end, where the question stands") {
   samples[0].sample_sha = "ab";
   samples[0].excerpt = "begin" + std::string(2000, '.') + "question?";
   samples[0].output = std::string(2000, 'x');
-  const auto shown = page_samples(Rows<SampleRecord>(samples), 10)["shown"][0];
-  const std::string excerpt = shown["excerpt"];
+  const Json shown = page_samples(Rows<SampleRecord>(samples), 10)["shown"];
+  const std::string excerpt = decoded(shown, "excerpt", 0);
   CHECK(excerpt.starts_with("begin"));
   CHECK(excerpt.ends_with("question?"));
   CHECK(excerpt.size() < 700);
-  CHECK(shown["output"].get<std::string>().size() < 700);
+  CHECK(decoded(shown, "output", 0).get<std::string>().size() < 700);
+}
+
+TEST_CASE("Each depth of a cell has its share of the samples, in whatever order they came") {
+  std::vector<SampleRecord> samples;
+  for (const double depth : {0.0, 50.0, 100.0}) {
+    for (i64 i = 0; i < 20; ++i) {
+      SampleRecord& sample = samples.emplace_back();
+      sample.cell_id = "cell";
+      sample.sample_sha = "ab";
+      sample.depth = depth;
+    }
+  }
+  for (i64 i = 0; i < 60; ++i) {  // a depth of its own each, as facts have
+    samples.push_back(
+        {.cell_id = "facts", .sample_sha = "cd", .depth = 0.5 + static_cast<double>(i)});
+  }
+  const Json shown = page_samples(Rows<SampleRecord>(samples), 24)["shown"];
+  std::map<std::string, i64> cells;
+  std::map<double, i64> depths;
+  for (std::size_t i = 0; i < shown["rows"]; ++i) {
+    ++cells[decoded(shown, "cell_id", i)];
+    if (decoded(shown, "cell_id", i) == "cell") ++depths[decoded(shown, "depth", i)];
+  }
+  CHECK(depths == std::map<double, i64>{{0, 4}, {50, 4}, {100, 4}});
+  CHECK(cells == std::map<std::string, i64>{{"cell", 12}, {"facts", 12}});
+}
+
+TEST_CASE("Samples whose texts are long are fewer, and their scores stay") {
+  std::vector<SampleRecord> samples(9000);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    samples[i].cell_id = fmt::format("cell {}", i % 3);
+    samples[i].sample_sha = "ab";
+    samples[i].output = fmt::format("{:0600}", i);
+    samples[i].scores = {{"exact_match", 1}, {"margin", 0.12345678}};
+  }
+  const Json shown = page_samples(Rows<SampleRecord>(samples), 9000)["shown"];
+  CHECK(shown["rows"] > 1000);
+  CHECK(shown["rows"] < 3000);
+  CHECK(Json::parse(decoded(shown, "scores", 7).get<std::string>()) ==
+        Json{{"exact_match", 1.0}, {"margin", 0.123457}});
 }
 
 TEST_CASE("Everything is on the page that fits, with six digits, once each") {
