@@ -13,6 +13,7 @@
 #include "harness/attend.h"
 #include "harness/bench.h"
 #include "harness/catalogue.h"
+#include "harness/export_command.h"
 #include "harness/generate_command.h"
 #include "harness/import_command.h"
 #include "harness/plugin.h"
@@ -28,6 +29,7 @@ namespace {
 struct Options {
   RunRequest run;
   MergeRequest merge;
+  ExportRequest exports;
   CellRequest cell;
   VerifyRequest verify;
   AttendOptions attend;
@@ -316,6 +318,9 @@ int dispatch(const CLI::App& app, Options& options) {
   if (app.got_subcommand("plan")) return plan_command(options.run, std::cout);
   if (app.got_subcommand("report")) return report_command(options.folder, options.table, std::cout);
   if (app.got_subcommand("merge")) return merge_command(options.merge, std::cout);
+  if (app.got_subcommand("export")) {
+    return until_disk_fails([&] { return export_command(options.exports, std::cout); });
+  }
   if (app.got_subcommand("cell")) return cell_command(options.cell);
   if (app.got_subcommand("import")) {
     import_command(options.import, std::cout);
@@ -376,6 +381,7 @@ int command_line(int argc, char** argv) {
     options.run.command = options.merge.command = joined(argc, argv);
     add_run(app, options);
     add_merge(app, options.merge);
+    add_export(app, options.exports);
     add_tools(app, options);
     add_bench(app, options.bench);
     add_models(app, options);

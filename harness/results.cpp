@@ -106,6 +106,7 @@ WrittenReports write_reports(const StoredResults& found, const std::string& outp
   for (const auto& [name, entry] : reports::ReportRegistry::instance().entries()) {
     std::unique_ptr<reports::Report> report;
     visit_params("", [&](Fields& reader) { report = entry.make(reader); });
+    if (!report->of_every_run()) continue;
     const std::string path = (fs::path(output) / report->file_name()).string();
     attempt(path,
             [&] { replace_file(path, [&](std::ostream& out) { report->write(results, out); }); });

@@ -27,8 +27,8 @@ struct WrittenReports {
   std::vector<std::string> problems;  ///< why a report is not among them, and what to do
 };
 
-/// Writes every registered report and manifest.json into `output`, each whole or not at all; one
-/// that cannot be written stops no other.
+/// Writes every report that is of_every_run() and manifest.json into `output`, each whole or not at
+/// all; one that cannot be written stops no other.
 WrittenReports write_reports(const StoredResults&, const std::string& output);
 
 /// Whether any stored cell of the plan is invalid, or anything but ok.

@@ -1,6 +1,7 @@
 // A record as named values, and those values as text and as JSON: what the table reports share.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -20,6 +21,9 @@ struct Column {
   std::string_view name;
   Value value;
 };
+
+/// Of which rows a table report is.
+enum class What { records, samples, curves };
 
 /// Every column of Record::columns, in order. A string column is always present, possibly empty.
 std::vector<Column> columns(const Record& record);
@@ -60,3 +64,10 @@ nlohmann::ordered_json to_json(const SampleRecord& sample);
 nlohmann::ordered_json to_json(const Curve& curve);
 
 }  // namespace longreach::reports
+
+namespace longreach {
+template <>
+struct EnumNames<reports::What> {
+  static constexpr std::array<std::string_view, 3> names{"records", "samples", "curves"};
+};
+}  // namespace longreach

@@ -28,32 +28,92 @@ std::string quoted(const std::string& raw) {
   return out + '"';
 }
 
+void write_row(std::ostream& out, const std::vector<std::string>& texts) {
+  std::string_view before;
+  for (const std::string& text : texts) {
+    out << before << text;
+    before = ",";
+  }
+  out << '\n';
+}
+
+void write_records(const Rows<Record>& records, std::ostream& out) {
+  std::vector<std::string> names;
+  for (const Column& column : columns(Record{})) names.emplace_back(column.name);
+  write_row(out, names);
+  ColumnTexts texts([](const Column& column) { return quoted(to_text(column.value)); });
+  records.each([&](const Record& record) { write_row(out, texts.of(record)); });
+}
+
+std::string number_text(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? to_text(*value) : "";
+}
+
+/// A row for each score, since samples of unlike tasks have unlike ones.
+void write_samples(const Rows<SampleRecord>& samples, std::ostream& out) {
+  out << "cell_id,index,sample_sha,target,output,depth,distance,segments_crossed,cluster,excerpt,"
+         "score,value\n";
+  samples.each([&out](const SampleRecord& s) {
+    std::vector<std::string> texts{quoted(s.cell_id),
+                                   to_text(s.index),
+                                   quoted(s.sample_sha),
+                                   quoted(s.target),
+                                   quoted(s.output),
+                                   number_text(s.depth),
+                                   number_text(s.distance),
+                                   number_text(s.segments_crossed),
+                                   quoted(s.cluster),
+                                   quoted(s.excerpt),
+                                   "",
+                                   ""};
+    if (s.scores.empty()) write_row(out, texts);
+    for (const auto& [name, score] : s.scores) {
+      texts[10] = quoted(name);
+      texts[11] = number_text(score);
+      write_row(out, texts);
+    }
+  });
+}
+
+/// A row for each point.
+void write_curves(const Rows<Curve>& curves, std::ostream& out) {
+  out << "cell_id,name,series,x_unit,y_unit,x,y\n";
+  curves.each([&out](const Curve& c) {
+    std::vector<std::string> texts{quoted(c.cell_id),
+                                   quoted(c.name),
+                                   quoted(c.series),
+                                   quoted(c.x_unit),
+                                   quoted(c.y_unit),
+                                   "",
+                                   ""};
+    for (std::size_t i = 0; i < c.x.size(); ++i) {
+      texts[5] = number_text(c.x[i]);
+      texts[6] = number_text(c.y[i]);
+      write_row(out, texts);
+    }
+  });
+}
+
 class Csv final : public Report {
  public:
   struct Params {
-    void fields(Fields&) {}
+    What what = What::records;
+    void fields(Fields& f) { f("what", what, "rows of which file"); }
   };
-  explicit Csv(const Params&) {}
+  explicit Csv(const Params& params) : what_(params.what) {}
 
-  std::string file_name() const override { return "records.csv"; }
+  std::string file_name() const override {
+    return fmt::format("{}.csv", EnumNames<What>::names[static_cast<std::size_t>(what_)]);
+  }
 
   void write(const Results& results, std::ostream& out) const override {
-    std::string_view separator;
-    for (const Column& column : columns(Record{})) {
-      out << separator << column.name;
-      separator = ",";
-    }
-    out << '\n';
-    ColumnTexts texts([](const Column& column) { return quoted(to_text(column.value)); });
-    results.records.each([&](const Record& record) {
-      std::string_view before;
-      for (const std::string& text : texts.of(record)) {
-        out << before << text;
-        before = ",";
-      }
-      out << '\n';
-    });
+    if (what_ == What::records) write_records(results.records, out);
+    if (what_ == What::samples) write_samples(results.samples, out);
+    if (what_ == What::curves) write_curves(results.curves, out);
   }
+
+ private:
+  What what_;
 };
 
 const Registered<ReportRegistry, Csv> registered{"csv", "one row per cell and measurement"};

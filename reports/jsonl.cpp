@@ -16,53 +16,45 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+void write_records(const Rows<Record>& records, std::ostream& out) {
+  ColumnTexts texts([](const Column& column) {
+    return fmt::format("\"{}\":{}", column.name, dump(to_json(column.value)));
+  });
+  records.each([&](const Record& record) {
+    std::string_view before = "{";
+    for (const std::string& text : texts.of(record)) {
+      out << before << text;
+      before = ",";
+    }
+    out << "}\n";
+  });
+}
+
+/// Rows of the file that its parameter `what` says, or of `Fixed`.
+template <What Fixed = What::records>
 class Jsonl final : public Report {
  public:
   struct Params {
-    void fields(Fields&) {}
+    What what = Fixed;
+    void fields(Fields& f) {
+      if (Fixed == What::records) f("what", what, "rows of which file");
+    }
   };
-  explicit Jsonl(const Params&) {}
+  explicit Jsonl(const Params& params) : what_(params.what) {}
 
-  std::string file_name() const override { return "records.jsonl"; }
+  std::string file_name() const override {
+    return fmt::format("{}.jsonl", EnumNames<What>::names[static_cast<std::size_t>(what_)]);
+  }
 
   void write(const Results& results, std::ostream& out) const override {
-    ColumnTexts texts([](const Column& column) {
-      return fmt::format("\"{}\":{}", column.name, dump(to_json(column.value)));
-    });
-    results.records.each([&](const Record& record) {
-      std::string_view before = "{";
-      for (const std::string& text : texts.of(record)) {
-        out << before << text;
-        before = ",";
-      }
-      out << "}\n";
-    });
+    const auto line = [&out](const auto& row) { out << dump(to_json(row)) << '\n'; };
+    if (what_ == What::records) write_records(results.records, out);
+    if (what_ == What::samples) results.samples.each(line);
+    if (what_ == What::curves) results.curves.each(line);
   }
-};
 
-class Samples final : public Report {
- public:
-  using Params = Jsonl::Params;
-  explicit Samples(const Params&) {}
-
-  std::string file_name() const override { return "samples.jsonl"; }
-
-  void write(const Results& results, std::ostream& out) const override {
-    results.samples.each(
-        [&out](const SampleRecord& sample) { out << dump(to_json(sample)) << '\n'; });
-  }
-};
-
-class Curves final : public Report {
- public:
-  using Params = Jsonl::Params;
-  explicit Curves(const Params&) {}
-
-  std::string file_name() const override { return "curves.jsonl"; }
-
-  void write(const Results& results, std::ostream& out) const override {
-    results.curves.each([&out](const Curve& curve) { out << dump(to_json(curve)) << '\n'; });
-  }
+ private:
+  What what_;
 };
 
 void read(const Json& value, std::string& field) { field = value.get<std::string>(); }
@@ -136,9 +128,11 @@ void each_line(const char* what, std::istream& in, const std::function<void(cons
   }
 }
 
-const Registered<ReportRegistry, Jsonl> records{"jsonl", "the columns of csv, as JSON Lines"};
-const Registered<ReportRegistry, Samples> samples{"samples", "each sample's target and output"};
-const Registered<ReportRegistry, Curves> curves{"curves", "training and other curves"};
+const Registered<ReportRegistry, Jsonl<>> records{"jsonl", "the columns of csv, as JSON Lines"};
+const Registered<ReportRegistry, Jsonl<What::samples>> samples{
+    "samples", "each sample's target and output, as JSON Lines"};
+const Registered<ReportRegistry, Jsonl<What::curves>> curves{
+    "curves", "training and other curves, as JSON Lines"};
 
 }  // namespace
 

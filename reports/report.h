@@ -3,6 +3,7 @@
 
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "core/record.h"
 #include "core/registry.h"
@@ -21,11 +22,22 @@ struct Results {
   Rows<Curve> curves;
 };
 
+struct File {
+  std::string path;  ///< relative to the folder they are for
+  std::string content;
+};
+
 class Report {
  public:
   virtual ~Report() = default;
   virtual std::string file_name() const = 0;  ///< "records.csv", placed in the output folder
   virtual void write(const Results&, std::ostream&) const = 0;
+
+  /// Whether every run writes it into its folder; the others are for `longreach export` alone.
+  virtual bool of_every_run() const { return true; }
+  /// What goes into a folder: one file, unless the format wants several. write() throws Error when
+  /// it would take more than one.
+  virtual std::vector<File> files(const Results&) const;
 };
 
 using ReportRegistry = Registry<Report>;
