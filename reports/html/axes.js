@@ -6,7 +6,7 @@ const eitherWay = (log, linear, startsLog) => ({ log, linear, startsLog });
 /** Round numbers between two ends of a log axis, close enough together to read it by. */
 function logTicks(low, high, unit) {
   const base = unit === "bytes" ? 2 : 10;
-  const steps = unit === "bytes" ? [[1], [1, 1.5], [1, 1.25, 1.5, 1.75]]
+  const steps = unit === "bytes" ? [[1], [1, 1.5], [1, 1.25, 1.5, 1.75], [1, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875]]
     : [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8],
       [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9]];
   const between = (multiples) => {
@@ -23,8 +23,9 @@ function logTicks(low, high, unit) {
 
 /** A tick's number, no longer than it needs to be. */
 const tickName = (value, unit) => (unit === "bytes" ? bytesName(value)
-  : value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-4) ? value.toExponential(0)
-    : Number(value.toPrecision(3)).toLocaleString("en-US")).replace("-", "−");
+  : value !== 0 && (Math.abs(value) >= 1e9 || Math.abs(value) < 1e-4) ? value.toExponential(0)
+    : Math.abs(value) >= 1e6 ? `${Number((value / 1e6).toPrecision(3))} M`
+    : Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 8 })).replace("-", "−");
 
 /** A log axis from `low` to `high`, both above 0, with its own ticks. */
 function logAxis(title, low, high, unit) {
@@ -33,11 +34,18 @@ function logAxis(title, low, high, unit) {
     ticks: { maxRotation: 0, callback: (value) => tickName(value, unit) } };
 }
 
+/** Multiples of a power of two from `low` to `high`, for axes of bytes. */
+function binaryTicks(low, high) {
+  const step = 2 ** Math.ceil(Math.log2((high - low) / 6)), first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => ({ value: (first + i) * step }));
+}
+
 /** A linear axis with room beyond `low` and `high`, and from 0 where that is near. */
 function linearAxis(title, low, high, unit) {
   const margin = (high - low || Math.abs(high) || 1) * 0.08;
   return { type: "linear", title, suggestedMin: low >= 0 ? Math.max(0, low - margin) : low - margin,
-    suggestedMax: high + margin, ticks: { maxRotation: 0, callback: (value) => tickName(value, unit) } };
+    suggestedMax: high + margin, ticks: { maxRotation: 0, callback: (value) => tickName(value, unit) },
+    ...(unit === "bytes" ? { afterBuildTicks(axis) { axis.ticks = binaryTicks(axis.min, axis.max); } } : {}) };
 }
 
 /** Titles of axes break in two where one line would not fit. */
@@ -62,9 +70,13 @@ const shareAxis = (title) => ({ title, min: -0.02, max: 1.02, afterBuildTicks(ax
   axis.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1].map((value) => ({ value }));
 } });
 
+/** The least and the largest of any number of values. */
+const extent = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+  [Infinity, -Infinity]);
+
 /** Axis between the least and the largest of `ends`; either way where all are above 0. options: title, unit, log, share. */
 function axisOver(ends, { title, unit = "", log = false, share = false }) {
-  const low = Math.min(...ends), high = Math.max(...ends), named = axisTitle(title);
+  const [low, high] = extent(ends), named = axisTitle(title);
   const linear = share ? shareAxis(named) : linearAxis(named, low, high, unit);
   return low > 0 && Number.isFinite(high) ? eitherWay(logAxis(named, low, high, unit), linear, log) : linear;
 }

@@ -1,4 +1,24 @@
-// Charts of curves over training, positions and distances.
+// Curves over training, positions and distances, and their charts.
+
+/** Curves that are wanted and whose cell is on the page, with that cell and the points that have both numbers. */
+function curvesOf(wanted) {
+  return DATA.curves.shown.filter((curve) => CELLS.has(curve.cell_id) && wanted(curve)).map((curve) => ({ ...curve,
+    cell: CELLS.get(curve.cell_id),
+    points: curve.x.map((x, i) => ({ x, y: curve.y[i] })).filter((p) => p.x !== null && p.y !== null) }))
+    .filter((c) => c.points.length > 0);
+}
+
+/** Curves of one figure with backend, variant and label. */
+function labelled(group) {
+  const variant = variantNamer(group.map((c) => c.cell));
+  const seen = new Map();
+  return group.map((c) => {
+    const index = seen.get(c.cell.backend) ?? 0;
+    seen.set(c.cell.backend, index + 1);
+    return { ...c, backend: c.cell.backend, variant: index,
+      label: [c.cell.backend, variant(c.cell)].filter(Boolean).join(" · ") };
+  });
+}
 
 /** Points of a curve averaged over a window of a twentieth of its length. */
 function smoothed(points) {
@@ -18,8 +38,9 @@ function seriesLooks(names) {
     width: i < DASHES.length ? 2 : 1 }])));
 }
 
-/** What a curve's y is at `x`, between two of its points. */
-function valueAt(points, x) {
+/** What a curve's y is at `x`, between two of its points; most runs have their i-th point there. */
+function valueAt(points, x, i) {
+  if (points[i]?.x === x) return points[i].y;
   const next = points.findIndex((p) => p.x >= x);
   if (next <= 0) return points[Math.max(0, next)].y;
   const [a, b] = [points[next - 1], points[next]];
@@ -29,8 +50,9 @@ function valueAt(points, x) {
 /** Runs of several seeds at the first one's places, as far as all go: [{x, y: mean, low, high, n}, ...]. */
 function overSeeds(runs) {
   const begin = Math.max(...runs.map((run) => run[0].x)), end = Math.min(...runs.map((run) => run.at(-1).x));
-  return runs[0].filter(({ x }) => x >= begin && x <= end).map(({ x }) => {
-    const ys = runs.map((run) => valueAt(run, x));
+  return runs[0].flatMap(({ x }, i) => {
+    if (x < begin || x > end) return [];
+    const ys = runs.map((run) => valueAt(run, x, i));
     return { x, y: ys.reduce((a, b) => a + b, 0) / ys.length, low: Math.min(...ys), high: Math.max(...ys), n: ys.length };
   });
 }
@@ -47,14 +69,14 @@ function seedDatasets({ label, backend, variant, runs }) {
     ...means.map((data) => ({ ...line, data, mute: true, borderWidth: 0.8, borderColor: faded(style.colour, 0.6) }))];
 }
 
-/** One curve: its points where few or told apart by `series`, else their running mean before them. */
-function curveDatasets(curve, looks) {
+/** One of `count` curves: its points where few or told apart by `series`, else their running mean before them. */
+function curveDatasets(curve, looks, i, count) {
   const style = curve.series ? looks.get(curve.series) : look(curve.backend, curve.variant);
   const line = { label: curve.label, data: curve.points, borderColor: style.colour, borderWidth: style.width ?? 2,
     backgroundColor: style.colour, borderDash: style.dash, pointRadius: 0 };
   if (curve.records) {
-    return [{ ...line, pointRadius: 3.5, pointStyle: style.shape,
-      data: curve.points.map((point, i) => ({ ...point, record: curve.records[i] })),
+    return [{ ...line, pointRadius: 3.5, ...style.shape,
+      data: curve.points.map(({ x, y }, p) => ({ x: dodge(x, i, count), y, record: curve.records[p] })),
       whiskers: curve.records.map((r) => (hasInterval(r) ? [r.ci_low, r.ci_high] : null)) }];
   }
   if (curve.series || curve.points.length < 60) return [line];
@@ -77,18 +99,19 @@ function curveLines({ raw }, unit) {
  */
 function curveChart(curves, xTitle, yTitle, { yUnit = "", share = false, logX = false, logY = false, chance = null } = {}) {
   const looks = seriesLooks(curves.map((curve) => curve.series));
-  const datasets = curves.flatMap((curve) => (curve.runs ? seedDatasets(curve) : curveDatasets(curve, looks)));
+  const datasets = curves.flatMap((curve, i) =>
+    (curve.runs ? seedDatasets(curve) : curveDatasets(curve, looks, i, curves.length)));
   const points = curves.flatMap((curve) => (curve.runs ?? [curve]).flatMap((run) => run.points));
-  const of = (key) => points.map((point) => point[key]);
+  const xs = extent(points.map(({ x }) => x));
   const records = curves.flatMap((curve) => curve.records ?? []).filter(hasInterval);
   if (chance) datasets.push(chance);
-  const x = axisOver(of("x"), { title: xTitle, log: logX }), long = x.linear ?? x;
-  Object.assign(long, { min: Math.min(0, ...of("x")), max: Math.max(...of("x")) });
+  const x = axisOver(xs, { title: xTitle, log: logX }), long = x.linear ?? x;
+  Object.assign(long, { min: Math.min(0, xs[0]), max: xs[1] });
   long.ticks.includeBounds = false;
-  long.ticks.callback = (v) => (v >= 1e6 ? `${v / 1e6} M` : v >= 1e3 ? `${v / 1e3} k` : tickName(v, ""));
+  long.ticks.callback = (v) => (v >= 1e3 && v < 1e6 ? `${v / 1e3} k` : tickName(v, ""));
   return {
     type: "line", data: { datasets }, plugins: [whiskers, background],
-    options: chartOptions({ x, y: axisOver([...of("y"), ...records.flatMap((r) => [r.ci_low, r.ci_high])],
+    options: chartOptions({ x, y: axisOver([...points.map(({ y }) => y), ...records.flatMap((r) => [r.ci_low, r.ci_high])],
       { title: yTitle, unit: yUnit, log: logY, share }) },
     tooltip(({ raw, dataset }) => `${dataset.label}, ${xTitle.replace(/ \(.*/, "").toLowerCase()} ${show(raw.x, "")}`,
       (item) => curveLines(item, yUnit))),

@@ -7,7 +7,7 @@ function forestChart(differences, xTitle, rowsTitle) {
     const style = look(backend, 0);
     return {
       label: backend, sideways: true, showLine: false, borderColor: style.colour,
-      pointStyle: style.shape, pointRadius: 5, borderWidth: 2, backgroundColor: style.colour,
+      ...style.shape, pointRadius: 5, borderWidth: 2, backgroundColor: style.colour,
       pointBackgroundColor: group.map((r) => (isSignificant(r) ? style.colour : cssColour("--panel"))),
       data: group.map((r) => ({ x: r.value, y: r.rowLabel, record: r })),
       whiskers: group.map((r) => (hasInterval(r) ? [r.ci_low, r.ci_high] : null)),

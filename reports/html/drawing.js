@@ -64,7 +64,9 @@ function chartConfig(entry) {
 
 function draw(entry) {
   if (entry.chart || !entry.canvas.isConnected) return;
-  entry.chart = new Chart(entry.canvas, chartConfig(entry));
+  const config = chartConfig(entry);
+  entry.chart = new Chart(entry.canvas, config);
+  paintSwatches(entry, config);
 }
 
 function redraw(entry) {
@@ -82,13 +84,10 @@ function setChartDefaults() {
   Chart.defaults.plugins.legend.display = false;  // buttons beneath, or drawn by an export
 }
 
-/** Those that have been drawn, and every swatch, in the theme's colours. */
+/** Those that have been drawn, in the theme's colours. */
 function redrawCharts() {
   setChartDefaults();
-  for (const entry of CHARTS) {
-    redraw(entry);
-    paintSwatches(entry, entry.configure());
-  }
+  CHARTS.forEach(redraw);
 }
 
 const drawAllCharts = () => CHARTS.forEach(draw);

@@ -1,7 +1,8 @@
 // Charts: one look for all, colours per backend, intervals drawn, numbers beneath.
 
 const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
-const SHAPES = ["circle", "rectRot", "triangle", "rect", "star", "crossRot"];
+/** Shapes that can be filled or hollow, as [pointStyle, pointRotation]. */
+const SHAPES = [["circle", 0], ["rectRot", 0], ["triangle", 0], ["rect", 0], ["triangle", 180], ["triangle", 90], ["triangle", 270]];
 const COLOURS = 7;  // --series-0 ... in page.css
 
 const cssColour = (name) =>
@@ -10,9 +11,10 @@ const cssColour = (name) =>
 /** A backend has one colour, point shape and, where colours repeat, dash in every figure. */
 function look(backend, variant) {
   const index = Math.max(0, BACKENDS.indexOf(backend));
+  const [pointStyle, pointRotation] = SHAPES[(index + Math.floor(index / COLOURS)) % SHAPES.length];
   return {
     colour: cssColour(`--series-${index % COLOURS}`),
-    shape: SHAPES[(index + Math.floor(index / COLOURS)) % SHAPES.length],
+    shape: { pointStyle, pointRotation },
     dash: DASHES[(variant + Math.floor(index / COLOURS)) % DASHES.length],
   };
 }
@@ -39,7 +41,7 @@ function lineDataset(series, i, count) {
   const style = look(series.backend, series.variant);
   return {
     label: series.label, borderColor: style.colour, borderDash: style.dash, borderWidth: 2,
-    pointStyle: style.shape, pointRadius: 4, pointHoverRadius: 6,
+    ...style.shape, pointRadius: 4, pointHoverRadius: 6,
     pointBackgroundColor: series.points.map((r) => (r.status === "ok" ? style.colour : "transparent")),
     backgroundColor: style.colour, showLine: !series.pointsOnly,
     data: series.points.map((r) => ({ x: dodge(r.context_length, i, count), y: r.value, record: r })),
@@ -74,9 +76,10 @@ function nameEnds(datasets, seriesList, last) {
   const names = distinct(seriesList.map((s) => s.backend));
   if (names.length > 8) return 0;
   datasets.forEach((dataset, i) => {
-    if (seriesList[i].points.at(-1)?.context_length === last) dataset.endLabel = seriesList[i].backend;
+    const { backend, points } = seriesList[i];
+    if (points.at(-1)?.context_length === last) dataset.endLabel = backend;
   });
-  return Math.min(130, 10 + 6.6 * Math.max(...names.map((name) => name.length)));
+  return 20 + 6.6 * Math.min(18, Math.max(...names.map((name) => name.length)));
 }
 
 /**
@@ -87,7 +90,8 @@ function nameEnds(datasets, seriesList, last) {
 function lengthChart(seriesList, options) {
   const records = seriesList.flatMap((s) => s.points);
   const lengths = distinct(records.map((r) => r.context_length)).sort((a, b) => a - b);
-  const datasets = seriesList.map((s, i) => ({ ...lineDataset(s, i, seriesList.length), ring: ringOf(s) }));
+  const crowded = seriesList.filter((s) => s.ring).length > FEW_RINGS;
+  const datasets = seriesList.map((s, i) => ({ ...lineDataset(s, i, seriesList.length), ring: ringOf(s, crowded) }));
   const right = options.ends && lengths.length > 1 ? nameEnds(datasets, seriesList, lengths.at(-1)) : 0;
   const fits = options.fit ? seriesList.flatMap((s, i) => fitDataset(s, datasets[i])) : [];
   const chance = options.chance ? chanceDataset(records.map((r) => [r.context_length, r.chance])) : null;
@@ -103,10 +107,13 @@ function lengthChart(seriesList, options) {
   };
 }
 
-/** Where a series' effective length is among its points, which dodge it like the series. */
-function ringOf({ points, ring }) {
+/** More rings than these have their intervals in tooltips and numbers only. */
+const FEW_RINGS = 4;
+
+/** Where a series' effective length is among its points, and its interval unless that would crowd the chart. */
+function ringOf({ points, ring }, crowded) {
   const index = ring ? points.findIndex((r) => r.context_length === ring.value) : -1;
-  return index === -1 ? null : { index, ends: [ring.ci_low ?? ring.value, ring.ci_high ?? ring.value] };
+  return index === -1 ? null : { index, ends: crowded ? null : [ring.ci_low ?? ring.value, ring.ci_high ?? ring.value] };
 }
 
 /** Configuration of a chart over parts in that order. options: yTitle, xTitle, share, line. */

@@ -27,7 +27,7 @@ function drawSwatch(ctx, dataset, x, y) {
   }
   if (dataset.type !== "bar" && dataset.pointRadius > 0) {
     ctx.lineWidth = 2;
-    Chart.helpers.drawPoint(ctx, { pointStyle: dataset.pointStyle, radius: 4.5, borderWidth: 2 }, x, y);
+    Chart.helpers.drawPoint(ctx, { pointStyle: dataset.pointStyle, rotation: dataset.pointRotation, radius: 4.5, borderWidth: 2 }, x, y);
   }
   ctx.restore();
 }
@@ -56,7 +56,7 @@ function setHidden(entry, labels, hidden) {
   entry.chart.update();
 }
 
-/** A pressed button is a series that is shown. */
+/** A pressed button is a series that is shown. Swatches are painted with the chart. */
 function legendButtons(entry, config) {
   for (const { label } of legendItems(config)) {
     const canvas = make("canvas", { width: 2 * SWATCH.width, height: 2 * SWATCH.height, "aria-hidden": "true" });
@@ -67,7 +67,6 @@ function legendButtons(entry, config) {
     entry.swatches.set(label, canvas);
     entry.buttons.set(label, button);
   }
-  paintSwatches(entry, config);
   return make("div", { class: "key-of-series", role: "group", "aria-label": `Series of ${entry.title}` },
     [...entry.buttons.values()]);
 }

@@ -6,7 +6,8 @@ Chart.Interaction.modes.nearestTelling = (chart, event) => {
   for (const { data, index: datasetIndex } of chart.getSortedVisibleDatasetMetas()) {
     if (chart.data.datasets[datasetIndex].mute) continue;
     data.forEach((element, index) => {
-      const distance = Math.hypot(element.x - event.x, element.y - event.y);
+      const within = element instanceof Chart.BarElement && element.inRange(event.x, event.y);
+      const distance = within ? 0 : Math.hypot(element.x - event.x, element.y - event.y);
       if (distance < least) [nearest, least] = [{ element, datasetIndex, index }, distance];
     });
   }
@@ -68,6 +69,7 @@ const rings = {
       ctx.beginPath();
       ctx.arc(point.x, point.y, 7.5, 0, 2 * Math.PI);
       ctx.stroke();
+      if (!ring.ends) return;
       const ends = ring.ends.map((end) => Math.min(right, Math.max(left, chart.scales.x.getPixelForValue(end))));
       if (ends[1] - ends[0] < 1) return;
       ctx.setLineDash([2, 2]);
@@ -96,7 +98,9 @@ const endLabels = {
     for (const name of names) {
       if (names.some((other) => other !== name && Math.abs(other.y - name.y) < NAME_HEIGHT)) continue;
       ctx.fillStyle = name.colour;
-      ctx.fillText(name.text, area.right + 6, name.y);
+      ctx.fillRect(area.right + 5, name.y - 1, 7, 2);
+      ctx.fillStyle = cssColour("--ink");
+      ctx.fillText(name.text.length > 18 ? `${name.text.slice(0, 17)}…` : name.text, area.right + 16, name.y);
     }
     ctx.restore();
   },

@@ -34,7 +34,7 @@ function predictionChart(kind, points) {
   const datasets = BACKENDS.filter((name) => points.some(({ record }) => record.backend === name)).map((backend) => {
     const style = look(backend, 0);
     return { label: backend, showLine: false, borderColor: style.colour, backgroundColor: style.colour,
-      pointStyle: style.shape, pointRadius: 4, borderWidth: 1.5,
+      ...style.shape, pointRadius: 4, borderWidth: 1.5,
       data: points.filter(({ record }) => record.backend === backend)
         .map((p) => ({ x: p.measured, y: p.ratio, point: p })) };
   });

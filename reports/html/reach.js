@@ -17,8 +17,29 @@ function reachTable(records) {
     valued(r.value, r.value === null ? "none" : `${amount(r.value, r.unit)}${r.unit === "tokens" ? " tokens" : ""}`),
     r.ci_low === null && r.ci_high === null ? "–" : `[${end(r.ci_low, r.unit)}, ${end(r.ci_high, r.unit)}]`,
     r.n ?? "–", r.ci_method.split("; ").slice(1).join("; ") || "–"]);
-  return table(["score", "task", "model", "backend", "value", "interval", "n", "remarks"], rows,
+  const made = table(["score", "task", "model", "backend", "value", "interval", "n", "remarks"], rows,
     { numeric: [4, 5, 6] });
+  if (rows.length > 20) made.classList.add("tall");
+  return made;
+}
+
+/** Series with `ring`, the record of their effective length, where there is one within what was tested. */
+function withRings(seriesList) {
+  const { metric } = seriesList[0].points[0], setting = (r) => keyOf(r.backend, r.model, r.task, r.subtask, r.seed, r.lr);
+  const lengths = new Map(RECORDS.filter((r) => r.metric === `${metric}/effective_length` && r.value !== null)
+    .map((r) => [setting(r), r]));
+  return seriesList.map((series) => ({ ...series, ring: lengths.get(setting(series.points[0])) }));
+}
+
+/** What the rings are, by the threshold in their protocol: "effective_length/1:threshold=0.85:relative:...". */
+function ringCaption(seriesList) {
+  const ringed = seriesList.filter(({ ring }) => ring);
+  if (ringed.length === 0) return "";
+  const [, threshold, relative] = /:threshold=([^:]*):(relative)?/.exec(ringed[0].ring.protocol) ?? [];
+  const holds = threshold === undefined ? "the score holds" : relative
+    ? `the score stays above ${threshold} of that at the shortest` : `the score stays above ${threshold}`;
+  return ` Ring: the effective length, up to which ${holds}; its interval ${ringed.length > FEW_RINGS
+    ? "is in the tooltip, and in the table of how far answers reach" : "is the dotted whisker along it"}.`;
 }
 
 /** How far back: the metric's ending, the column, and the words for it. */

@@ -16,9 +16,9 @@ function reachAboveChance(panel) {
     return tested.length === 0 ? [] : [{ label: series.label, length: last?.context_length ?? 0 }];
   });
   const texts = [...groupBy(reach, (item) => item.length)].sort((a, b) => a[0] - b[0])
-    .map(([length, items]) => `${length ? lengthName(length) : "no length"}: ` +
+    .map(([length, items]) => `${length ? `up to ${lengthName(length)}` : "at no length"} ` +
       items.map((item) => item.label).join(", "));
-  return texts.length ? ` Every interval lies above chance up to ${texts.join("; ")}.` : "";
+  return texts.length ? ` Above chance with the whole interval: ${texts.join("; ")}.` : "";
 }
 
 function controlTable(records) {
@@ -55,9 +55,9 @@ function retrieval() {
   const caption = (metric, panel) => [DEEP.has(metric) && "Pooled over depths.",
     panel.records.some(hasInterval) && "Whiskers: intervals.",
     panel.records.some((r) => r.chance !== null) && "Dashed grey: chance."].filter(Boolean).join(" ") +
-    (isMain(panel.records[0]) ? " A flat line keeps its evidence at any length; a drop marks where it is lost." : "") +
+    (distinct(panel.records.map((r) => r.context_length)).length > 1 ? " A flat line keeps its evidence at any length; a drop marks where it is lost." : "") +
     direction(panel.records) + (isMain(panel.records[0]) ? reachAboveChance(panel) : "");
-  return [mainFirst(pooled, (records) => lengthFigures(records, caption),
+  return [mainFirst(pooled, (records) => lengthFigures(records, caption, { ends: true }),
     (r) => isMain(r) && r.subtask === ""), control.length ? controlTable(control) : null];
 }
 

@@ -14,10 +14,10 @@ function lengthFigures(records, captionOf, options = {}) {
     panels(group).map((panel) => {
       const unit = group[0].unit;
       const title = metricName(metric) + (panel.name ? ` — ${panel.name}` : "");
-      const chartOptions = { yTitle: withUnit(metricName(metric), unit),
-        share: isShare(panel.records), chance: true, ...options };
-      return figure(title, captionOf(metric, panel),
-        () => lengthChart(panel.series, chartOptions), numbersTable(panel.series));
+      const shown = { yTitle: withUnit(metricName(metric), unit), share: isShare(panel.records), chance: true, ...options };
+      const series = withRings(panel.series);
+      return figure(title, captionOf(metric, panel) + ringCaption(series), () => lengthChart(series, shown),
+        numbersTable(panel.series));
     }));
 }
 
@@ -92,7 +92,7 @@ function whatRan() {
 const shortList = (items) => (items.length === 0 ? "–" : items.length <= 3 ? items.join(", ")
   : `${items.slice(0, 3).join(", ")} and ${items.length - 3} more`);
 
-// ---- 8 to 11: cost ----
+// ---- time ----
 
 function latency() {
   const records = withPrefix("latency");
@@ -100,9 +100,9 @@ function latency() {
   const caption = (metric, panel) => {
     const fits = panel.series.map((s) => [s.label, powerLaw(s.points)]).filter(([, fit]) => fit !== null)
       .map(([label, fit]) => `${label} ${exponentText(fit)}`);
-    return `${metric.endsWith("_energy") ? "Means" : "Medians"} with intervals, both axes logarithmic, so a straight ` +
-      "line is a power of the length: slope 1 is linear, 2 quadratic, 0 constant." +
-      (fits.length ? ` Fitted slopes: ${fits.join(", ")}.` : "");
+    return `${metric.endsWith("_energy") ? "Means" : "Medians"} with intervals.` + (fits.length ? " Thin lines: fitted powers " +
+      "of the length; exponent 1 is linear, 2 quadratic, 0 constant, and points that bend away follow none. Exponents, with " +
+      `95% intervals from four lengths up: ${fits.join(", ")}.` : " On logarithmic axes a straight line is a power of the length.");
   };
   const against = () => "How many times as long as the baseline takes, by Hodges and Lehmann; 1 is as long. An " +
     "interval that leaves out 1 is a difference by Mann and Whitney's test.";
@@ -110,124 +110,7 @@ function latency() {
     lengthFigures(records.filter(isTimeRatio), against, { log: true, chance: false }));
 }
 
-/** Lines for what the mechanism declares, points for what the process held. */
-function stateFigure(panelRecords) {
-  const merged = panels(panelRecords.filter((r) => r.metric === "memory/state_declared"));
-  return merged.map((panel) => {
-    const held = panelRecords.filter((r) => r.metric === "memory/state_held" &&
-      r.model === panel.records[0].model && r.task === panel.records[0].task);
-    const lines = panel.series, points = seriesOf(held).map((s) => ({ ...s, pointsOnly: true }));
-    const named = (series, how) => series.map((s) => ({ ...s, label: `${s.label}, ${how}` }));
-    return figure(`State by context length${panel.name ? ` — ${panel.name}` : ""}`,
-      "Bytes carried from token to token: lines as the mechanism's formula has it, points as counted in the " +
-      "process. Points off their line mean the formula or the implementation is wrong.",
-      () => stateChart(lines, points),
-      numbersTable([...named(lines, "analytic"), ...named(points, "measured")]));
-  });
-}
-
-/** Points sit on the lines they check, so both lists are dodged alike. */
-function stateChart(lines, points) {
-  const options = { yTitle: "State per stream", log: true }, chart = lengthChart(lines, options);
-  const hasPoints = new Set(points.map(({ label }) => label));
-  const drawn = chart.data.datasets.map((line) => ({ ...line, pointRadius: 0, mute: hasPoints.has(line.label) }));
-  const dots = points.map((s, i) => ({ ...lineDataset(s, i, points.length), key: { showLine: true } }));
-  chart.data.datasets = [...dots, ...drawn];
-  chart.options.scales.y = valueAxis([...lines, ...points].flatMap((s) => s.points), options);
-  return chart;
-}
-
-function memory() {
-  const records = withPrefix("memory");
-  if (records.length === 0) return null;
-  const paired = (r) => r.metric === "memory/state_declared" || (r.metric === "memory/state_held" &&
-    records.some((d) => d.metric === "memory/state_declared" && d.task === r.task && d.model === r.model));
-  const captions = {
-    "memory/peak_rss": "Peak resident memory of the cell's own process: weights, state, activations and the program.",
-    "memory/full_kv_ratio": "How many times smaller the state is than a full key–value cache of the same length.",
-  };
-  return figures(stateFigure(records.filter(paired)),
-    lengthFigures(records.filter((r) => !paired(r)), (metric, panel) =>
-      (captions[metric] ?? "By context length.") + direction(panel.records), { log: true, chance: false }));
-}
-
-// ---- 11 to 14 ----
-
-/** Curves that are wanted and whose cell is on the page, with that cell and the points that have both numbers. */
-function curvesOf(wanted) {
-  return DATA.curves.shown.filter((curve) => CELLS.has(curve.cell_id) && wanted(curve)).map((curve) => ({ ...curve,
-    cell: CELLS.get(curve.cell_id),
-    points: curve.x.map((x, i) => ({ x, y: curve.y[i] })).filter((p) => p.x !== null && p.y !== null) }))
-    .filter((c) => c.points.length > 0);
-}
-
-/** Curves of one figure with backend, variant and label. */
-function labelled(group) {
-  const variant = variantNamer(group.map((c) => c.cell));
-  const seen = new Map();
-  return group.map((c) => {
-    const index = seen.get(c.cell.backend) ?? 0;
-    seen.set(c.cell.backend, index + 1);
-    return { ...c, backend: c.cell.backend, variant: index,
-      label: [c.cell.backend, variant(c.cell)].filter(Boolean).join(" · ") };
-  });
-}
-
-/** The machine that a curve over or of time was made on, where there are several. */
-const curveMachine = (c) => (MACHINES.length > 1 && (c.x_unit === "s" || c.y_unit.endsWith("/s"))
-  ? `machine ${(c.cell.machine ?? "").slice(0, 8)}` : "");
-
-/** What a training's curves are drawn over. */
-const trainingAxis = (unit) => ({ tokens: "Tokens trained on", s: "Time trained (s)" }[unit] ?? unit);
-
-/** One figure for each of a model's curves, with every run in it; times of unlike machines apart. */
-function runFigures(all) {
-  return [...groupBy(all, (c) => keyOf(c.cell.model, c.name, curveMachine(c))).values()].map((group) => {
-    const curves = labelled(group);
-    const name = metricName(group[0].name);
-    return figure([name, group[0].cell.model, curveMachine(group[0])].filter(Boolean).join(" — "),
-      "Every run, none left out: colour is the backend, dashes the seed or learning rate. Thin: the points; bold: " +
-      "their running mean.", () => curveChart(curves, trainingAxis(group[0].x_unit), withUnit(name, group[0].y_unit),
-      { yUnit: group[0].y_unit }), curvesTable(curves));
-  });
-}
-
-const SERIES_CAPTIONS = {
-  "training/gate": "Sigmoid of each head's gate while it is trained; for infini the memory's share of the head's " +
-    "output, the rest being its own segment's. ",
-};
-
-/** One figure for each run's curves of one name that `series` tells apart. */
-function seriesFigures(all) {
-  const variant = variantNamer(all.map((c) => c.cell));
-  return [...groupBy(all, (c) => `${c.cell_id}\u0000${c.name}`).values()].map((group) => {
-    const { cell, name, x_unit, y_unit } = group[0];
-    const curves = group.map((c) => ({ ...c, label: c.series }));
-    const share = y_unit === "1" && curves.every((c) => c.points.every((p) => p.y >= 0 && p.y <= 1));
-    return figure([metricName(name), [cell.model, cell.backend, variant(cell)].filter(Boolean).join(" · ")].join(" — "),
-      `${SERIES_CAPTIONS[name] ?? ""}One run; colours and dashes tell the lines apart.`,
-      () => curveChart(curves, trainingAxis(x_unit), withUnit(metricName(name), y_unit), { yUnit: y_unit, share }),
-      curvesTable(curves));
-  });
-}
-
-function trainingTable() {
-  const records = withPrefix("training").filter((r) => r.metric !== "training/loss");
-  if (records.length === 0) return [];
-  return [make("h3", {}, "Training in numbers"), table(
-    ["measure", "backend", "model", "seed", "lr", "value", "n", "interval"],
-    [...groupBy(records, (r) => r.metric).values()].flat().map((r) => [withUnit(metricName(r.metric), r.unit),
-      r.backend, r.model, r.seed ?? "–", r.lr ?? "–", valued(r.value, show(r.value, r.unit)), r.n ?? "–",
-      hasInterval(r) ? interval(r) : `– ${r.ci_method}`]), { numeric: [3, 4, 5, 6, 7] })];
-}
-
-function training() {
-  const curves = curvesOf((c) => !isByPosition(c));
-  const plots = [...runFigures(curves.filter((c) => c.series === "")),
-    ...seriesFigures(curves.filter((c) => c.series !== ""))];
-  const numbers = trainingTable();
-  return plots.length || numbers.length ? [figures(plots), numbers] : null;
-}
+// ---- samples, records and how to reproduce ----
 
 function samples() {
   const chosen = samplesShown(), count = (n) => n.toLocaleString("en-US");

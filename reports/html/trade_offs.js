@@ -70,7 +70,7 @@ function tradeOffChart(all, options) {
     const style = look(backend, 0);
     return {
       label: backend, showLine: false, borderColor: style.colour, backgroundColor: style.colour,
-      pointStyle: style.shape, pointRadius: 5, pointHoverRadius: 7, borderWidth: 2,
+      ...style.shape, pointRadius: 5, pointHoverRadius: 7, borderWidth: 2,
       data: points.map(({ one, r }) => ({ x: one.cost.value, y: r.value, one, record: r })),
       whiskers: points.map(({ r }) => (hasInterval(r) ? [r.ci_low, r.ci_high] : null)),
     };
