@@ -99,11 +99,12 @@ function forgetFigures() {
   CHARTS.length = FIGURES.length = 0;
 }
 
-/** What few will look for: made when opened. */
+/** What few will look for: made when opened, or by fill(). */
 function folded(title, contents) {
   const details = make("details", { class: "more" }, make("summary", {}, title));
-  details.addEventListener("toggle", () => {
-    if (details.open && details.children.length === 1) details.append(...[contents()].flat(Infinity).filter(Boolean));
-  });
+  details.fill = () => {
+    if (details.children.length === 1) details.append(...[contents()].flat(Infinity).filter(Boolean));
+  };
+  details.addEventListener("toggle", () => { if (details.open) details.fill(); });
   return details;
 }

@@ -1,4 +1,4 @@
-// Puts the page together: sections with numbers, contents, filter, theme and print.
+// Puts the page together: sections with numbers, contents, filter and theme.
 
 const SECTIONS = [
   ["What ran", whatRan], ["Summary", summary], ["Retrieval by context length", retrieval],
@@ -85,19 +85,6 @@ function setTheme(theme) {
   else document.documentElement.dataset.theme = theme;
   document.getElementById("theme").textContent = `Theme: ${theme}`;
   redrawCharts();
-}
-
-/** Paper is light, and shows every figure with the numbers beneath. */
-function preparePrint() {
-  const before = document.documentElement.dataset.theme ?? "auto";
-  const closed = [...document.querySelectorAll("details.numbers:not([open])")];
-  for (const details of closed) details.open = true;
-  setTheme("light");
-  drawAllCharts();
-  window.addEventListener("afterprint", () => {
-    for (const details of closed) details.open = false;
-    setTheme(before);
-  }, { once: true });
 }
 
 setChartDefaults();

@@ -128,7 +128,7 @@ function reproduce() {
   const manifest = DATA.manifest === "" || DATA.manifest === null ? ""
     : typeof DATA.manifest === "string" ? DATA.manifest : JSON.stringify(DATA.manifest, null, 2);
   const content = [...block("Command", DATA.command), ...block("Configuration", DATA.configuration),
-    ...(manifest ? [make("details", {}, make("summary", {}, "Manifest: build, machine and the full configuration"),
+    ...(manifest ? [make("details", { class: "manifest" }, make("summary", {}, "Manifest: build, machine and the full configuration"),
       make("pre", { tabindex: "0" }, manifest))] : [])];
   return content.length ? content : null;
 }
