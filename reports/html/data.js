@@ -214,6 +214,13 @@ function protocolName(records) {
   }).join(":");
 }
 
+/** What of their protocols tells groups of records apart, each in a text such as "pairs=4+8"; lengths are on an axis. */
+function protocolDifferences(groups) {
+  const names = groups.map((group) => protocolName(group).split(":"));
+  const differs = (i) => distinct(names.map((parts) => parts[i] ?? "")).length > 1;
+  return names.map((parts) => parts.filter((part, i) => differs(i) && !part.startsWith("ctx=")).join(", "));
+}
+
 const subtaskFamily = (r) => r.subtask.replace(/@\d+\w*/, "").replace(/=[^:]*/g, "");
 const machineName = (r) => (MACHINES.length > 1 && isTiming(r) ? `machine ${r.machine.slice(0, 8)}` : "");
 
@@ -222,17 +229,14 @@ const machineName = (r) => (MACHINES.length > 1 && isTiming(r) ? `machine ${r.ma
  * protocol and, of timings, machine. Each panel has a name that says only what differs, and series by backend and variant.
  */
 function panels(records) {
-  const parts = {
-    model: (r) => r.model, task: (r) => r.task, subtask: subtaskFamily, protocol: protocolFamily,
-    machine: machineName,
-  };
-  const split = [...groupBy(records, (r) => keyOf(...Object.values(parts).map((part) => part(r)))).values()];
-  const differing = Object.values(parts).filter((part) => distinct(records.map(part)).length > 1);
-  const name = (group, wanted) => wanted.map((part) => part(group[0])).filter((text) => text !== "").join(" · ");
-  // A protocol is long; most panels differ in something else as well.
-  const short = differing.filter((part) => part !== parts.protocol);
-  const enough = distinct(split.map((group) => name(group, short))).length === split.length;
-  return split.map((group) => ({ records: group, name: name(group, enough ? short : differing), series: seriesOf(group) }));
+  const parts = [(r) => r.model, (r) => r.task, subtaskFamily, machineName];
+  const split = [...groupBy(records, (r) => keyOf(protocolFamily(r), ...parts.map((part) => part(r)))).values()];
+  const differing = parts.filter((part) => distinct(records.map(part)).length > 1);
+  const names = split.map((group) => differing.map((part) => part(group[0])));
+  if (distinct(names.map((name) => keyOf(...name))).length < split.length) {
+    protocolDifferences(split).forEach((text, i) => names[i].push(text));
+  }
+  return split.map((group, i) => ({ records: group, name: names[i].filter(Boolean).join(" · "), series: seriesOf(group) }));
 }
 
 /** Lines over context length: {label, backend, variant index, points ascending in length}. */

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <fmt/format.h>
 
 #include "tests/reports/answered.h"
 
@@ -74,6 +75,17 @@ TEST_CASE("A fitted power has the exponent and Student's interval of least squar
   CHECK(answer["fits"][0]["data"][0]["y"].get<double>() == Approx(std::exp2(1.75 - 1.95)));
   CHECK(answer["fits"][0]["data"][1]["y"].get<double>() == Approx(std::exp2(1.75 + 1.95)));
   CHECK(answer["joined"] == json::parse(R"([["full", false], ["short", false], ["two", true]])"));
+}
+
+TEST_CASE("Figures of unlike protocols are named by what differs in them, in whole values") {
+  Made made;
+  for (const auto& [length, pairs] : {std::pair{64, "4+8"}, {128, "4+8+16"}, {256, "4+8+16"}}) {
+    made.add("full", "recall/accuracy", length, 0.5).protocol =
+        fmt::format("recall/1:ctx={}:pairs={}:values=128", length, pairs);
+  }
+  const json answer = answered(made.results(), R"(
+    const answer = FIGURES.map(({ title }) => title).filter((title) => title.startsWith("Recall"));)");
+  CHECK(answer == json{"Recall accuracy — pairs=4+8", "Recall accuracy — pairs=4+8+16"});
 }
 
 TEST_CASE("Student's quantile is near the exact one beyond its table") {
