@@ -13,6 +13,7 @@
 #include "harness/attend.h"
 #include "harness/bench.h"
 #include "harness/catalogue.h"
+#include "harness/compare_command.h"
 #include "harness/export_command.h"
 #include "harness/generate_command.h"
 #include "harness/import_command.h"
@@ -29,6 +30,7 @@ namespace {
 struct Options {
   RunRequest run;
   MergeRequest merge;
+  CompareRequest compare;
   ExportRequest exports;
   CellRequest cell;
   VerifyRequest verify;
@@ -146,6 +148,39 @@ void add_merge(CLI::App& app, MergeRequest& request) {
   merge->add_option("output", request.output, "where to; may have results already")->required();
   merge->add_option("folders", request.folders, "output folders; without any, the shards in it");
   add_table(*merge, request.table);
+}
+
+void add_compare(CLI::App& app, CompareRequest& request) {
+  CLI::App* compare = app.add_subcommand(
+      "compare", "tell what changed between runs, sample by sample; exit 4 on a regression");
+  compare->footer(
+      "Example: longreach compare runs/base runs/new --threshold 0.01 --output diff.md");
+  compare->add_option("folders", request.folders, "output folders; the first is the base")
+      ->required();
+  const auto list = [compare](const char* flag, std::vector<std::string>& values, const char* doc) {
+    return compare->add_option(flag, values, doc)->delimiter(',')->allow_extra_args(false);
+  };
+  CLI::Option* backends = list("--backends", request.choice.backends, "only these, by name");
+  list("--match", request.matches,
+       "base=other: backends of unlike names, also of one run alone: full=infini")
+      ->excludes(backends);
+  list("--tasks", request.choice.tasks, "only these, by name");
+  list("--models", request.choice.models, "only these, by name");
+  list("--lengths", request.lengths, "only these: 512,1k");
+  list("--metrics", request.choice.metrics, "these instead of each task's main score and timings");
+  compare->add_flag("--all", request.choice.all_scores, "every score of the samples");
+  compare->add_flag("--depths", request.choice.depths, "each depth of a score as well");
+  compare
+      ->add_option("--threshold", request.thresholds,
+                   "what a regression must exceed: 0.01 (in the score's unit), 2% (of the base), "
+                   "passkey/exact_match=0.02; 0 unless told, for timings 10%")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  compare->add_flag("--across-machines", request.choice.across_machines,
+                    "compare timings of unlike machines too");
+  compare->add_option("--format", request.format,
+                      "table, markdown, html, csv, json; unless told, by the ending of --output");
+  compare->add_option("--output", request.output, "write it into this file, whole or not at all");
 }
 
 void add_tools(CLI::App& app, Options& options) {
@@ -321,6 +356,9 @@ int dispatch(const CLI::App& app, Options& options) {
   if (app.got_subcommand("export")) {
     return until_disk_fails([&] { return export_command(options.exports, std::cout); });
   }
+  if (app.got_subcommand("compare")) {
+    return until_disk_fails([&] { return compare_command(options.compare, std::cout, std::cerr); });
+  }
   if (app.got_subcommand("cell")) return cell_command(options.cell);
   if (app.got_subcommand("import")) {
     import_command(options.import, std::cout);
@@ -378,9 +416,10 @@ int command_line(int argc, char** argv) {
     app.require_subcommand(1);
     app.set_version_flag("--version", "longreach " + version());
     Options options;
-    options.run.command = options.merge.command = joined(argc, argv);
+    options.run.command = options.merge.command = options.compare.command = joined(argc, argv);
     add_run(app, options);
     add_merge(app, options.merge);
+    add_compare(app, options.compare);
     add_export(app, options.exports);
     add_tools(app, options);
     add_bench(app, options.bench);

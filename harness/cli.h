@@ -8,6 +8,7 @@ enum ExitCode : int {
   kExitCellFailed = 1,
   kExitUsage = 2,
   kExitInvalid = 3,
+  kExitRegression = 4,  ///< found by compare
   kExitInterrupted = 130,
 };
 

@@ -45,17 +45,6 @@ std::optional<Measurement> ratio(const Measured& cell, const Measured& baseline,
   return time_ratio(cell, baseline, score, baseline.info->backend, choice);
 }
 
-/// The depths for which a score has a measurement of its own, in order.
-std::vector<double> depths_of(const Measured& cell, const std::string& metric) {
-  std::vector<double> depths;
-  for (const Measurement& m : cell.measurements) {
-    if (m.metric == metric && m.depth) depths.push_back(*m.depth);
-  }
-  std::sort(depths.begin(), depths.end());
-  depths.erase(std::unique(depths.begin(), depths.end()), depths.end());
-  return depths;
-}
-
 void compare(const Measured& cell, const Measured& baseline, const std::string& score,
              const StatisticsChoice& choice, const Rng& rng, std::vector<Comparison>& comparisons) {
   const Measurement* of = cell.of(score);
@@ -68,7 +57,7 @@ void compare(const Measured& cell, const Measured& baseline, const std::string& 
   };
   add(ratio(cell, baseline, score, choice));
   add(difference(std::nullopt));
-  for (const double depth : depths_of(cell, of->metric)) add(difference(depth));
+  for (const double depth : cell.depths(of->metric)) add(difference(depth));
 }
 
 void adjust(std::vector<Comparison>& comparisons, Correction correction) {

@@ -23,6 +23,16 @@ const Measurement* Measured::of(const std::string& score) const {
   return found == measurements.end() ? nullptr : &*found;
 }
 
+std::vector<double> Measured::depths(const std::string& metric) const {
+  std::vector<double> depths;
+  for (const Measurement& m : measurements) {
+    if (m.metric == metric && m.depth) depths.push_back(*m.depth);
+  }
+  std::sort(depths.begin(), depths.end());
+  depths.erase(std::unique(depths.begin(), depths.end()), depths.end());
+  return depths;
+}
+
 std::vector<Measured::Scored> Measured::scored(const std::string& score) const {
   std::vector<Scored> found;
   for (const SampleRecord& sample : samples) {

@@ -20,6 +20,8 @@ struct Measured {
   std::vector<std::string> scores() const;
   /// The pooled measurement of that score: the first whose name ends in "/score"; nullptr: none.
   const Measurement* of(const std::string& score) const;
+  /// The depths for which a metric has a measurement of its own, in order.
+  std::vector<double> depths(const std::string& metric) const;
   /// What a sample scored, with the sample.
   struct Scored {
     const SampleRecord* sample;

@@ -32,9 +32,8 @@ std::map<std::string, std::vector<std::size_t>> groups_of(const std::vector<Meas
 
 /// Reads the samples of one group at a time.
 std::vector<Derived> derive(const Store& store, std::vector<Measured>& cells) {
-  StatisticsChoice statistics;
-  visit_params(store.meta("statistics"), [&](Fields& f) { statistics.fields(f); });
-  const i64 seed = parse_integer(store.meta("seed"), Unit::none).value_or(0);
+  const StatisticsChoice statistics = statistics_of(store);
+  const i64 seed = seed_of(store);
   std::vector<Derived> derived;
   std::vector<Comparison> compared;
   for (const auto& [name, members] : groups_of(cells)) {
@@ -56,6 +55,16 @@ std::vector<Derived> derive(const Store& store, std::vector<Measured>& cells) {
 }
 
 }  // namespace
+
+StatisticsChoice statistics_of(const Store& store) {
+  StatisticsChoice statistics;
+  visit_params(store.meta("statistics"), [&](Fields& f) { statistics.fields(f); });
+  return statistics;
+}
+
+i64 seed_of(const Store& store) {
+  return parse_integer(store.meta("seed"), Unit::none).value_or(0);
+}
 
 StoredResults read_results(const Store& store) {
   StoredResults results{store, measured_cells(store), {}};

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/config.h"
 #include "harness/measured.h"
 #include "harness/store.h"
 
@@ -19,6 +20,10 @@ struct StoredResults {
   /// Every row of records.csv, in order.
   void each(const std::function<void(const Record&)>& use) const;
 };
+
+/// How the experiment of a store wants its numbers told, and the seed of resampling them.
+StatisticsChoice statistics_of(const Store&);
+i64 seed_of(const Store&);
 
 StoredResults read_results(const Store&);
 

@@ -10,23 +10,11 @@
 
 #include "core/error.h"
 #include "reports/columns.h"
+#include "reports/escapes.h"
 #include "reports/report.h"
 
 namespace longreach::reports {
 namespace {
-
-/// Quotes a field that holds a comma, a quote or a line end; quotes inside are doubled. Bytes that
-/// are not UTF-8, on which readers give up, become U+FFFD.
-std::string quoted(const std::string& raw) {
-  const std::string field = valid_utf8(raw);
-  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
-  std::string out = "\"";
-  for (const char c : field) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
-}
 
 void write_row(std::ostream& out, const std::vector<std::string>& texts) {
   std::string_view before;
@@ -41,7 +29,7 @@ void write_records(const Rows<Record>& records, std::ostream& out) {
   std::vector<std::string> names;
   for (const Column& column : columns(Record{})) names.emplace_back(column.name);
   write_row(out, names);
-  ColumnTexts texts([](const Column& column) { return quoted(to_text(column.value)); });
+  ColumnTexts texts([](const Column& column) { return csv_field(to_text(column.value)); });
   records.each([&](const Record& record) { write_row(out, texts.of(record)); });
 }
 
@@ -54,21 +42,21 @@ void write_samples(const Rows<SampleRecord>& samples, std::ostream& out) {
   out << "cell_id,index,sample_sha,target,output,depth,distance,segments_crossed,cluster,excerpt,"
          "score,value\n";
   samples.each([&out](const SampleRecord& s) {
-    std::vector<std::string> texts{quoted(s.cell_id),
+    std::vector<std::string> texts{csv_field(s.cell_id),
                                    to_text(s.index),
-                                   quoted(s.sample_sha),
-                                   quoted(s.target),
-                                   quoted(s.output),
+                                   csv_field(s.sample_sha),
+                                   csv_field(s.target),
+                                   csv_field(s.output),
                                    number_text(s.depth),
                                    number_text(s.distance),
                                    number_text(s.segments_crossed),
-                                   quoted(s.cluster),
-                                   quoted(s.excerpt),
+                                   csv_field(s.cluster),
+                                   csv_field(s.excerpt),
                                    "",
                                    ""};
     if (s.scores.empty()) write_row(out, texts);
     for (const auto& [name, score] : s.scores) {
-      texts[10] = quoted(name);
+      texts[10] = csv_field(name);
       texts[11] = number_text(score);
       write_row(out, texts);
     }
@@ -79,11 +67,11 @@ void write_samples(const Rows<SampleRecord>& samples, std::ostream& out) {
 void write_curves(const Rows<Curve>& curves, std::ostream& out) {
   out << "cell_id,name,series,x_unit,y_unit,x,y\n";
   curves.each([&out](const Curve& c) {
-    std::vector<std::string> texts{quoted(c.cell_id),
-                                   quoted(c.name),
-                                   quoted(c.series),
-                                   quoted(c.x_unit),
-                                   quoted(c.y_unit),
+    std::vector<std::string> texts{csv_field(c.cell_id),
+                                   csv_field(c.name),
+                                   csv_field(c.series),
+                                   csv_field(c.x_unit),
+                                   csv_field(c.y_unit),
                                    "",
                                    ""};
     for (std::size_t i = 0; i < c.x.size(); ++i) {

@@ -4,29 +4,12 @@
 
 #include "core/error.h"
 #include "reports/columns.h"
+#include "reports/escapes.h"
 #include "reports/report.h"
 #include "reports/score_tables.h"
 
 namespace longreach::reports {
 namespace {
-
-/// Text from data as a code span, within which nothing is Markdown, HTML, a link or a mention. A
-/// bar would end the table's cell: there it takes a backslash, which the table takes away again.
-std::string code(const std::string& text, bool in_table) {
-  std::string inner;
-  std::size_t ticks = 0, longest = 0;
-  for (const char c : valid_utf8(text)) {
-    ticks = c == '`' ? ticks + 1 : 0;
-    longest = std::max(longest, ticks);
-    if (c == '|' && in_table) inner += '\\';
-    inner += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  }
-  if (inner.empty()) return "";
-  const std::string fence(longest + 1, '`');
-  const bool pad = inner.front() == '`' || inner.back() == '`';
-  const std::string space = pad ? " " : "";
-  return fence + space + inner + space + fence;
-}
 
 /// "0.980 [0.950, 0.992]", with "(n = 40)" where the numbers of a table have unlike n.
 std::string score_text(const std::optional<Score>& score, int decimals, bool tell_n) {
@@ -47,10 +30,10 @@ std::string score_text(const std::optional<Score>& score, int decimals, bool tel
 }
 
 std::string heading(const ScoreTable& table) {
-  std::string text = "## " + code(table.task, false);
-  if (!table.model.empty()) text += ", model " + code(table.model, false);
-  if (!table.metric.empty()) text += ": " + code(table.metric, false);
-  if (!table.unit.empty() && table.unit != "1") text += " in " + code(table.unit, false);
+  std::string text = "## " + markdown_code(table.task, false);
+  if (!table.model.empty()) text += ", model " + markdown_code(table.model, false);
+  if (!table.metric.empty()) text += ": " + markdown_code(table.metric, false);
+  if (!table.unit.empty() && table.unit != "1") text += " in " + markdown_code(table.unit, false);
   return text;
 }
 
@@ -63,7 +46,7 @@ std::string remarks(const ScoreTable& table) {
   if (const auto n = table.common_n()) told.push_back(fmt::format("n = {}", *n));
   const std::vector<std::string> methods = table.methods();
   for (const std::string& method : methods) {
-    told.push_back((method == methods.front() ? "intervals: " : "") + code(method, false));
+    told.push_back((method == methods.front() ? "intervals: " : "") + markdown_code(method, false));
   }
   return fmt::format("{}", fmt::join(told, "; "));
 }
@@ -82,7 +65,7 @@ class Markdown final : public Report {
   bool of_every_run() const override { return false; }
 
   void write(const Results& results, std::ostream& out) const override {
-    out << "# " << code(results.title.empty() ? "Longreach" : results.title, false)
+    out << "# " << markdown_code(results.title.empty() ? "Longreach" : results.title, false)
         << "\n\nBy context length in tokens.\n";
     for (const ScoreTable& table : score_tables(results.records, params_.scores)) {
       write_table(table, out);
@@ -101,8 +84,8 @@ class Markdown final : public Report {
     const int decimals = table.decimals();
     const bool tell_n = !table.common_n();
     for (const ScoreTable::Row& row : table.rows) {
-      out << "| " << code(row.backend, true) << (row.run.empty() ? "" : " " + code(row.run, true))
-          << " |";
+      out << "| " << markdown_code(row.backend, true)
+          << (row.run.empty() ? "" : " " + markdown_code(row.run, true)) << " |";
       for (const auto& score : row.scores) {
         out << ' ' << score_text(score, decimals, tell_n) << " |";
       }
