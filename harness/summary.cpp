@@ -127,6 +127,64 @@ std::string state_text(const Line& line) {
   return bytes ? format_bytes(*bytes) : "-";
 }
 
+/// 1: better than the baseline in all runs, -1: worse in all, 2: unlike it, and nobody says which
+/// is better; 0: none of these, after the correction.
+int told_apart(const Line& line, double confidence) {
+  int better = 0;
+  for (const Measurement* m : line.differences) {
+    const std::optional<double>& p = m->p_adjusted ? m->p_adjusted : m->p_value;
+    if (!p || *p >= 1 - confidence || *m->value == 0) return 0;
+    const int now = !m->higher_is_better ? 2 : (*m->value > 0) == *m->higher_is_better ? 1 : -1;
+    if (better != 0 && better != now) return 0;
+    better = now;
+  }
+  return better;
+}
+
+/// The smallest difference that its comparisons find 80% of the time; "" where none can say.
+std::string unseen_text(const Line& line) {
+  double largest = 0;
+  for (const Measurement* m : line.differences) {
+    largest = std::max(largest, m->detectable.value_or(0));
+  }
+  return largest > 0 ? fmt::format(" (detectable: {:.2g})", largest) : "";
+}
+
+/// "better than full: infini; not told apart from it: window (...)", of the first backends.
+std::string verdict_text(const std::vector<std::string>& backends,
+                         const std::map<std::string, Line>& lines, double confidence) {
+  std::string baseline;
+  std::map<int, std::vector<std::string>> groups;
+  for (std::size_t i = 0; i < std::min(backends.size(), kBackends); ++i) {
+    const Line& line = lines.at(backends[i]);
+    if (line.baseline) baseline = backends[i];
+    if (line.baseline || line.differences.empty()) continue;
+    const int better = told_apart(line, confidence);
+    groups[better].push_back(backends[i] + (better == 0 ? unseen_text(line) : ""));
+  }
+  std::vector<std::string> parts;
+  for (const auto& [better, words] : {std::pair(1, "better than"),
+                                      {-1, "worse than"},
+                                      {2, "unlike"},
+                                      {0, "not told apart from"}}) {
+    if (!groups.contains(better)) continue;
+    parts.push_back(fmt::format("{} {}: {}", words, baseline.empty() ? "the baseline" : baseline,
+                                fmt::join(groups[better], ", ")));
+  }
+  return parts.empty() ? "" : fmt::format("{}\n", fmt::join(parts, "; "));
+}
+
+/// ", lower is better"
+std::string direction_text(const std::map<std::string, Line>& lines) {
+  for (const auto& [backend, line] : lines) {
+    for (const Measurement* m : line.scores) {
+      if (m->higher_is_better)
+        return *m->higher_is_better ? ", higher is better" : ", lower is better";
+    }
+  }
+  return "";
+}
+
 std::string model_summary(const StoredResults& found, const std::string& model,
                           std::size_t columns) {
   std::vector<const Measured*> cells;
@@ -168,14 +226,16 @@ std::string model_summary(const StoredResults& found, const std::string& model,
          line.baseline ? "baseline" : range_text(line.differences, true),
          p_text(line.differences)});
   }
-  std::string text = fmt::format("{} at {} tokens", printable(leading.task), format_count(length));
+  std::string text = fmt::format("{} at {} tokens{}", printable(leading.task), format_count(length),
+                                 direction_text(lines));
   if (leading.of > 1) text += fmt::format(", one of {} tasks (--table)", leading.of);
   text += ":\n";
   text += table.text(columns);
   if (backends.size() > kBackends) {
     text += fmt::format("and {} more backends (--table)\n", backends.size() - kBackends);
   }
-  return text;
+  return text +
+         printable(verdict_text(backends, lines, statistics_of(found.store).confidence), "\n");
 }
 
 /// "3 cells without a result (2 oom, 1 failed):" and the first of them.

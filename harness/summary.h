@@ -9,9 +9,10 @@ namespace longreach::harness {
 
 /// Which backend, at what cost, how sure: for each model (the first two) a line for each backend
 /// (the first ten) at the longest length that all of them reached, with the main score of its
-/// leading task, the state, the time to decode a token and the difference from the baseline; then
-/// how many cells have no result, and why the first of them. A score of several seeds or rates is
-/// told as a range.
+/// leading task, the state, the time to decode a token and the difference from the baseline, and in
+/// words which are better or worse than it in every run, after the correction, and which cannot be
+/// told apart; then how many cells have no result, and why the first of them. A score of several
+/// seeds or rates is told as a range.
 /// Tables wider than `columns` are told in several pieces.
 std::string summary(const StoredResults&, std::size_t columns = std::string::npos);
 

@@ -37,6 +37,7 @@ struct Found {
     Measurement m;
     m.metric = metric;
     m.unit = "1";
+    m.higher_is_better = true;
     m.value = value;
     m.ci_low = value - 0.05;
     m.ci_high = value + 0.05;
@@ -49,6 +50,8 @@ struct Found {
     one.measurement.ci_low = value - 0.1;
     one.measurement.ci_high = value + 0.1;
     one.measurement.p_adjusted = p;
+    one.measurement.higher_is_better = true;
+    one.measurement.detectable = 0.0625;
     results.derived.push_back(one);
   }
   void fail(const std::string& backend, i64 length, Status status) {
@@ -81,10 +84,11 @@ TEST_CASE(
     }
   }
   CHECK(summary(found.results) ==
-        "find at 1k tokens, one of 2 tasks (--table):\n"
+        "find at 1k tokens, higher is better, one of 2 tasks (--table):\n"
         "clerk   questions/found  state  decode, ms/token  against the baseline  adjusted p\n"
         "full    0.75 [0.7, 0.8]  2 MiB               1.5              baseline           -\n"
-        "window  0.25 [0.2, 0.3]  2 MiB               1.5     -0.5 [-0.6, -0.4]      0.0012\n");
+        "window  0.25 [0.2, 0.3]  2 MiB               1.5     -0.5 [-0.6, -0.4]      0.0012\n"
+        "worse than full: window\n");
 }
 
 TEST_CASE(
@@ -100,7 +104,9 @@ TEST_CASE(
   CHECK_THAT(text, Contains("0.2 to 0.4, 3 runs") && Contains(" 0.4\n"));
   CHECK_THAT(text, Contains("5 cells without a result (5 oom), all with --table:\n"
                             "  oom: clerk full find 128: wanted 9 GiB\n"));
-  CHECK(lines(text) == 7);
+  // One of three trainings shows no difference, so there is none to tell.
+  CHECK_THAT(text, Contains("not told apart from the baseline: window (detectable: 0.062)\n"));
+  CHECK(lines(text) == 8);
   CHECK(lines(summary_table(found.results)) > lines(text));
 }
 
@@ -114,7 +120,7 @@ TEST_CASE("However large a run, its summary stays about ten lines a model") {
   }
   const std::string text = summary(found.results);
   CHECK(lines(text) == 13);
-  CHECK_THAT(text, Contains("t0 at 64 tokens, one of 20 tasks (--table):") &&
+  CHECK_THAT(text, Contains("t0 at 64 tokens, higher is better, one of 20 tasks (--table):") &&
                        Contains("and 290 more backends (--table)"));
 }
 
@@ -146,6 +152,26 @@ TEST_CASE("A summary fits the columns it is given, and its names cannot drive th
   }
   std::istringstream table(summary_table(found.results, 80));
   for (std::string line; std::getline(table, line);) CHECK(line.size() <= 80);
+}
+
+TEST_CASE("The summary says in words which backends are better, worse or not told apart") {
+  const auto verdict = [](std::optional<bool> higher, double difference, double p) {
+    Found found;
+    found.score(found.add("full", "find", 64), "passkey/exact_match", 0.5);
+    Measured& cell = found.add("window", "find", 64);
+    found.score(cell, "passkey/exact_match", 0.5);
+    found.difference(cell, "passkey/exact_match", difference, p);
+    found.results.derived[0].measurement.higher_is_better = higher;
+    const std::string text = summary(found.results);
+    const std::size_t last = text.rfind('\n', text.size() - 2);
+    return text.substr(last + 1);
+  };
+  CHECK(verdict(true, 0.5, 0.04) == "better than full: window\n");
+  CHECK(verdict(true, -0.5, 0.04) == "worse than full: window\n");
+  CHECK(verdict(false, -0.5, 0.04) == "better than full: window\n");
+  CHECK(verdict(true, -0.5, 0.06) == "not told apart from full: window (detectable: 0.062)\n");
+  // Nobody says which is better.
+  CHECK(verdict(std::nullopt, 0.5, 0.04) == "unlike full: window\n");
 }
 
 TEST_CASE("A run without results has an empty summary") { CHECK(summary(Found().results).empty()); }
