@@ -88,7 +88,8 @@ function curveDatasets(curve, looks, i, count) {
 function curveLines({ raw }, unit) {
   if (raw.record) return recordLines(raw.record);
   const named = unit === "" || unit === "1" ? "" : ` ${unit}`;
-  return raw.n ? [`${show(raw.y, unit)}${named}, mean of ${raw.n} seeds`, `from ${show(raw.low, unit)} to ${show(raw.high, unit)}`]
+  return raw.n
+    ? [`${show(raw.y, unit)}${named}, mean of ${raw.n} seeds`, `from ${show(raw.low, unit)} to ${show(raw.high, unit)}`]
     : [`${show(raw.y, unit)}${named}${raw.smooth ? ", running mean" : ""}`, "one run, no interval"];
 }
 
@@ -113,7 +114,7 @@ function curveChart(curves, xTitle, yTitle, { yUnit = "", share = false, logX = 
     type: "line", data: { datasets }, plugins: [whiskers, background],
     options: chartOptions({ x, y: axisOver([...points.map(({ y }) => y), ...records.flatMap((r) => [r.ci_low, r.ci_high])],
       { title: yTitle, unit: yUnit, log: logY, share }) },
-    tooltip(({ raw, dataset }) => `${dataset.label}, ${xTitle.replace(/ \(.*/, "").toLowerCase()} ${show(raw.x, "")}`,
+    tooltip(({ raw, dataset }) => `${dataset.label}, ${xTitle.replace(/ \(.*/, "").toLowerCase()} ${tickName(raw.x, "")}`,
       (item) => curveLines(item, yUnit))),
   };
 }

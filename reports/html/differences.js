@@ -31,21 +31,23 @@ function forestChart(differences, xTitle, rowsTitle) {
 }
 
 /** A forest of one score's rows, each {...record, rowLabel}. */
-function forestFigure(title, caption, rows, xTitle, numbers, rowsTitle = "Backend, length") {
-  return figure(title, caption, () => forestChart(rows, xTitle, rowsTitle), numbers, 90 + 24 * Math.max(2, rows.length));
+function forestFigure(title, caption, rows, xTitle, numbers, rowsTitle = "Backend") {
+  return figure(title, caption, () => forestChart(rows, xTitle, rowsTitle), numbers, 90 + 24 * Math.max(3, rows.length));
 }
 
 /** Forests of comparisons at the longest length, and those at the others to open. */
 function differenceFigures(records) {
   return [...groupBy(records, (r) => r.metric)].flatMap(([metric, group]) => panels(group).map((panel) => {
-    const base = metric.replace(/_difference$/, ""), title = `${metricName(base)} against the baseline${panel.name ? ` — ${panel.name}` : ""}`;
+    const base = metric.replace(/_difference$/, ""), named = panel.name ? ` — ${panel.name}` : "";
+    const title = `${metricName(base)} against the baseline${named}`;
     const longest = Math.max(...panel.records.map((r) => r.context_length));
     const rowsAt = (wanted) => panel.series.flatMap((series) => series.points.filter(wanted).map((r) => ({ ...r,
       rowLabel: `${series.label}, ${lengthName(r.context_length)}` })));
     const shown = rowsAt((r) => r.context_length === longest), others = rowsAt((r) => r.context_length !== longest);
-    const xTitle = `Difference (${shown[0].unit === "1" ? metricName(base) : shown[0].unit})`;
+    const xTitle = withUnit("Difference from the baseline", shown[0].unit);
     const caption = `Paired difference from the baseline on the same data at ${lengthName(longest)} tokens, with its ` +
-      `interval. Filled: significant after adjustment.${direction(shown).replace(".", " than 0.").replace("is better than 0", "than 0 is better")}`;
+      `interval: where that crosses 0, none is shown. Filled: significant after adjustment.` +
+      direction(shown).replace("er is better", "er than 0 is better");
     const made = forestFigure(title, caption, shown, xTitle, numbersTable(panel.series));
     if (others.length) {
       made.append(folded(`At other lengths (${others.length})`, () =>

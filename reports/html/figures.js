@@ -2,7 +2,8 @@
 
 const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
 /** Shapes that can be filled or hollow, as [pointStyle, pointRotation]. */
-const SHAPES = [["circle", 0], ["rectRot", 0], ["triangle", 0], ["rect", 0], ["triangle", 180], ["triangle", 90], ["triangle", 270]];
+const SHAPES = [["circle", 0], ["rectRot", 0], ["triangle", 0], ["rect", 0], ["triangle", 180], ["triangle", 90],
+  ["triangle", 270]];
 const COLOURS = 7;  // --series-0 ... in page.css
 
 const cssColour = (name) =>
@@ -96,7 +97,7 @@ function lengthChart(seriesList, options) {
   const fits = options.fit ? seriesList.flatMap((s, i) => fitDataset(s, datasets[i])) : [];
   const chance = options.chance ? chanceDataset(records.map((r) => [r.context_length, r.chance])) : null;
   const ring = ({ datasetIndex, dataIndex }) => (datasets[datasetIndex]?.ring?.index === dataIndex
-    ? [`effective length ${lengthName(seriesList[datasetIndex].ring.value)} ${interval(seriesList[datasetIndex].ring)}`] : []);
+    ? [effectiveLength(seriesList[datasetIndex].ring)] : []);
   return {
     type: "line", data: { datasets: [...datasets, ...(chance ? [chance] : []), ...fits] },
     plugins: [whiskers, rings, endLabels, background],
@@ -125,7 +126,8 @@ function partChart(seriesList, parts, options) {
     return { ...lineDataset({ ...s, points }, i, count), showLine: options.line, borderWidth: options.line ? 1.5 : 2,
       data: points.map((r) => ({ x: place.get(partOf(r)[1]) + aside(i), y: r.value, record: r })) };
   });
-  const x = { type: "linear", min: -0.5, max: parts.length - 0.5, title: axisTitle(options.xTitle), grid: { display: false },
+  const title = axisTitle(options.xTitle.replace(/^./u, (first) => first.toUpperCase()));
+  const x = { type: "linear", min: -0.5, max: parts.length - 0.5, title, grid: { display: false },
     afterBuildTicks(axis) { axis.ticks = parts.map((_, value) => ({ value })); },
     ticks: { autoSkip: false, minRotation: parts.length > 6 ? 30 : 0, callback: (value) => parts[value] ?? "" } };
   return {

@@ -23,6 +23,12 @@ function centred(ctx, text, x, y, { size = 12, weight = "", colour = cssColour("
   ctx.fillText(text, x, y);
 }
 
+/** A line of text from `x` on. */
+function leftward(ctx, text, x, y, font = pictureFont(PICTURE.textFont)) {
+  Object.assign(ctx, { font, textAlign: "left", textBaseline: "middle", fillStyle: cssColour("--ink") });
+  ctx.fillText(text, x, y);
+}
+
 function drawHeatCell(ctx, { text, note, colour, hatched, bold }, x, y) {
   const [width, height] = [HEAT.cellWidth - 2, HEAT.cellHeight - 2], middle = x + width / 2;
   if (colour) { ctx.fillStyle = `rgb(${colour.join(", ")})`; ctx.fillRect(x, y, width, height); }
@@ -33,8 +39,7 @@ function drawHeatCell(ctx, { text, note, colour, hatched, bold }, x, y) {
 }
 
 function drawGrid(ctx, { label, corner, columns, rows }, x, y) {
-  Object.assign(ctx, { font: pictureFont(12.5, "bold"), textAlign: "left", textBaseline: "middle", fillStyle: cssColour("--ink") });
-  ctx.fillText(label, x, y + 10);
+  leftward(ctx, label, x, y + 10, pictureFont(12.5, "bold"));
   const quiet = { size: 11, colour: cssColour("--quiet") }, named = x + HEAT.rowName / 2 - 4;
   corner.forEach((line, i) => centred(ctx, line, named, y + 30 + 14 * i, quiet));
   columns.forEach((name, c) => centred(ctx, name, x + HEAT.rowName + HEAT.cellWidth * (c + 0.5) - 1, y + 44, quiet));
@@ -47,15 +52,13 @@ function drawGrid(ctx, { label, corner, columns, rows }, x, y) {
 
 function drawScale(ctx, [low, high], x, y) {
   const steps = 60, width = 180;
-  Object.assign(ctx, { font: pictureFont(PICTURE.textFont), textAlign: "left", textBaseline: "middle", fillStyle: cssColour("--ink") });
-  ctx.fillText(low, x, y);
+  leftward(ctx, low, x, y);
   const left = x + ctx.measureText(low).width + 8;
   for (let i = 0; i < steps; ++i) {
     ctx.fillStyle = `rgb(${heatColour(i / (steps - 1)).join(", ")})`;
     ctx.fillRect(left + width * i / steps, y - 6, width / steps + 0.5, 12);
   }
-  ctx.fillStyle = cssColour("--ink");
-  ctx.fillText(high, left + width + 8, y);
+  leftward(ctx, high, left + width + 8, y);
 }
 
 /** Where grids stand, in rows as wide as fit `width` or the widest of them: [{grid, x, y}], and what they take. */

@@ -38,7 +38,7 @@ function knockOuts(records) {
         lengthName(r.context_length) }))).sort((a, b) => a.metric.localeCompare(b.metric));
     return forestFigure(`Loss added without a part${panel.name ? ` — ${panel.name}` : ""}`, "The same text with one part of " +
       "the mechanism switched off: above 0, the model relies on it. Filled: the interval leaves 0 out.", rows,
-    withUnit("Loss added", rows[0].unit), numbersTable(panel.series), "Part, backend, length");
+    withUnit("Loss added", rows[0].unit), numbersTable(panel.series), "Part, backend");
   });
 }
 

@@ -27,7 +27,8 @@ function drawSwatch(ctx, dataset, x, y) {
   }
   if (dataset.type !== "bar" && dataset.pointRadius > 0) {
     ctx.lineWidth = 2;
-    Chart.helpers.drawPoint(ctx, { pointStyle: dataset.pointStyle, rotation: dataset.pointRotation, radius: 4.5, borderWidth: 2 }, x, y);
+    const { pointStyle, pointRotation: rotation } = dataset;
+    Chart.helpers.drawPoint(ctx, { pointStyle, rotation, radius: 4.5, borderWidth: 2 }, x, y);
   }
   ctx.restore();
 }

@@ -31,6 +31,10 @@ function withRings(seriesList) {
   return seriesList.map((series) => ({ ...series, ring: lengths.get(setting(series.points[0])) }));
 }
 
+/** "effective length 1k [256, 2k] tokens" */
+const effectiveLength = ({ value, ci_low, ci_high }) => `effective length ${lengthName(value)} ` +
+  `[${[ci_low, ci_high].map((end) => (end === null ? "open" : lengthName(end))).join(", ")}] tokens`;
+
 /** What the rings are, by the threshold in their protocol: "effective_length/1:threshold=0.85:relative:...". */
 function ringCaption(seriesList) {
   const ringed = seriesList.filter(({ ring }) => ring);
@@ -45,9 +49,9 @@ function ringCaption(seriesList) {
 /** How far back: the metric's ending, the column, and the words for it. */
 const REACH_AXES = [
   { ending: /_by_distance$/, column: "distance", name: "distance", title: "Distance (tokens)",
-    caption: "By tokens from the evidence to the answer" },
+    caption: "as more tokens lie between the evidence and the answer" },
   { ending: /_by_compressions$/, column: "segments_crossed", name: "compressions",
-    title: "Compressions (segments passed)", caption: "By segments between the evidence and the answer" },
+    title: "Compressions (segments passed)", caption: "as more segments lie between the evidence and the answer" },
 ];
 
 /** Every bucket with its n and interval. */
@@ -69,10 +73,10 @@ function distanceFigures(axis, wanted) {
     }));
     const name = metricName(group[0].metric.replace(axis.ending, ""));
     const logX = group.every((r) => r[axis.column] > 0);
-    const chance = group[0].chance === null ? "" : ` Guessing scores ${show(group[0].chance, "1")}.`;
+    const chance = group[0].chance === null ? "" : ` Dashed grey: guessing, ${show(group[0].chance, "1")}.`;
     return figure([`${name} by ${axis.name}`, group[0].task, group[0].model].filter(Boolean).join(" — "),
-      `${axis.caption}, all context lengths together; a point is a range from one power of two to the next, at its ` +
-      `geometric middle.${chance}`,
+      `How the score falls ${axis.caption}, all context lengths together. A point pools what lies between one power of ` +
+      `two and the next, and stands at its geometric middle; whiskers are intervals.${chance}`,
       () => curveChart(curves, axis.title, name, { yUnit: "1", share: true, logX, chance: chanceDataset(
         group.map((r) => [r[axis.column], r.chance])) }), bucketTable(curves, axis));
   });

@@ -15,10 +15,10 @@ function reachAboveChance(panel) {
     const last = end === -1 ? tested.at(-1) : tested[end - 1];
     return tested.length === 0 ? [] : [{ label: series.label, length: last?.context_length ?? 0 }];
   });
-  const texts = [...groupBy(reach, (item) => item.length)].sort((a, b) => a[0] - b[0])
-    .map(([length, items]) => `${length ? `up to ${lengthName(length)}` : "at no length"} ` +
-      items.map((item) => item.label).join(", "));
-  return texts.length ? ` Above chance with the whole interval: ${texts.join("; ")}.` : "";
+  const texts = [...groupBy(reach, (item) => item.length)].sort((x, y) => x[0] - y[0]).map(([length, items]) =>
+    `${items.length === panel.series.length && items.length > 3 ? "all" : items.map((item) => item.label).join(", ")} ` +
+    (length ? `up to ${lengthName(length)}` : "nowhere"));
+  return texts.length ? ` Clear of chance, the whole interval above it: ${texts.join("; ")}.` : "";
 }
 
 function controlTable(records) {
@@ -52,11 +52,14 @@ function retrieval() {
   const pooled = answers.filter((r) => !isPart(r) && !isControl(r));
   const control = answers.filter((r) => isControl(r) && isMain(r));
   if (answers.length === 0) return null;
-  const caption = (metric, panel) => [DEEP.has(metric) && "Pooled over depths.",
-    panel.records.some(hasInterval) && "Whiskers: intervals.",
-    panel.records.some((r) => r.chance !== null) && "Dashed grey: chance."].filter(Boolean).join(" ") +
-    (distinct(panel.records.map((r) => r.context_length)).length > 1 ? " A flat line keeps its evidence at any length; a drop marks where it is lost." : "") +
-    direction(panel.records) + (isMain(panel.records[0]) ? reachAboveChance(panel) : "");
+  const caption = (metric, panel) => {
+    const several = distinct(panel.records.map((r) => r.context_length)).length > 1;
+    const marks = [panel.records.some(hasInterval) && "whiskers are intervals",
+      panel.records.some((r) => r.chance !== null) && "dashed grey is chance"].filter(Boolean).join(", ");
+    return (several ? "A flat line keeps its evidence at any length; a drop marks where it is lost." : "At one length.") +
+      direction(panel.records) + (DEEP.has(metric) ? " Pooled over depths." : "") +
+      (marks ? ` ${marks[0].toUpperCase()}${marks.slice(1)}.` : "") + (isMain(panel.records[0]) ? reachAboveChance(panel) : "");
+  };
   return [mainFirst(pooled, (records) => lengthFigures(records, caption, { ends: true }),
     (r) => isMain(r) && r.subtask === ""), control.length ? controlTable(control) : null];
 }
@@ -77,8 +80,9 @@ function partFigures(records) {
     if (ordered) parts.sort((a, b) => number(a) - number(b));
     const options = { yTitle: withUnit(metricName(metric), unit), xTitle: name, share: isShare(group), line: ordered };
     return figure([`${metricName(metric)} by ${name}`, task, model].filter(Boolean).join(" — "),
-      `Of questions told apart by their ${name}, at ${lengthName(length)} tokens; the numbers have all lengths. Whiskers: ` +
-      `intervals.${direction(group)}`, () => partChart(seriesOf(at), parts, options), numbersTable(seriesOf(group)));
+      `${ordered ? "Falling to the right, what lies further back is lost" : "Which questions are answered"}: scores by ` +
+      `${name} at ${lengthName(length)} tokens, whiskers are intervals; the numbers have all lengths.${direction(group)}`,
+      () => partChart(seriesOf(at), parts, options), numbersTable(seriesOf(group)));
   });
 }
 

@@ -86,9 +86,11 @@ function numbersTable(seriesList) {
     ["detectable", ({ r }) => valued(r.detectable, show(r.detectable, r.unit)), true, some("detectable")],
     ["status", ({ r }) => (r.status === "ok" ? "ok" : `${r.status}: ${r.reason}`)],
   ].filter(([, , , wanted = true]) => wanted);
-  return lazyTable(points.length, () => table(columns.map(([name]) => name),
+  const protocol = protocolName(points.map(({ r }) => r));
+  return lazyTable(points.length, () => [table(columns.map(([name]) => name),
     points.map((point) => columns.map(([, cell]) => cell(point))),
-    { numeric: columns.flatMap(([, , numeric], i) => (numeric ? [i] : [])) }));
+    { numeric: columns.flatMap(([, , numeric], i) => (numeric ? [i] : [])) }),
+  protocol ? make("p", { class: "quiet small-text" }, "Protocol ", make("code", {}, protocol)) : null]);
 }
 
 /** Numbers behind a figure: there from the start when few, else made when opened. */

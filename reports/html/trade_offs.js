@@ -109,8 +109,8 @@ function tradeOffFigure(metric, panel, { name, of }) {
     share: isShare(panel.records) };
   return [figure(`${metricName(metric)} against ${name.toLowerCase()}${panel.name ? ` — ${panel.name}` : ""}`,
     `At ${lengthName(first.context_length)} tokens; a point for each training seed, with its interval. ` +
-    `${higher ? "Up" : "Down"} and left is better. The line is the Pareto front, the best mean over seeds that at ` +
-    "most that cost buys; it has no interval of its own.",
+    `${higher ? "Up" : "Down"} and left is better. The line, the Pareto front, is the best mean over seeds that at ` +
+    "most that cost buys, without an interval: a backend off it is beaten by one that costs no more.",
     () => tradeOffChart(all, options), tradeOffTable(all, name))];
 }
 

@@ -120,7 +120,7 @@ TEST_CASE("A ring marks the effective length of its own series, with the interva
       chance: datasets[2].data.map(({ y }) => y), ends: datasets.map((d) => d.endLabel ?? null) };)");
   CHECK(answer["rings"] == json::parse(R"([["full", null],
     ["window", {"index": 1, "ends": [256, 1024]}], ["chance", null]])"));
-  CHECK(answer["tip"].back() == "effective length 512 [256.0, 1,024]");
+  CHECK(answer["tip"].back() == "effective length 512 [256, 1k] tokens");
   CHECK(answer["other"].back() == "interval –");
   CHECK(answer["tip"][1] == "n = 20");
   CHECK(answer["chance"] == json{0.1, 0.1, 0.1});
