@@ -13,16 +13,6 @@ const SECTIONS = [
   ["Samples", samples], ["All records", allRecords], ["Predicted and measured", predictions], ["Reproduce", reproduce],
 ];
 
-/** What stays whatever is filtered. */
-function buildHeader() {
-  const title = DATA.title || "Longreach report";
-  document.title = title;
-  document.getElementById("title").textContent = title;
-  document.getElementById("subtitle").textContent = BACKENDS.length === 0 ? ""
-    : `Attention backends: ${BACKENDS.join(", ")}`;
-  document.getElementById("banner").append(statusBanner());
-}
-
 /** "Retrieval by depth and length" -> "retrieval-by-depth-and-length". */
 const slug = (name) => name.toLowerCase().replace(/[^\w]+/g, "-");
 

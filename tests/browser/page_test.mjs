@@ -36,6 +36,15 @@ test("figures are drawn when they come into view", () => withPage("complete", as
   }
 }));
 
+test("the header says what was compared, whether it is valid, and how sure it is", () => withPage("complete", async (page) => {
+  const header = (await page.innerText("header")).replace(/\s+/g, " ");
+  assert.match(header, /full \(baseline\) window infini 2 models · 8 tasks · contexts of 512 to 4k tokens · 2 seeds/);
+  assert.match(header, /2 of 91 cells have no valid result/);
+  // Bits per byte of window and of infini at 4 lengths under 2 seeds; window's are worse (synthetic.cpp).
+  assert.match(header, /How sure: 8 of 16 comparisons with the baseline are significant at \.05: 0 better, 8 worse\./);
+  assert.match(header, /Main scores are of n = 4 to 100, with 95% intervals\./);
+}));
+
 test("a run without records is a whole page that says so", () => withPage("empty", async (page) => {
   assert.match(await page.innerText("#banner"), /No cell has been run yet/);
   assert.deepEqual(await headings(page), []);
@@ -70,4 +79,12 @@ for (const colorScheme of ["light", "dark"]) {
       await section.screenshot({ path: file(`${String(i + 1).padStart(2, "0")} ${EXPECTED[i]}`) });
     }
   }, { colorScheme }));
+}
+
+for (const width of [1300, 800, 400]) {
+  test(`nothing reaches beyond a window of ${width} pixels`, () => withPage("complete", async (page) => {
+    await page.evaluate(() => drawAllCharts());
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
+    await page.screenshot({ path: pictures("widths")(`${width}`), fullPage: true });
+  }, { viewport: { width, height: 900 } }));
 }
