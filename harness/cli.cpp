@@ -16,12 +16,14 @@
 #include "harness/compare_command.h"
 #include "harness/export_command.h"
 #include "harness/generate_command.h"
+#include "harness/help.h"
 #include "harness/import_command.h"
 #include "harness/plugin.h"
 #include "harness/run_command.h"
 #include "harness/schema.h"
 #include "harness/terminal.h"
 #include "harness/verify_command.h"
+#include "harness/watch.h"
 
 namespace longreach::harness {
 namespace {
@@ -39,8 +41,9 @@ struct Options {
   GenerateRequest generate;
   ImportRequest import;
   bool schema = false;
-  std::string name, folder, from;
-  bool table = false;  ///< of report
+  std::string name, from;
+  WatchRequest watch;                   ///< its folder is also that of report without --watch
+  bool watches = false, table = false;  ///< of report
   std::vector<std::string> plugins;
 };
 
@@ -139,8 +142,14 @@ void add_run(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 4096));
   plan->add_flag("!--no-probe", options.run.options.probe, no_probe);
   CLI::App* report = app.add_subcommand("report", "write the reports of a finished run again");
-  report->add_option("output", options.folder, "the run's output folder")->required();
+  report->add_option("output", options.watch.folder, "the run's output folder")->required();
   add_table(*report, options.table);
+  CLI::Option* watch = report->add_flag(
+      "--watch", options.watches, "serve the report on this machine, renewed while a run goes on");
+  watch->excludes(report->get_option("--table"));
+  report->add_option("--port", options.watch.port, "of --watch; 0 takes one that is free")
+      ->check(CLI::Range(0, 65535))
+      ->needs(watch);
 }
 
 void add_merge(CLI::App& app, MergeRequest& request) {
@@ -351,7 +360,10 @@ int dispatch(const CLI::App& app, Options& options) {
     return generate_command(options.generate, std::cout, std::cerr);
   }
   if (app.got_subcommand("plan")) return plan_command(options.run, std::cout);
-  if (app.got_subcommand("report")) return report_command(options.folder, options.table, std::cout);
+  if (app.got_subcommand("report")) {
+    return options.watches ? watch_command(options.watch, std::cout)
+                           : report_command(options.watch.folder, options.table, std::cout);
+  }
   if (app.got_subcommand("merge")) return merge_command(options.merge, std::cout);
   if (app.got_subcommand("export")) {
     return until_disk_fails([&] { return export_command(options.exports, std::cout); });
@@ -426,6 +438,7 @@ int command_line(int argc, char** argv) {
     add_models(app, options);
     add_cell(app, options);
     add_plugin(app, options.plugins);
+    add_examples(app);
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& asked) {
@@ -434,7 +447,10 @@ int command_line(int argc, char** argv) {
       if (const std::string unknown = unknown_command(app, argc, argv); !unknown.empty()) {
         return complain(unknown);
       }
-      return complain(fmt::format("{} (longreach --help tells the commands)", failure.what()));
+      if (const std::string unknown = unknown_option(app); !unknown.empty()) {
+        return complain(fmt::format("{} ({})", unknown, where_to_look(app)));
+      }
+      return complain(fmt::format("{} ({})", failure.what(), where_to_look(app)));
     }
     const int code = dispatch(app, options);
     std::cout.flush();

@@ -76,7 +76,9 @@ void Database::Close::operator()(sqlite3* handle) const { sqlite3_close(handle);
 
 Database::Database(std::string path, Open mode) : path_(std::move(path)) {
   sqlite3* raw = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | (mode == Open::create ? SQLITE_OPEN_CREATE : 0);
+  const int flags = mode == Open::reading  ? SQLITE_OPEN_READONLY
+                    : mode == Open::create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                                           : SQLITE_OPEN_READWRITE;
   const int code = sqlite3_open_v2(path_.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);
   if (code != SQLITE_OK) fail(code);

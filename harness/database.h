@@ -48,7 +48,11 @@ class Statement {
 /// or failing, and for a file that another program holds; Error for the rest.
 class Database {
  public:
-  enum class Open { create, existing };
+  enum class Open {
+    create,
+    existing,
+    reading  ///< as it is: nothing can be written
+  };
 
   Database(std::string path, Open);
   ~Database();

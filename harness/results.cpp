@@ -54,6 +54,18 @@ std::vector<Derived> derive(const Store& store, std::vector<Measured>& cells) {
   return derived;
 }
 
+/// Refers to both.
+reports::Results report_input(const StoredResults& found, const std::string& manifest) {
+  const Store& store = found.store;
+  return {.title = store.meta("name"),
+          .configuration = store.meta("written"),
+          .manifest = manifest,
+          .command = store.meta("command"),
+          .records = reports::Rows<Record>([&](const auto& use) { found.each(use); }),
+          .samples = reports::Rows<SampleRecord>([&](const auto& use) { store.each_sample(use); }),
+          .curves = reports::Rows<Curve>([&](const auto& use) { store.each_curve(use); })};
+}
+
 }  // namespace
 
 StatisticsChoice statistics_of(const Store& store) {
@@ -92,17 +104,17 @@ void StoredResults::each(const std::function<void(const Record&)>& use) const {
   }
 }
 
+void write_report(const StoredResults& found, const std::string& name, std::ostream& out) {
+  const std::string manifest = manifest_text(found.store);
+  std::unique_ptr<reports::Report> report;
+  const auto& entry = reports::ReportRegistry::instance().entries().at(name);
+  visit_params("", [&](Fields& reader) { report = entry.make(reader); });
+  report->write(report_input(found, manifest), out);
+}
+
 WrittenReports write_reports(const StoredResults& found, const std::string& output) {
-  const Store& store = found.store;
-  const std::string manifest = manifest_text(store);
-  const reports::Results results{
-      .title = store.meta("name"),
-      .configuration = store.meta("written"),
-      .manifest = manifest,
-      .command = store.meta("command"),
-      .records = reports::Rows<Record>([&](const auto& use) { found.each(use); }),
-      .samples = reports::Rows<SampleRecord>([&](const auto& use) { store.each_sample(use); }),
-      .curves = reports::Rows<Curve>([&](const auto& use) { store.each_curve(use); })};
+  const std::string manifest = manifest_text(found.store);
+  const reports::Results results = report_input(found, manifest);
   WrittenReports written;
   const auto attempt = [&](const std::string& path, const auto& write) {
     try {
@@ -120,7 +132,8 @@ WrittenReports write_reports(const StoredResults& found, const std::string& outp
     attempt(path,
             [&] { replace_file(path, [&](std::ostream& out) { report->write(results, out); }); });
   }
-  attempt((fs::path(output) / "manifest.json").string(), [&] { write_manifest(store, output); });
+  attempt((fs::path(output) / "manifest.json").string(),
+          [&] { write_manifest(found.store, output); });
   return written;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ StatisticsChoice statistics_of(const Store&);
 i64 seed_of(const Store&);
 
 StoredResults read_results(const Store&);
+
+/// Writes the registered report of that name.
+void write_report(const StoredResults&, const std::string& name, std::ostream& out);
 
 struct WrittenReports {
   std::vector<std::string> paths;
