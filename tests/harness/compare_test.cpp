@@ -88,6 +88,12 @@ TEST_CASE("A loss is a regression once Holm over the whole table leaves it signi
   const RunComparison bare = compared(cells(0, 0), cells(6, 8), {}, {}, plain);
   CHECK(bare.correction.empty());
   CHECK(bare.count(Change::regression) == 2);
+  // Five lost: p = 2/2^5, which is significant at 90% and not at 95%.
+  StatisticsChoice bold;
+  bold.confidence = 0.9;
+  bold.correction = Correction::none;
+  CHECK(compared(cells(0, 0), cells(5, 0), {}, {}, bold).count(Change::regression) == 1);
+  CHECK(compared(cells(0, 0), cells(5, 0), {}, {}, plain).count(Change::regression) == 0);
   // The other way round it is a gain.
   CHECK(compared(cells(6, 8), cells(0, 0)).count(Change::improvement) == 1);
 }

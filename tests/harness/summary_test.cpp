@@ -170,6 +170,14 @@ TEST_CASE("The summary says in words which backends are better, worse or not tol
   CHECK(verdict(true, -0.5, 0.04) == "worse than full: window\n");
   CHECK(verdict(false, -0.5, 0.04) == "better than full: window\n");
   CHECK(verdict(true, -0.5, 0.06) == "not told apart from full: window (detectable: 0.062)\n");
+  // One training is better, another worse.
+  Found found;
+  for (const i64 seed : {0, 1}) {
+    Measured& cell = found.add("window", "find", 64, seed);
+    found.score(cell, "passkey/exact_match", 0.5);
+    found.difference(cell, "passkey/exact_match", seed == 0 ? 0.5 : -0.5, 0.001);
+  }
+  CHECK_THAT(summary(found.results), Contains("not told apart from the baseline: window"));
   // Nobody says which is better.
   CHECK(verdict(std::nullopt, 0.5, 0.04) == "unlike full: window\n");
 }

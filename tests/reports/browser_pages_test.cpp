@@ -2,18 +2,24 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
+#include "tests/reports/comparisons.h"
 #include "tests/reports/synthetic.h"
 
 namespace longreach::reports {
 namespace {
 
-void write_page(const std::string& name, const Results& results) {
+void write_page(const std::string& name, const std::string& page) {
   const std::filesystem::path folder = std::filesystem::path(LONGREACH_BINARY_DIR) / "browser";
   std::filesystem::create_directories(folder);
   std::ofstream file(folder / (name + ".html"), std::ios::binary);
-  file << written("html", results);
+  file << page;
   REQUIRE(file.good());
+}
+
+void write_page(const std::string& name, const Results& results) {
+  write_page(name, written("html", results));
 }
 
 /// A row of `like`'s cell.
@@ -129,6 +135,9 @@ TEST_CASE("Pages for the browser's tests are written to the build folder", "[.br
   Results results = spoilt.results();
   results.title = results.command = results.configuration = "<script>alert(3)</script>";
   write_page("hostile", results);
+  std::ostringstream compared;
+  write_comparison_html(comparison(kHostile), compared);
+  write_page("comparison", compared.str());
   write_page("empty", {"Nothing yet", "", "", "", {}, {}, {}});
 }
 
