@@ -88,9 +88,9 @@ std::vector<TextColumn> columns_of(const RunComparison& found) {
       {two ? "B" : "other", "", true, [](const auto& r) { return value_text(r, r.value); }},
       {two ? "B - A" : "other - A", "", true, effect_text},
       {adjusted ? "adjusted p" : "p", "", true, p_text},
+      {"change", "", false, change_text},
       {"n", "", true, [=](const auto& r) { return or_dash(r.effect.n); }},
       {"detectable", "", true, [](const auto& r) { return optional_text(r.effect.detectable); }},
-      {"", "", false, change_text},
   };
 }
 

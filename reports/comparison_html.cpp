@@ -67,9 +67,8 @@ void write_head(const ComparisonText& table, std::ostream& out) {
   out << "<thead><tr>";
   for (std::size_t i = 0; i < table.head.size(); ++i) {
     const bool number = std::ranges::find(table.numbers, i) != table.numbers.end();
-    const std::string name = table.head[i].empty() ? "change" : table.head[i];
     out << fmt::format("<th scope=\"col\"{}>{}</th>", number ? " class=\"number\"" : "",
-                       html_text(name));
+                       html_text(table.head[i]));
   }
   out << "<th scope=\"col\">interval around no effect</th></tr></thead>\n";
 }

@@ -36,13 +36,13 @@ TEST_CASE("A comparison's table leaves out what all rows share, and says it in w
   const ComparisonText table = comparison_text(comparison());
   CHECK(table.constant == "model reader, backend full, task passkey, length 4k, seed 7");
   CHECK(table.keys == 1);
-  CHECK(table.head ==
-        std::vector<std::string>{"metric", "A", "B", "B - A", "adjusted p", "n", "detectable", ""});
+  CHECK(table.head == std::vector<std::string>{"metric", "A", "B", "B - A", "adjusted p", "change",
+                                               "n", "detectable"});
   CHECK(table.rows[0] == std::vector<std::string>{"passkey/exact_match", "0.75", "0.5",
-                                                  "-0.25 [-0.375, -0.125]", "0.002", "200",
-                                                  "0.0625", "worse"});
+                                                  "-0.25 [-0.375, -0.125]", "0.002", "worse", "200",
+                                                  "0.0625"});
   CHECK(table.rows[1] ==
-        std::vector<std::string>{"latency/decode", "2", "-", "x1.5", "1", "-", "-", ""});
+        std::vector<std::string>{"latency/decode", "2", "-", "x1.5", "1", "", "-", "-"});
 }
 
 TEST_CASE("What is the same within each model of a comparison is said in words too") {
@@ -80,11 +80,11 @@ TEST_CASE("A comparison in Markdown is one table whatever its names hold") {
         "\n"
         "`model reader, backend full, task passkey, length 4k, seed 7`\n"
         "\n"
-        "| metric | A | B | B - A | adjusted p | n | detectable |  |\n"
-        "| --- | --: | --: | --: | --: | --: | --: | --- |\n"
+        "| metric | A | B | B - A | adjusted p | change | n | detectable |\n"
+        "| --- | --: | --: | --: | --: | --- | --: | --: |\n"
         "| **`passkey/exact_match`** | **0.75** | **0.5** | "
-        "**-0.25 [-0.375, -0.125]** | **0.002** | **200** | **0.0625** | **worse** |\n"
-        "| `latency/decode` | 2 | - | x1.5 | 1 | - | - |  |\n"
+        "**-0.25 [-0.375, -0.125]** | **0.002** | **worse** | **200** | **0.0625** |\n"
+        "| `latency/decode` | 2 | - | x1.5 | 1 |  | - | - |\n"
         "\n"
         "95% intervals; p by Holm over 2 tests; detectable: smallest true difference found 80% of "
         "the time by one test. Bold: significant.\n"
