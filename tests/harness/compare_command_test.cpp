@@ -99,6 +99,21 @@ TEST_CASE("Significant rows of a comparison are bold, in each piece of a wide ta
   CHECK_THAT(comparison_table(found, false), !Contains("\033"));
 }
 
+TEST_CASE("Names in a store cannot drive the terminal through a comparison") {
+  const TempFolder folder;
+  const std::string name = "a\x1b[2J<script>|`b";
+  const std::string base = stored(folder, "base", answers(0, name));
+  std::vector<Outcome> worse = answers(8, name);
+  worse.push_back(CellToCompare{.backend = name + "\n", .scores = {1, 1}}.outcome());
+  const Run run = run_command("compare " + base + " " + stored(folder, "worse", worse));
+  CHECK(run.exit_code == 4);
+  for (const std::string& text : {run.out, run.err}) {
+    CHECK_THAT(text, !Contains("\x1b") && Contains("\\x1b[2J<script>"));
+  }
+  CHECK(lines(run.err) == 1);
+  CHECK_THAT(run.out, Contains("not compared, only in B: clerk a\\x1b[2J<script>|`b"));
+}
+
 TEST_CASE("A comparison is written whole in the format of its file, beside the table") {
   const TempFolder folder;
   const std::string base = stored(folder, "base", answers(0));
