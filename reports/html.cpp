@@ -64,7 +64,8 @@ class Html final : public Report {
   struct Params {
     i64 samples = 8000, records = 10000;
     void fields(Fields& fields) {
-      fields("samples", samples, at_least(0, Unit::count), "samples shown, spread over cells and depths; fewer when their texts are long");
+      fields("samples", samples, at_least(0, Unit::count),
+             "samples shown, spread over cells and depths; fewer when their texts are long");
       fields("records", records, at_least(1, Unit::count),
              "records shown; of more, the least important kinds are left out, as the page says");
     }
