@@ -3,6 +3,10 @@
 /** An axis that a button makes logarithmic or linear. */
 const eitherWay = (log, linear, startsLog) => ({ log, linear, startsLog });
 
+/** Values of an ascending list that stand `gap` or more apart on an axis from 0 to 1, the last one always. */
+const spaced = (values, place, gap) => values.reduceRight((kept, value) =>
+  (kept.length === 0 || place(kept[0]) - place(value) >= gap ? [value, ...kept] : kept), []);
+
 /** Round numbers between two ends of a log axis, close enough together to read it by. */
 function logTicks(low, high, unit) {
   const base = unit === "bytes" ? 2 : 10;
@@ -17,8 +21,8 @@ function logTicks(low, high, unit) {
     return ticks;
   };
   const ticks = between(steps.find((multiples) => between(multiples).length >= 4) ?? steps.at(-1));
-  const every = Math.ceil(ticks.length / 9);
-  return ticks.filter((_, i) => i % every === 0).map((value) => ({ value }));
+  const place = (value) => Math.log(value / low) / Math.log(high / low);
+  return spaced(ticks, place, 0.08).map((value) => ({ value }));
 }
 
 /** A tick's number, no longer than it needs to be. */
@@ -57,12 +61,13 @@ function axisTitle(text) {
 /** Axis of context lengths with a tick at each length measured, as far as there is room. */
 function lengthAxis(lengths) {
   const title = axisTitle("Context length (tokens)"), [low, high] = [lengths[0], lengths.at(-1)];
-  const common = { title, ticks: { callback: (value) => lengthName(value), maxRotation: 0 },
-    afterBuildTicks(axis) { axis.ticks = lengths.map((value) => ({ value })); } };
-  const log = { ...common, type: "logarithmic", min: low / 1.12, max: high * 1.12 };
-  const margin = 0.04 * (high - low || high);
+  const axis = (type, min, max, place) => ({ type, min, max, title,
+    ticks: { callback: (value) => lengthName(value), maxRotation: 0 },
+    afterBuildTicks(made) { made.ticks = spaced(lengths, place, 0.085).map((value) => ({ value })); } });
+  const log = axis("logarithmic", low / 1.12, high * 1.12, (length) => Math.log(length / low) / Math.log(high / low));
+  const margin = 0.04 * (high - low);
   return lengths.length < 2 ? log
-    : eitherWay(log, { ...common, type: "linear", min: low - margin, max: high + margin }, true);
+    : eitherWay(log, axis("linear", low - margin, high + margin, (length) => (length - low) / (high - low)), true);
 }
 
 /** Axis from 0 to 1, wide enough for the lines at its ends. */

@@ -40,12 +40,15 @@ TEST_CASE("Every figure and heatmap saves as SVG that is well formed and says it
         named: texts.join(" ").includes(figure.title),
         keys: legendItemsOf(figure).every((label) => texts.includes(label)),
         outside: (text.match(/https?:[^"]*/g) ?? []).filter((url) => !url.includes("www.w3.org")),
+        paths: figure.title === "Training loss — reader" ? [...svg.querySelectorAll("path")].filter(
+          (path) => (path.getAttribute("d").match(/L/g) ?? []).length > 100 && path.getAttribute("stroke") !== "none").length : 0,
         dark: text.includes("#1a1f26"), scripts: svg.querySelectorAll("script, image, a").length };
     });
     function legendItemsOf(figure) {
       return figure.configure ? legendItems(figure.configure()).map(({ label }) => label) : [];
     })");
   CHECK(answer.size() > 20);
+  std::size_t long_paths = 0;
   for (const json& figure : answer) {
     INFO(figure.dump());
     CHECK(figure["whole"] == true);
@@ -54,7 +57,9 @@ TEST_CASE("Every figure and heatmap saves as SVG that is well formed and says it
     CHECK(figure["outside"].empty());
     CHECK(figure["dark"] == false);
     CHECK(figure["scripts"] == 0);
+    long_paths += figure["paths"].get<std::size_t>();
   }
+  CHECK(long_paths >= 3 * 3);  // a mean and two runs of three backends, lines and not only keys
 }
 
 TEST_CASE("A saved heatmap has every cell's value and n, and tells what failed") {
@@ -101,13 +106,19 @@ TEST_CASE("A series hidden by its button stays hidden in another theme, scale an
     button.closest("figure").querySelector(".tools button").click();  // log y
     const log = shownOf(figure), type = figure.chart.options.scales.y.type;
     const texts = textsOf(parsed(figureSvg(figure)));
-    button.click();
-    const answer = { before, after, dark, log, type, texts, again: shownOf(figure), pressed };)");
+    filterChanged();  // makes every figure anew
+    const anew = called("Passkey exact match");
+    draw(anew);
+    const filtered = shownOf(anew), still = anew.chart.options.scales.y.type;
+    anew.buttons.get("window").click();
+    const answer = { before, after, dark, log, type, texts, filtered, still, again: shownOf(anew), pressed };)");
   const json all = {"full", "window", "infini", "chance"}, left = {"full", "infini", "chance"};
   CHECK(answer["before"] == all);
   CHECK(answer["after"] == left);
   CHECK(answer["dark"] == left);
   CHECK(answer["log"] == left);
+  CHECK(answer["filtered"] == left);
+  CHECK(answer["still"] == "logarithmic");
   CHECK(answer["again"] == all);
   CHECK(answer["type"] == "logarithmic");
   CHECK(answer["pressed"] == json{"true", "false"});
