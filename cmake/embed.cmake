@@ -7,7 +7,7 @@ find_file(LONGREACH_CHART_JS NAMES chart.min.js Chart.min.js
 # A CommonJS module as pieces of a script that define the one global `name`, its licence before it.
 function(script_of_module name module license variable)
   if(NOT EXISTS ${module})
-    message(FATAL_ERROR "${module} is missing: run scripts/bootstrap")
+    message(FATAL_ERROR "No ${name} in node_modules: run scripts/bootstrap")
   endif()
   set(piece ${PROJECT_BINARY_DIR}/embedded/${name})
   file(WRITE ${piece}_licence.js "\n/*! ${name}\n")

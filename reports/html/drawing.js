@@ -2,9 +2,15 @@
 
 /** Figures of charts, and with those of heatmaps every figure there is: {title, picture(), ...}. */
 const CHARTS = [], FIGURES = [];
-/** By title, what a reader has chosen: {hidden labels, log axes}. It outlives the figure, which a filter makes anew. */
+/**
+ * What a reader has chosen in the n-th figure of a title: {hidden labels, log axes}. It outlives the figure, which a
+ * filter makes anew.
+ */
 const CHOICES = new Map();
-const choicesOf = (title) => CHOICES.get(title) ?? CHOICES.set(title, { hidden: new Set(), log: {} }).get(title);
+function choicesOf(title) {
+  const key = keyOf(title, FIGURES.filter((entry) => entry.title === title).length);
+  return CHOICES.get(key) ?? CHOICES.set(key, { hidden: new Set(), log: {} }).get(key);
+}
 
 const WATCH = new IntersectionObserver((seen) => {
   for (const { target, isIntersecting } of seen) if (isIntersecting) draw(target.entry);
