@@ -197,7 +197,12 @@ void add_export(CLI::App& app, ExportRequest& request) {
 int export_command(const ExportRequest& request, std::ostream& out) {
   const std::unique_ptr<reports::Report> report = report_of(request);
   std::vector<ExportSource> sources;
-  for (const std::string& path : request.sources) sources.emplace_back(path);
+  for (const std::string& path : request.sources) {
+    const ExportSource& source = sources.emplace_back(path);
+    for (const std::string rows : {"samples", "curves"}) {
+      if (request.what == rows || request.format == rows) source.require(rows + ".jsonl");
+    }
+  }
   choose(sources, request);
   if (std::ranges::all_of(sources, [](const auto& one) { return one.records.empty(); })) {
     throw error("export: nothing to export; no record is of all that was chosen");

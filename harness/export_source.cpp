@@ -117,6 +117,12 @@ void ExportSource::read_files() {
   command = text_of(told, "command");
 }
 
+void ExportSource::require(const std::string& file) const {
+  if (store_ || (is_folder_ && fs::exists(fs::path(path_) / file))) return;
+  if (is_folder_) throw error("{}: has no {}", path_, file);
+  throw error("{}: has records alone; {} lies in a run's folder", path_, file);
+}
+
 reports::Rows<SampleRecord> ExportSource::samples() const {
   return reports::Rows<SampleRecord>([this](const auto& use) {
     const std::string file = (fs::path(path_) / "samples.jsonl").string();

@@ -26,7 +26,9 @@ class ExportSource {
   std::vector<Record> records;
   std::string name, configuration, manifest, command;  ///< as of reports::Results
 
-  /// Read anew each time. View this object; a records file alone has none.
+  /// Throws Error when it has no samples.jsonl or curves.jsonl, or what these are made from.
+  void require(const std::string& file) const;
+  /// Read anew each time. View this object; empty where require() throws.
   reports::Rows<SampleRecord> samples() const;
   reports::Rows<Curve> curves() const;
 

@@ -91,6 +91,9 @@ class GoogleBenchmark final : public Report {
       cells.insert(record.cell.cell_id);
       tasks.insert(record.cell.task);
     });
+    if (cells.empty()) {
+      throw error("gbench: no record is a time; a task with the metric latency has some");
+    }
     results.records.each([&](const Record& record) {
       if (tasks.contains(record.cell.task)) trained.add(record.cell);
     });

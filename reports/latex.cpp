@@ -72,7 +72,13 @@ std::string math(double value, int decimals) {
   return fmt::format("{}\\times 10^{{{}}}", text.substr(0, e), std::stoi(text.substr(e + 1)));
 }
 
-/// "$0.980_{[0.950,\,0.992]}$", with a second subscript's n where a table's numbers differ in it.
+/// As papers write it in subscripts, to save room: ".950" for "0.950".
+std::string without_zero(const std::string& text) {
+  if (text.starts_with("0.")) return text.substr(1);
+  return text.starts_with("-0.") ? "-" + text.substr(2) : text;
+}
+
+/// "$0.980_{[.950,.992]}$", with n in the subscript where a table's numbers differ in it.
 std::string score_text(const std::optional<Score>& score, int decimals, bool tell_n) {
   if (!score) return "";
   if (score->status != Status::ok) {
@@ -81,11 +87,11 @@ std::string score_text(const std::optional<Score>& score, int decimals, bool tel
   }
   if (!score->value) return "--";
   const auto end = [decimals](const std::optional<double>& value) {
-    return value ? math(*value, decimals) : std::string("\\ldots");
+    return value ? without_zero(math(*value, decimals)) : std::string("\\ldots");
   };
   std::string below;
   if (score->ci_low || score->ci_high) {
-    below = fmt::format("[{},\\,{}]", end(score->ci_low), end(score->ci_high));
+    below = fmt::format("[{},{}]", end(score->ci_low), end(score->ci_high));
   }
   if (tell_n && score->n) below += fmt::format("{}n={}", below.empty() ? "" : "\\;", *score->n);
   return fmt::format("${}{}$", math(*score->value, decimals),
@@ -109,6 +115,9 @@ std::string caption(const ScoreTable& table) {
   if (!methods.empty()) text += fmt::format(" Intervals: {}.", fmt::join(methods, "; "));
   return text;
 }
+
+/// Columns beyond which numbers are set smaller: about five fit into 345 pt, article's text width.
+constexpr std::size_t kWide = 3;
 
 /// Letters, digits and hyphens alone; unlike names may give one label.
 std::string label(const ScoreTable& table) {
@@ -148,7 +157,9 @@ class Latex final : public Report {
   static void write_table(const ScoreTable& table, const std::string& name, std::ostream& out) {
     const std::size_t columns = table.lengths.size();
     out << "\n\\begin{table}[tb]\n  \\centering\n  \\caption{" << caption(table)
-        << "}\n  \\label{tab:" << name << "}\n  \\begin{tabular}{@{}l" << std::string(columns, 'r')
+        << "}\n  \\label{tab:" << name << "}\n  \\" << (columns > kWide ? "footnotesize" : "small")
+        << "\n  \\setlength{\\tabcolsep}{" << (columns > kWide ? 3 : 5)
+        << "pt}\n  \\begin{tabular}{@{}l" << std::string(columns, 'r')
         << "@{}}\n    \\toprule\n    Backend";
     for (const auto& length : table.lengths) out << " & " << length_text(length);
     out << " \\\\\n    \\midrule\n";

@@ -126,6 +126,14 @@ TEST_CASE("Records that the store has gone beyond are not exported") {
     store.set_plan(plan);
   }
   CHECK_THAT(study.exported("--format csv --backends late"), Contains(",1.25,"));
+  {
+    Store store(study.path(), Store::Open::existing);
+    std::vector<std::string> plan = store.plan();
+    write_reports(read_results(store), study.path());
+    std::erase(plan, "window-perplexity-512");
+    store.set_plan(plan);
+  }
+  CHECK(study.exported("--format csv").find("window-perplexity-512") == std::string::npos);
   const std::string before = study.exported("--format csv");
   write_file(study.path() + "/records.jsonl", study.file("records.jsonl").substr(0, 300));
   CHECK(study.exported("--format csv") == before);
@@ -147,6 +155,10 @@ TEST_CASE("The data files alone, or a records file alone, export the same as the
     CHECK(run.exit_code == 0);
     CHECK(run.out == csv);
   }
+  require_refused(run_command("export " + study.path() + "/records.csv --format samples"),
+                  "records.csv: has records alone; samples.jsonl lies in a run's folder");
+  fs::remove(study.path() + "/curves.jsonl");
+  study.refuses("--format csv --what curves", "study: has no curves.jsonl");
 }
 
 TEST_CASE("Only what is chosen is exported, of samples and curves too") {
@@ -189,6 +201,7 @@ TEST_CASE("An unknown format lists those there are, and what is no run is refuse
                 "--format docx: unknown; known: csv, curves, gbench, html, jsonl, "
                 "latex, lm-eval, markdown, samples");
   study.refuses("--format latex --what samples", "--format latex has no such rows; csv and jsonl");
+  study.refuses("--format gbench", "gbench: no record is a time");
   study.refuses("--format csv --what questions", "--what");
   study.refuses("", "--format");
   require_refused(run_command("export --format csv"), "sources");
@@ -202,7 +215,7 @@ TEST_CASE("An unknown format lists those there are, and what is no run is refuse
 TEST_CASE("Every format writes something of a study, and only where --output says") {
   const Study study;
   for (const std::string format :
-       {"csv", "curves", "gbench", "html", "jsonl", "latex", "markdown", "samples"}) {
+       {"csv", "curves", "html", "jsonl", "latex", "markdown", "samples"}) {
     INFO(format);
     const std::string text = study.exported("--format " + format);
     CHECK(text.size() > 10);

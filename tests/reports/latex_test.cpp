@@ -43,12 +43,14 @@ TEST_CASE("LaTeX has a booktabs table with caption, label, intervals and statuse
       "  \\caption{passkey/exact\\_match (higher is better) of task find, model reader, by context "
       "length in tokens. $n=200$. Intervals: wilson 0.95.}\n"
       "  \\label{tab:reader-find-passkey-exact-match}\n"
+      "  \\small\n"
+      "  \\setlength{\\tabcolsep}{5pt}\n"
       "  \\begin{tabular}{@{}lrr@{}}\n"
       "    \\toprule\n"
       "    Backend & 512 & 4k \\\\\n"
       "    \\midrule\n"
-      "    full & $0.980_{[0.950,\\,0.992]}$ & \\emph{oom} \\\\\n"
-      "    window & $0.200_{[0.150,\\,0.261]}$ & $0.185_{[0.137,\\,0.245]}$ \\\\\n"
+      "    full & $0.980_{[.950,.992]}$ & \\emph{oom} \\\\\n"
+      "    window & $0.200_{[.150,.261]}$ & $0.185_{[.137,.245]}$ \\\\\n"
       "    \\bottomrule\n"
       "  \\end{tabular}\n"
       "\\end{table}\n");
@@ -58,12 +60,13 @@ TEST_CASE("LaTeX tells n with each number where they differ, powers of ten and o
   Tiny made = tiny();
   made.records[3].measurement.n = 40;
   made.records[3].measurement.ci_low = {};
-  CHECK_THAT(written("latex", made.results()),
-             Catch::Contains("$0.185_{[\\ldots,\\,0.245]\\;n=40}$"));
+  made.records[2].measurement.ci_low = -0.15;
+  CHECK_THAT(written("latex", made.results()), Catch::Contains("$0.20_{[-.15,.26]\\;n=200}$"));
+  CHECK_THAT(written("latex", made.results()), Catch::Contains("_{[\\ldots,.24]\\;n=40}$"));
   Tiny small;
   small.score("full", 512, 1.5e-9, 1e-9, 2e-9);
   CHECK_THAT(written("latex", small.results()),
-             Catch::Contains("$1.5\\times 10^{-9}_{[1\\times 10^{-9},\\,2\\times 10^{-9}]}$"));
+             Catch::Contains("$1.5\\times 10^{-9}_{[1\\times 10^{-9},2\\times 10^{-9}]}$"));
 }
 
 TEST_CASE("Two tables of one label are told apart in LaTeX") {
