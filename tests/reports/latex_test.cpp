@@ -78,6 +78,23 @@ TEST_CASE("Two tables of one label are told apart in LaTeX") {
   CHECK_THAT(text, Catch::Contains("{tab:reader-a-b-passkey-exact-match-2}"));
 }
 
+TEST_CASE("LaTeX prints names as they are written") {
+  const auto printed = [](const std::string& name) {
+    Tiny made;
+    made.score(name, 512, 0.5, 0.4, 0.6);
+    const std::string text = written("latex", made.results());
+    const std::size_t begin = text.find("\\midrule\n") + 13;
+    return text.substr(begin, text.find(" & $0.50") - begin);
+  };
+  CHECK(printed("*best") == "{*}best");  // a star after \\ would be taken for its own
+  CHECK(printed("[a]") == "{[}a{]}");
+  CHECK(printed("a_b 50% #1 & {$x^2~}") ==
+        "a\\_b 50\\% \\#1 \\& \\{\\$x\\textasciicircum{}2\\textasciitilde{}\\}");
+  CHECK(printed("\\input{x}") == "\\textbackslash{}input\\{x\\}");
+  CHECK(printed("a--b\nc") == "a{-}{-}b c");
+  CHECK(printed("caf\xc3\xa9 \xe4\xb8\xad") == "caf\xc3\xa9 {[}U+4E2D{]}");
+}
+
 TEST_CASE("pdflatex takes every name and every status") {
   Tiny made = tiny();
   for (const std::string& name : hostile_names()) {
