@@ -7,6 +7,7 @@
 #include <csignal>
 #include <httplib.h>
 #include <nlohmann/json.hpp>
+#include <sys/prctl.h>
 #include <thread>
 
 #include "command.h"
@@ -27,6 +28,7 @@ class Watch {
     REQUIRE(pipe(ends) == 0);
     process_ = fork();
     if (process_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // not to outlive a test that fails
       dup2(ends[1], STDOUT_FILENO);
       execl(LONGREACH_BINARY_DIR "/longreach", "longreach", "report", "--watch", folder.c_str(),
             nullptr);
@@ -108,6 +110,7 @@ TEST_CASE("A watch waits for a store, and shows each cell once it is there") {
   CHECK_THAT(watch.get("/version").body, Contains(R"("done": 1, "cells": 3)"));
   const std::string before = watch.version();
   const std::string page = watch.get("/").body;
+  const auto shown = Clock::now();
   CHECK_THAT(page, Contains("\"watched\"") && Contains("data-version=\"" + before + "\""));
   CHECK_THAT(page, Contains("default-src 'none'; connect-src 'self';"));
   CHECK_THAT(watch.get("/records.csv").body, Contains(",a,") && !Contains(",b,"));
@@ -124,6 +127,7 @@ TEST_CASE("A watch waits for a store, and shows each cell once it is there") {
     REQUIRE(Clock::now() < deadline);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
+  CHECK(Clock::now() - shown > std::chrono::milliseconds(2500));
   CHECK_THAT(watch.get("/records.csv").body, Contains(",b,"));
 
   std::filesystem::remove_all(folder / "out");  // and begun again
@@ -193,7 +197,8 @@ TEST_CASE("A watch listens on loopback, where a second one on its port is refuse
   CHECK_THAT(read_file("/proc/net/tcp6"), !Contains(port));
   const std::string again =
       "report --watch " + folder / "out" + " --port " + std::to_string(watch.port());
-  require_refused(run_command(again), "--port " + std::to_string(watch.port()) + ": in use");
+  require_refused(run_command(again, "timeout 20"),
+                  "--port " + std::to_string(watch.port()) + ": in use");
   require_refused(run_command("report " + folder / "out" + " --port 1"), "--port requires --watch");
 }
 
