@@ -9,8 +9,8 @@ const SAMPLES_OF_HASH = groupBy(SAMPLES, (sample) => keyOf(sample.sample_sha, sa
 const samplesShown = () => SAMPLES.filter((sample) => CELLS.has(sample.cell_id))
   .map((sample) => ({ ...sample, cell: CELLS.get(sample.cell_id) }));
 
-/** Those that the record is of, at its depth where it has one. */
-const samplesOf = (r) => (SAMPLES_OF_CELL.get(r.cell_id) ?? [])
+/** Those that the record is of, at its depth where it has one; costs are of no sample. */
+const samplesOf = (r) => (["memory", "latency", "training"].includes(r.prefix) ? [] : SAMPLES_OF_CELL.get(r.cell_id) ?? [])
   .filter((sample) => r.depth === null || (sample.depth !== null && Math.abs(sample.depth - r.depth) < 0.05));
 
 // ---- scores ----

@@ -38,7 +38,7 @@ function summaryCell(r, variant) {
   const significant = isSignificant(difference);
   const label = variant(r);
   const line = (className, ...parts) => make("div", { class: `small-text ${className}` },
-    parts.filter(Boolean).map((part, i) => [i ? " " : "", make("span", { class: "whole" }, part)]));
+    parts.filter(Boolean).map((part, i) => [i ? " " : "", make("span", { class: part.length < 30 ? "whole" : null }, part)]));
   const parts = [make("div", {}, samplesButton(r, make(significant ? "strong" : "span", { title: fullText(r) },
     show(r.value, r.unit))), label ? make("span", { class: "small-text quiet" }, ` ${label}`) : null),
   line("quiet", hasInterval(r) ? interval(r) : `– ${r.ci_method || "no interval"}`, `n = ${r.n ?? "–"}`)];
