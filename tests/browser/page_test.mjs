@@ -85,6 +85,6 @@ for (const width of [1300, 800, 400]) {
   test(`nothing reaches beyond a window of ${width} pixels`, () => withPage("complete", async (page) => {
     await page.evaluate(() => drawAllCharts());
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
-    await page.screenshot({ path: pictures("widths")(`${width}`), fullPage: true });
+    if (width < 1300) await page.screenshot({ path: pictures("widths")(`${width}`), fullPage: true });
   }, { viewport: { width, height: 900 } }));
 }
