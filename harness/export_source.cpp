@@ -109,7 +109,7 @@ void ExportSource::read_files() {
   manifest.assign(std::istreambuf_iterator<char>(in), {});
   const nlohmann::json told = nlohmann::json::parse(manifest, nullptr, false);
   if (!told.is_object()) {
-    throw error("{}: not a JSON object; without it the export goes on from the records alone",
+    throw error("{}: not a JSON object; take it away to export the records alone",
                 (folder / "manifest.json").string());
   }
   if (std::string own = text_of(told, "name"); !own.empty()) name = std::move(own);

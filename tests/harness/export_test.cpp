@@ -251,6 +251,25 @@ TEST_CASE("What cannot be exported leaves the file that was there, and a full di
         1);
 }
 
+TEST_CASE("A damaged cell is left out, told of, and makes exit code 1") {
+  const Study study;
+  execute(study.path() + "/store.sqlite",
+          "UPDATE measurements SET json = replace(json, '2.5', '9.5') "
+          "WHERE cell_id = 'full-perplexity-512'");
+  const Run run = run_command("export " + study.path() + " --format csv");
+  CHECK(run.exit_code == 1);
+  CHECK_THAT(run.err, Contains("full-perplexity-512"));
+  CHECK(run.out.find("full-perplexity-512") == std::string::npos);
+  CHECK_THAT(run.out, Contains("window-perplexity-512"));
+}
+
+TEST_CASE("A manifest that is none is refused where there is no store") {
+  const Study study;
+  fs::remove(study.path() + "/store.sqlite");
+  write_file(study.path() + "/manifest.json", "{\"name\":");
+  study.refuses("--format csv", "manifest.json: not a JSON object");
+}
+
 TEST_CASE("Several runs are exported together, and tables keep their rows apart") {
   const Study study, other("other");
   {
