@@ -63,13 +63,15 @@ class Aligned {
   std::vector<Place> places_;
 };
 
-/// Aligns the numbers in cells whose pieces are alike; other cells stay as they are.
+/// Aligns the numbers in cells whose pieces are alike; other cells stay as they are, and so do
+/// numbers with a unit: "8     KiB" reads as two columns.
 void align_numbers(std::vector<std::string>& cells) {
   std::vector<std::vector<std::string>> pieces;
   std::vector<std::string> shapes;
   for (const std::string& cell : cells) {
     pieces.push_back(split(cell, ' '));
-    shapes.push_back(shape_of(pieces.back()));
+    const std::string shape = shape_of(pieces.back());
+    shapes.push_back(shape == "nt" ? "" : shape);
   }
   // In order, a shape comes before all that begin with it.
   const std::set<std::string> kinds(shapes.begin(), shapes.end());

@@ -120,7 +120,7 @@ TEST_CASE("The smallest difference in what was found is told with its cell and c
   CHECK_THAT(after([](Stored& s) { s.samples[0].scores[0].second = 0; }),
              Catch::Contains("sample 0: exact_match is '1' in the first, '0' in the second"));
   CHECK_THAT(after([](Stored& s) { s.samples[0].scores.emplace_back("rank", 1); }),
-             Catch::Contains("sample 0: 9 fields in the first, 10 in the second"));
+             Catch::Contains("sample 0: 10 fields in the first, 11 in the second"));
   CHECK_THAT(after([](Stored& s) { s.curves[0].y[1] = 5; }),
              Catch::Contains("curve training/loss_by_time: y is '3 4' in the first, '3 5'"));
   CHECK_THAT(after([](Stored& s) { s.curves[0].x.push_back(3); }), Catch::Contains("3 points"));

@@ -40,9 +40,9 @@ std::map<std::string, std::set<std::string>> planned(const Run& plan) {
   std::istringstream lines(plan.out);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
-    std::string id, kind, model, backend;
-    words >> id >> kind >> model >> backend;
-    if (kind == "train" || kind == "measure") ids[backend].insert(id);
+    std::string id, model, backend;
+    words >> id >> model >> backend;
+    if (model == "m") ids[backend].insert(id);
   }
   REQUIRE(ids.size() == 3);
   return ids;

@@ -8,15 +8,15 @@ using namespace longreach::harness;
 TEST_CASE("Numbers of a column stand with their points below each other, and intervals too") {
   Table table({"backend", "score", "state"}, {1, 2});
   table.add({"full", "0.9 [0.85, 0.95]", "6.001 MiB"});
-  table.add({"window", "12.25 [-1, 25.125]", "8 KiB"});
+  table.add({"window", "12.25 [-1, 25.125]", "8 KiB"});  // a unit stays beside its number
   table.add({"none", "-", "103.5 KiB"});
   table.add({"few", "3", "-"});
   CHECK(table.text() ==
-        "backend                  score        state\n"
-        "full      0.9   [0.85,  0.95]     6.001 MiB\n"
-        "window   12.25 [-1,    25.125]    8     KiB\n"
-        "none                         -  103.5   KiB\n"
-        "few       3                               -\n");
+        "backend                  score      state\n"
+        "full      0.9   [0.85,  0.95]   6.001 MiB\n"
+        "window   12.25 [-1,    25.125]      8 KiB\n"
+        "none                         -  103.5 KiB\n"
+        "few       3                             -\n");
 }
 
 TEST_CASE("A wide table comes in pieces that fit, each with its keys") {
