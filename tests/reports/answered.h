@@ -3,12 +3,38 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "tests/reports/drawn.h"
 
 namespace longreach::reports {
 
 using nlohmann::json;
+
+/// Rows of a page of few numbers.
+struct Made {
+  std::vector<Record> records;
+  std::vector<Curve> curves;
+
+  /// Of a cell of its own, whose task is the metric's family.
+  Measurement& add(const std::string& backend, const std::string& metric, i64 length,
+                   double value) {
+    Record& record = records.emplace_back();
+    record.cell.cell_id = backend + metric + std::to_string(length);
+    record.cell.backend = backend;
+    record.cell.model = "reader";
+    record.cell.task = metric.substr(0, metric.find('/'));
+    record.cell.context_length = length;
+    record.cell.seed = 0;
+    Measurement& m = record.measurement;
+    m.metric = metric;
+    m.unit = "1";
+    m.value = value;
+    m.n = 20;
+    return m;
+  }
+  Results results() const { return {"", "", "{}", "", records, {}, curves}; }
+};
 
 /// What the script's `answer` is on the page of these results.
 inline json answered(const Results& results, const std::string& script) {

@@ -7,28 +7,6 @@
 namespace longreach::reports {
 namespace {
 
-struct Made {
-  std::vector<Record> records;
-
-  Measurement& add(const std::string& backend, const std::string& metric, i64 length,
-                   double value) {
-    Record& record = records.emplace_back();
-    record.cell.cell_id = backend + metric + std::to_string(length);
-    record.cell.backend = backend;
-    record.cell.model = "reader";
-    record.cell.task = metric.substr(0, metric.find('/'));
-    record.cell.context_length = length;
-    record.cell.seed = 0;
-    Measurement& m = record.measurement;
-    m.metric = metric;
-    m.unit = "1";
-    m.value = value;
-    m.n = 20;
-    return m;
-  }
-  Results results() const { return {"", "", "{}", "", records, {}, {}}; }
-};
-
 TEST_CASE("Every figure and heatmap saves as SVG that is well formed and says its title and key") {
   const Synthetic made = synthetic();
   const json answer = answered(made.results(), kTools + R"(
