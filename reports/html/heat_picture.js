@@ -1,6 +1,6 @@
 // Heatmaps drawn for export, cell for cell as the page's tables have them.
 
-const HEAT = { cellWidth: 62, cellHeight: 34, rowName: 58, head: 56, gap: 22 };
+const HEAT = { width: 1100, cellWidth: 58, cellHeight: 34, rowName: 58, head: 56, gap: 22 };
 
 /** Lines across a cell, as the page hatches what is not valid. */
 function hatch(ctx, x, y, width, height) {
@@ -61,26 +61,28 @@ function drawScale(ctx, [low, high], x, y) {
   leftward(ctx, high, left + width + 8, y);
 }
 
-/** Where grids stand, in rows as wide as fit `width` or the widest of them: [{grid, x, y}], and what they take. */
-function placeGrids(grids, width) {
+/** Where grids stand, in rows as wide as fit HEAT.width or the widest of them: [{grid, x, y}], and what they take. */
+function placeGrids(grids) {
   const sizes = grids.map(({ columns, rows }) => [HEAT.rowName + HEAT.cellWidth * columns.length,
     HEAT.head + HEAT.cellHeight * rows.length]);
-  const room = Math.max(width, ...sizes.map(([wide]) => wide)), places = [];
-  let x = 0, y = 0, tallest = 0;
+  const room = Math.max(HEAT.width, ...sizes.map(([wide]) => wide)), places = [];
+  let x = 0, y = 0, tallest = 0, widest = 0;
   grids.forEach((grid, i) => {
     const [wide, high] = sizes[i];
     if (x > 0 && x + wide > room) { [x, y, tallest] = [0, y + tallest + HEAT.gap, 0]; }
     places.push({ grid, x, y });
     tallest = Math.max(tallest, high);
+    widest = Math.max(widest, x + wide);
     x += wide + HEAT.gap;
   });
-  return { places, width: room, height: y + tallest };
+  return { places, width: widest, height: y + tallest };
 }
 
 /** The picture (export.js) of a figure of heatmaps. */
 function gridPicture(title, grids, ends) {
-  const { lines } = layOut(title, []), placed = placeGrids(grids, PICTURE.width - 2 * PICTURE.margin);
-  const top = PICTURE.margin + lines.length * PICTURE.title + 8, width = placed.width + 2 * PICTURE.margin;
+  const { lines } = layOut(title, []), placed = placeGrids(grids);
+  const top = PICTURE.margin + lines.length * PICTURE.title + 8;
+  const width = Math.max(PICTURE.width, placed.width + 2 * PICTURE.margin);
   const height = top + placed.height + 30 + PICTURE.margin;
   return { width, height, paint(canvas, scale) {
     const ctx = canvas.getContext("2d");
