@@ -26,7 +26,7 @@ function powerLaw(points) {
 
 /** "1.02 [0.98, 1.06]" */
 function exponentText({ exponent, low, high }) {
-  const text = (value) => value.toFixed(2).replace("-", "−");
+  const text = (value) => value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−");
   return text(exponent) + (low === null ? "" : ` [${text(low)}, ${text(high)}]`);
 }
 

@@ -29,7 +29,8 @@ function controlTable(records) {
     ...lengths.map((length) => {
       const r = series.points.find((point) => point.context_length === length);
       return r ? valued(r.value, make("span", { title: fullText(r) }, show(r.value, r.unit),
-        make("span", { class: "quiet small-text block" }, `${interval(r)} n = ${r.n ?? "–"}`)))
+        make("span", { class: "quiet small-text block" }, make("span", { class: "whole" }, interval(r)), " ",
+          make("span", { class: "whole" }, `n = ${r.n ?? "–"}`))))
         : brokenCell(series.backend, series.points[0], length)?.status ?? "–";
     })]));
   return [make("h3", {}, "Positive control: evidence within the local window"),
