@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "reports/columns.h"
@@ -25,11 +26,15 @@ std::string shortened(const std::string& text) {
   return text.size() <= kTextBytes ? text : text.substr(0, kTextBytes) + "…";
 }
 
-/// Without what is in the middle: an excerpt ends with the question.
+/// Without what is in the middle, at spaces where there are any: an excerpt ends with the question.
 std::string shortened_inside(const std::string& text) {
   if (text.size() <= kTextBytes) return text;
-  const std::size_t half = kTextBytes / 2;
-  return text.substr(0, half) + "…" + text.substr(text.size() - half);
+  constexpr std::size_t half = kTextBytes / 2;
+  const std::string_view left_out = "[…]";
+  const std::size_t space = text.rfind(' ', half), next = text.find(' ', text.size() - half);
+  std::string head = text.substr(0, space == std::string::npos ? half : space);
+  if (!head.ends_with(left_out)) head.append(" ").append(left_out);
+  return head + " " + text.substr(next == std::string::npos ? text.size() - half : next + 1);
 }
 
 /// Shares a number of samples out over cells, and in each over the depths of the evidence.

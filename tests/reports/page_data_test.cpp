@@ -96,7 +96,12 @@ TEST_CASE("A long excerpt keeps its end, where the question stands") {
   const std::string excerpt = decoded(shown, "excerpt", 0);
   CHECK(excerpt.starts_with("begin"));
   CHECK(excerpt.ends_with("question?"));
+  CHECK(excerpt.find(" […] ") != std::string::npos);
   CHECK(excerpt.size() < 700);
+  samples[0].excerpt = "key " + std::string(290, 'a') + " […] " + std::string(400, 'b') + " the " +
+                       std::string(280, 'c') + " key?";
+  CHECK(decoded(page_samples(Rows<SampleRecord>(samples), 10)["shown"], "excerpt", 0) ==
+        "key " + std::string(290, 'a') + " […] the " + std::string(280, 'c') + " key?");
   CHECK(decoded(shown, "output", 0).get<std::string>().size() < 700);
 }
 
