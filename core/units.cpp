@@ -93,6 +93,7 @@ std::string format_seconds(double seconds) {
 
 std::string format_count(i64 count) {
   if (count >= 1 << 20 && count % (1 << 20) == 0) return fmt::format("{}M", count >> 20);
+  if (count >= 1 << 20 && count % (1 << 20) == 0) return fmt::format("{}M", count >> 20);
   if (count >= 1024 && count % 1024 == 0) return fmt::format("{}k", count >> 10);
   return fmt::format("{}", count);
 }

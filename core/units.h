@@ -27,7 +27,7 @@ std::optional<i64> parse_integer(std::string_view text, Unit unit);
 std::string format_bytes(double bytes);
 /// "1h02m", "3m20s", "4.2s", "120ms".
 std::string format_seconds(double seconds);
-/// 4096 -> "4k", 1000 -> "1000".
+/// 4096 -> "4k", 1000 -> "1000", 1048576 -> "1M".
 std::string format_count(i64 count);
 
 }  // namespace longreach

@@ -153,9 +153,10 @@ function metricName(metric) {
 const withUnit = (name, unit) =>
   (["", "1", "bytes", "bits/byte"].includes(unit ?? "") ? name : `${name} (${unit})`);
 
-/** 4096 -> "4k", as the configuration writes it. */
+/** 4096 -> "4k", 2097152 -> "2M", as the configuration writes them. */
 function lengthName(tokens) {
   if (tokens === null || tokens === undefined) return "–";
+  if (tokens >= 1048576 && tokens % 1048576 === 0) return `${tokens / 1048576}M`;
   return tokens >= 1024 && tokens % 1024 === 0 ? `${tokens / 1024}k` : String(tokens);
 }
 

@@ -51,4 +51,6 @@ TEST_CASE("Formats are short and say their unit") {
   REQUIRE(format_seconds(3720) == "1h02m");
   REQUIRE(format_count(4096) == "4k");
   REQUIRE(format_count(1000) == "1000");
+  REQUIRE(format_count(1 << 20) == "1M");
+  REQUIRE(format_count((1 << 20) + 1024) == "1025k");
 }
