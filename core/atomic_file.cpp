@@ -70,6 +70,20 @@ class Buffer final : public std::streambuf {
   std::vector<char> bytes_;
 };
 
+/// Where a link leads, so that it stays one. Throws Error for a device, pipe or socket: renamed
+/// over, /dev/null would be a file from then on.
+std::string replaceable(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  const fs::file_status status = fs::status(path, failure);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status)) {
+    throw error("{}: a device or pipe, which cannot be replaced; give the name of a file", path);
+  }
+  if (!fs::is_symlink(fs::symlink_status(path, failure))) return path;
+  const fs::path target = fs::weakly_canonical(path, failure);
+  return failure ? path : target.string();
+}
+
 }  // namespace
 
 WriteError write_error(const std::string& path, int reason) {
@@ -77,8 +91,8 @@ WriteError write_error(const std::string& path, int reason) {
       fmt::format("{}: cannot be written: {}; {}", path, std::strerror(reason), advice(reason)));
 }
 
-AtomicFile::AtomicFile(std::string path)
-    : path_(std::move(path)), temporary_(fmt::format("{}{}XXXXXX", path_, kTemporary)) {
+AtomicFile::AtomicFile(const std::string& path)
+    : path_(replaceable(path)), temporary_(fmt::format("{}{}XXXXXX", path_, kTemporary)) {
   descriptor_ = ::mkstemp(temporary_.data());
   if (descriptor_ < 0) throw write_error(path_, errno);
   ::flock(descriptor_, LOCK_EX | LOCK_NB);                       // for remove_abandoned()

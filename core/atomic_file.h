@@ -21,11 +21,12 @@ struct WriteError : Error {
 WriteError write_error(const std::string& path, int reason);
 
 /// Writes to a temporary of a name of its own beside `path`; commit() syncs it and renames it over
-/// `path`. Without commit() the temporary goes and `path` stays as it was. Every failure throws
-/// WriteError with the path and the system's reason.
+/// `path`, or over the file that a link leads to. Without commit() the temporary goes and `path`
+/// stays as it was. Every failure throws WriteError with the path and the system's reason; a path
+/// of a device or pipe throws Error.
 class AtomicFile {
  public:
-  explicit AtomicFile(std::string path);
+  explicit AtomicFile(const std::string& path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

@@ -9,7 +9,7 @@
 namespace longreach {
 
 /// Raised when a header that plugins include changes.
-inline constexpr std::uint32_t kPluginAbi = 13;
+inline constexpr std::uint32_t kPluginAbi = 14;
 
 #if defined(__SANITIZE_ADDRESS__)
 #define LONGREACH_ADDRESS_SANITIZER 1

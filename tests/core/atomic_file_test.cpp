@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,6 +128,26 @@ TEST_CASE("a stream's whole content replaces the file, and what its writer throw
                     "no");
   CHECK(content(path) == expected);
   CHECK(folder.files() == 1);
+}
+
+TEST_CASE("a link stays one, and what it leads to is replaced") {
+  const TempFolder folder;
+  std::ofstream(folder.file("target")) << "old";
+  std::filesystem::create_symlink("target", folder.file("link"));
+  replace_file(folder.file("link"), "new");
+  CHECK(std::filesystem::is_symlink(folder.file("link")));
+  std::ifstream in(folder.file("target"));
+  CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == "new");
+}
+
+TEST_CASE("a pipe or a device is not replaced by a file") {
+  const TempFolder folder;
+  REQUIRE(mkfifo(folder.file("pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(replace_file(folder.file("pipe"), "new"), Catch::Contains("cannot be replaced"));
+  CHECK(std::filesystem::is_fifo(folder.file("pipe")));
+  std::filesystem::create_symlink("pipe", folder.file("link"));
+  CHECK_THROWS_WITH(replace_file(folder.file("link"), "new"), Catch::Contains("cannot be replaced"));
+  CHECK(folder.files() == 2);
 }
 
 TEST_CASE("two writers of one file do not mix, and the last one's content stays") {
