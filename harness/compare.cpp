@@ -237,8 +237,9 @@ void adjust(RunComparison& found, Correction correction) {
     Comparison one{{row.other, row.effect}, "table"};
     if (row.of.depth) {
       one.heatmap = depths = true;
-      one.family = fmt::format("{}|{}|{}|{}|{}|{}|{}", row.run, row.other->model,
-                               row.other->backend, row.other->task, row.of.metric,
+      one.family = fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", row.run, row.other->model,
+                               row.base->backend, row.base->backend_params, row.other->backend,
+                               row.other->backend_params, row.other->task, row.of.metric,
                                row.other->seed.value_or(0), row.other->lr.value_or(0));
     } else {
       ++family;

@@ -121,12 +121,13 @@ void require_known(const std::string& flag, const std::vector<std::string>& aske
 /// A misspelt name would compare nothing and find no regression.
 void require_known(const CompareChoice& choice, const Thresholds& thresholds,
                    const std::vector<RunToCompare>& runs) {
-  std::set<std::string> models, backends, tasks, metrics;
+  std::set<std::string> models, backends, tasks, metrics, lengths;
   for (const RunToCompare& run : runs) {
     for (const Measured& cell : run.cells) {
       models.insert(cell.info->model);
       backends.insert(cell.info->backend);
       tasks.insert(cell.info->task);
+      if (cell.info->context_length) lengths.insert(format_count(*cell.info->context_length));
       for (const Measurement& m : cell.measurements) metrics.insert(m.metric);
     }
   }
@@ -135,6 +136,9 @@ void require_known(const CompareChoice& choice, const Thresholds& thresholds,
   require_known("--tasks", choice.tasks, tasks);
   require_known("--metrics", choice.metrics, metrics);
   require_known("--threshold", thresholds.metrics(), metrics);
+  std::vector<std::string> asked_lengths;
+  for (const i64 length : choice.lengths) asked_lengths.push_back(format_count(length));
+  require_known("--lengths", asked_lengths, lengths);
   for (const auto& [own, other] : choice.matches) require_known("--match", {own, other}, backends);
 }
 

@@ -173,7 +173,7 @@ TEST_CASE("What cannot be compared is refused in one line") {
   refused(two + " --metrics passkey/exact_mtch", "did you mean 'passkey/exact_match'?");
   refused(two + " --match full", "give a backend of the base and one of the other");
   refused(two + " --lengths long", "no length such as 512 or 4k");
-  refused(two + " --tasks find --lengths 999", "nothing is left of what was asked for");
+  refused(two + " --tasks find --lengths 999", "--lengths 999: in none of these runs");
 }
 
 TEST_CASE("Two trainings of one experiment are compared sample by sample") {

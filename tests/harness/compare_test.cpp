@@ -360,6 +360,31 @@ TEST_CASE("Of a task the main score is compared, and others or each depth when a
   CHECK(compared({cell}, {cell}, choice).rows.empty());
 }
 
+TEST_CASE("Heatmaps of two pairs of backends are two families") {
+  const auto cell = [](const std::string& backend) {
+    Outcome made = CellToCompare{.scores = kRight}.outcome();
+    made.info.backend = backend;
+    made.info.cell_id += backend;
+    for (SampleRecord& sample : made.findings.samples) sample.depth = sample.index < 4 ? 0 : 50;
+    Measurement part = made.findings.measurements[0];
+    for (const double depth : {0.0, 50.0}) {
+      part.depth = depth;
+      made.findings.measurements.push_back(part);
+    }
+    return made;
+  };
+  CompareChoice choice;
+  choice.depths = true;
+  choice.matches = {{"full", "infini"}, {"window", "infini"}};
+  const std::vector<Outcome> cells{cell("full"), cell("window"), cell("infini")};
+  const RunComparison found =
+      compare_runs({run_of('A', cells), run_of('B', cells)}, choice, Thresholds({}), {}, 1);
+  REQUIRE(found.rows.size() == 6);
+  for (const ComparedRow& row : found.rows) {
+    if (row.of.depth) CHECK_THAT(row.effect.ci_method, Contains("Benjamini-Hochberg over 2"));
+  }
+}
+
 TEST_CASE("Every run is held against the first, in one table") {
   const std::vector<Outcome> right{CellToCompare{.scores = kRight}.outcome()};
   const std::vector<Outcome> wrong{CellToCompare{.scores = std::vector<double>(8, 0)}.outcome()};
