@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "core/atomic_file.h"
@@ -114,6 +115,23 @@ void choose(std::vector<ExportSource>& sources, const ExportRequest& request) {
   for (const Choice* choice : {&models, &backends, &tasks, &lengths, &metrics}) choice->finish();
 }
 
+/// For formats that name what is measured by its cell, without the run: the numbers of two runs of
+/// one experiment would pass for one's.
+void require_distinct_cells(const std::vector<ExportSource>& sources,
+                            const ExportRequest& request) {
+  std::map<std::string, std::size_t> owners;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    for (const Record& record : sources[i].records) {
+      const auto [owner, added] = owners.try_emplace(record.cell.cell_id, i);
+      if (added || owner->second == i) continue;
+      throw error(
+          "--format {}: {} and {} have results of the same cells, which it does not tell apart; "
+          "export them one at a time, or hold them against each other with compare",
+          request.format, request.sources[owner->second], request.sources[i]);
+    }
+  }
+}
+
 std::string joined(const std::vector<ExportSource>& sources, std::string ExportSource::*text,
                    const char* between) {
   std::vector<std::string> texts;
@@ -198,6 +216,13 @@ int export_command(const ExportRequest& request, std::ostream& out) {
   const std::unique_ptr<reports::Report> report = report_of(request);
   std::vector<ExportSource> sources;
   for (const std::string& path : request.sources) {
+    const auto same = [&](const std::string& other) {
+      std::error_code failure;
+      return fs::equivalent(path, other, failure);
+    };
+    if (std::any_of(request.sources.begin(), request.sources.begin() + std::ssize(sources), same)) {
+      throw error("export: {} is given twice", path);
+    }
     const ExportSource& source = sources.emplace_back(path);
     for (const std::string rows : {"samples", "curves"}) {
       if (request.what == rows || request.format == rows) source.require(rows + ".jsonl");
@@ -207,6 +232,7 @@ int export_command(const ExportRequest& request, std::ostream& out) {
   if (std::ranges::all_of(sources, [](const auto& one) { return one.records.empty(); })) {
     throw error("export: nothing to export; no record is of all that was chosen");
   }
+  if (!report->tells_runs_apart()) require_distinct_cells(sources, request);
   write(*report, results_of(sources), request.output, out);
   const bool damaged = std::ranges::any_of(sources, &ExportSource::damaged);
   return damaged ? kExitCellFailed : kExitOk;

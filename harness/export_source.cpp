@@ -65,6 +65,9 @@ std::string text_of(const nlohmann::json& manifest, const char* member) {
 ExportSource::ExportSource(const std::string& path)
     : path_(path), is_folder_(fs::is_directory(path)) {
   if (!fs::exists(path)) throw error("{}: no such folder or file", path);
+  if (!is_folder_ && !fs::is_regular_file(path)) {
+    throw error("{}: neither a run's output folder nor a file of records", path);
+  }
   if (!is_folder_) {
     records = read_records_file(path);
     name = fs::path(path).stem().string();

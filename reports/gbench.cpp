@@ -82,6 +82,7 @@ class GoogleBenchmark final : public Report {
 
   std::string file_name() const override { return "benchmark.json"; }
   bool of_every_run() const override { return false; }
+  bool tells_runs_apart() const override { return false; }
 
   void write(const Results& results, std::ostream& out) const override {
     Trained trained;

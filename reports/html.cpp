@@ -73,6 +73,7 @@ class Html final : public Report {
   explicit Html(const Params& params) : params_(params) {}
 
   std::string file_name() const override { return "report.html"; }
+  bool tells_runs_apart() const override { return false; }
 
   void write(const Results& results, std::ostream& out) const override {
     const Json manifest = Json::parse(results.manifest, nullptr, false);

@@ -44,6 +44,7 @@ std::string escaped(const std::string& raw) {
                                                         {U'`', "\\textasciigrave{}"},
                                                         {U'*', "{*}"},
                                                         {U'-', "{-}"},
+                                                        {U',', "{,}"},
                                                         {U'[', "{[}"},
                                                         {U']', "{]}"}};
   const std::string text = valid_utf8(raw);

@@ -204,6 +204,7 @@ class LmEval final : public Report {
 
   std::string file_name() const override { return "results.json"; }
   bool of_every_run() const override { return false; }
+  bool tells_runs_apart() const override { return false; }
 
   void write(const Results& results, std::ostream& out) const override {
     const std::vector<File> all = files(results);

@@ -35,6 +35,8 @@ class Report {
 
   /// Whether every run writes it into its folder; the others are for `longreach export` alone.
   virtual bool of_every_run() const { return true; }
+  /// Whether what it writes of a cell says of which run it is.
+  virtual bool tells_runs_apart() const { return true; }
   /// What goes into a folder: one file, unless the format wants several. write() throws Error when
   /// it would take more than one.
   virtual std::vector<File> files(const Results&) const;

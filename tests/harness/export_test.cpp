@@ -287,6 +287,19 @@ TEST_CASE("Several runs are exported together, and tables keep their rows apart"
   CHECK_THAT(table, Contains("| `full` `other@2` |"));
 }
 
+TEST_CASE("What is given twice, or is no file, is refused") {
+  const Study study;
+  study.refuses(study.path() + "/. --format csv", "is given twice");
+  study.refuses("/dev/zero --format csv", "neither a run's output folder nor a file of records");
+}
+
+TEST_CASE("Formats that do not say which run a cell is of refuse a cell of two runs") {
+  const Study study, other("other");
+  for (const std::string format : {"html", "lm-eval --output x/", "gbench"}) {
+    study.refuses(other.path() + " --format " + format, "have results of the same cells");
+  }
+}
+
 TEST_CASE("The help and the list name the formats") {
   const Run help = run_command("export --help");
   CHECK(help.exit_code == 0);
