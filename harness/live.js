@@ -44,7 +44,7 @@
 
   /** Whether the reader is in the middle of something that would be lost. */
   const busy = () => document.hidden || document.querySelector("dialog[open]") !== null
-    || /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "");
+    || document.activeElement?.matches("input:not([type=checkbox]), select, textarea") === true;
 
   async function ask() {
     let now;

@@ -1,7 +1,7 @@
 // Saves from reports what docs/gallery.md shows, by the buttons that a reader would press. An image
 // of that file says in its title where it comes from: ![...](gallery/NAME.svg "STUDY: FIGURE").
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
@@ -48,7 +48,7 @@ async function saveFigure(page, study, { file, title }) {
   if (await button.count() === 0) fail(`${study} has no figure called "${title}"`);
   const download = page.waitForEvent("download");
   await button.first().click();
-  await (await download).saveAs(`${DOCS}/${file}`);
+  await (await download).saveAs(`${saved}/${file}`);
   console.log(`${DOCS}/${file}`);
 }
 
@@ -57,13 +57,15 @@ const reports = Object.fromEntries([...new Set([EXAMPLE, ...Object.keys(figures)
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 const page = await browser.newPage({ viewport: { width: 1300, height: 2400 }, acceptDownloads: true });
 
-rmSync(`${DOCS}/gallery`, { recursive: true, force: true });
-mkdirSync(`${DOCS}/gallery`);
+const saved = mkdtempSync("build/gallery-");  // takes the old figures' place once all are there
 for (const [study, list] of Object.entries(figures)) {
   await page.goto(pathToFileURL(resolve(reports[study])).href);
   await unfold(page);
   for (const figure of list) await saveFigure(page, study, figure);
 }
+rmSync(`${DOCS}/gallery`, { recursive: true, force: true });
+cpSync(`${saved}/gallery`, `${DOCS}/gallery`, { recursive: true });
+rmSync(saved, { recursive: true });
 
 await page.goto(pathToFileURL(resolve(reports[EXAMPLE])).href);
 await page.screenshot({ path: `${DOCS}/report.png` });

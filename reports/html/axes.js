@@ -29,7 +29,7 @@ function logTicks(low, high, unit) {
 const tickName = (value, unit) => (unit === "bytes" ? bytesName(value)
   : value !== 0 && (Math.abs(value) >= 1e9 || Math.abs(value) < 1e-4) ? value.toExponential(0)
     : Math.abs(value) >= 1e6 ? `${Number((value / 1e6).toPrecision(3))} M`
-    : Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 8 })).replace("-", "−");
+    : Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 8 })).replaceAll("-", "−");
 
 /** A log axis from `low` to `high`, both above 0, with its own ticks. */
 function logAxis(title, low, high, unit) {

@@ -172,10 +172,10 @@ function show(value, unit) {
   if (value === null || value === undefined) return "–";
   if (unit === "bytes") return bytesName(value);
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replace("-", "−");
+  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replaceAll("-", "−");
   const text = size < 10 ? value.toFixed(3) : size < 100 ? value.toFixed(2)
     : size < 1000 ? value.toFixed(1) : Math.round(value).toLocaleString("en-US");
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 
 const hasInterval = (r) => r.ci_low !== null && r.ci_high !== null;

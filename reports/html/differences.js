@@ -21,7 +21,7 @@ function forestChart(differences, xTitle, rowsTitle) {
         x: { type: "linear", title: axisTitle(xTitle),
           min: Math.min(...ends) - margin, max: Math.max(...ends) + margin,
           ticks: { maxRotation: 0, includeBounds: false,
-            callback: (v) => String(Number(v.toPrecision(2))).replace("-", "−") },
+            callback: (v) => String(Number(v.toPrecision(2))).replaceAll("-", "−") },
           grid: { lineWidth: (c) => (c.tick && c.tick.value === 0 ? 2 : 1),
             color: (c) => cssColour(c.tick && c.tick.value === 0 ? "--ink" : "--grid") } },
         y: { type: "category", labels, offset: true, title: axisTitle(rowsTitle) },

@@ -94,6 +94,12 @@ function chartPicture(entry) {
 /** Characters that no XML may hold. */
 const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/gu;
 
+/** The same picture, the same text: svgcanvas names clip paths at random. */
+function withPlainIds(svg, text) {
+  const names = new Map([...svg.querySelectorAll("clipPath")].map(({ id }, i) => [id, `clip-${i}`]));
+  return names.size === 0 ? text : text.replace(new RegExp([...names.keys()].join("|"), "g"), (id) => names.get(id));
+}
+
 /** The text of a whole SVG file. */
 function figureSvg(entry) {
   return inLight(() => {
@@ -106,7 +112,7 @@ function figureSvg(entry) {
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.setAttribute("role", "img");
     svg.prepend(named("title", entry.title), named("desc", entry.caption));
-    const text = new XMLSerializer().serializeToString(svg);
+    const text = withPlainIds(svg, new XMLSerializer().serializeToString(svg));
     release();
     return `<?xml version="1.0" encoding="UTF-8"?>\n${text.replace(NOT_XML, "\ufffd")}\n`;
   });

@@ -101,7 +101,7 @@ function lazyTable(rows, contents) {
 }
 
 const pValue = (p) => (p === null || p === undefined ? "–"
-  : p > 0 && p < 1e-3 ? p.toExponential(0).replace("-", "−") : String(Number(p.toPrecision(2))));
+  : p > 0 && p < 1e-3 ? p.toExponential(0).replaceAll("-", "−") : String(Number(p.toPrecision(2))));
 
 const depthName = (r) => (r.depth === null ? "–" : `${Number(r.depth.toFixed(1))}%`);
 

@@ -7,6 +7,13 @@
 namespace longreach::reports {
 namespace {
 
+TEST_CASE("A figure that is saved twice gives the same file") {
+  const Synthetic made = synthetic();
+  const json answer = answered(made.results(), kTools + R"(
+    const answer = FIGURES.slice(0, 8).map((figure) => figureSvg(figure) === figureSvg(figure) && figureSvg(figure).includes("clip-0"));)");
+  CHECK(answer == json(std::vector<bool>(answer.size(), true)));
+}
+
 TEST_CASE("Every figure and heatmap saves as SVG that is well formed and says its title and key") {
   const Synthetic made = synthetic();
   const json answer = answered(made.results(), kTools + R"(
