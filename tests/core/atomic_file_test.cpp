@@ -143,10 +143,12 @@ TEST_CASE("a link stays one, and what it leads to is replaced") {
 TEST_CASE("a pipe or a device is not replaced by a file") {
   const TempFolder folder;
   REQUIRE(mkfifo(folder.file("pipe").c_str(), 0600) == 0);
-  CHECK_THROWS_WITH(replace_file(folder.file("pipe"), "new"), Catch::Contains("cannot be replaced"));
+  CHECK_THROWS_WITH(replace_file(folder.file("pipe"), "new"),
+                    Catch::Contains("cannot be replaced"));
   CHECK(std::filesystem::is_fifo(folder.file("pipe")));
   std::filesystem::create_symlink("pipe", folder.file("link"));
-  CHECK_THROWS_WITH(replace_file(folder.file("link"), "new"), Catch::Contains("cannot be replaced"));
+  CHECK_THROWS_WITH(replace_file(folder.file("link"), "new"),
+                    Catch::Contains("cannot be replaced"));
   CHECK(folder.files() == 2);
 }
 
